@@ -1,0 +1,19 @@
+# Code made from schema/. Generators run whenever CMake configures, which a change below schema/
+# causes, and write only files whose content changed: what is built again is what changed.
+set(GENERATED_DIR ${CMAKE_BINARY_DIR}/gen)
+file(GLOB_RECURSE schema_files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/schema/*.msg
+     ${CMAKE_SOURCE_DIR}/schema/*.tsv ${CMAKE_SOURCE_DIR}/schema/*.py)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${schema_files})
+
+# generate(OUT_VARIABLE FOLDER GENERATOR args...): runs schema/generate/GENERATOR.py args... gen/FOLDER
+# and sets OUT_VARIABLE to the .cc files it made.
+function(generate OUT FOLDER GENERATOR)
+  execute_process(
+    COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/schema/generate/${GENERATOR}.py ${ARGN}
+            ${GENERATED_DIR}/${FOLDER}
+    COMMAND_ERROR_IS_FATAL ANY)
+  file(GLOB_RECURSE made ${GENERATED_DIR}/${FOLDER}/*.cc)
+  set(${OUT} ${made} PARENT_SCOPE)
+endfunction()
+
+generate(BASE_GENERATED errors errors ${CMAKE_SOURCE_DIR}/schema/errors.tsv)

@@ -1,0 +1,161 @@
+"""A node under test: Apache Kafka, or Millrace, behind the same few verbs."""
+
+import os
+import pathlib
+import subprocess
+
+from harness import processes, toolchains, wire
+
+CLUSTER_ID = "aW50ZXJvcC1jbHVzdGVyMQ"
+NODE_ID = 1
+START_SECONDS = 90
+
+
+class Node:
+    """A combined broker and controller with its data in `folder`/data."""
+
+    kind = ""
+
+    def __init__(self, folder, **overrides):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.data = self.folder / "data"
+        self.port, self.controller_port = processes.free_ports(2)
+        self.process = None
+        self.log = self.folder / f"{self.kind}.log"
+        self.properties_file = self.folder / f"{self.kind}.properties"
+        self.properties = {
+            "process.roles": "broker,controller",
+            "node.id": NODE_ID,
+            "log.dirs": self.data,
+            "controller.listener.names": "CONTROLLER",
+            "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+            "offsets.topic.replication.factor": 1,
+            "transaction.state.log.replication.factor": 1,
+            "transaction.state.log.min.isr": 1,
+            "share.coordinator.state.topic.replication.factor": 1,
+            "share.coordinator.state.topic.min.isr": 1,
+            "group.initial.rebalance.delay.ms": 0,
+            **{key.replace("__", "."): value for key, value in overrides.items()},
+        }
+
+    @property
+    def bootstrap(self):
+        return f"127.0.0.1:{self.port}"
+
+    def format_command(self):
+        raise NotImplementedError
+
+    def server_command(self):
+        raise NotImplementedError
+
+    def environment(self):
+        return dict(os.environ)
+
+    def connect(self, **options):
+        return wire.Connection(self.port, **options)
+
+    def write_properties(self):
+        listeners = f"PLAINTEXT://{self.bootstrap},CONTROLLER://127.0.0.1:{self.controller_port}"
+        whole = {
+            "listeners": listeners,
+            "advertised.listeners": listeners,
+            "controller.quorum.bootstrap.servers": f"127.0.0.1:{self.controller_port}",
+            **self.properties,
+        }
+        self.properties_file.write_text("".join(f"{k}={v}\n" for k, v in whole.items()))
+
+    def format(self):
+        self.write_properties()
+        done = subprocess.run(
+            [str(word) for word in self.format_command()], capture_output=True, text=True,
+            timeout=120, check=False, env=self.environment())
+        assert done.returncode == 0, f"format: {done.stdout}{done.stderr}"
+        return self
+
+    def start(self):
+        """Starts the node, and waits until a client could use it."""
+        self.write_properties()
+        self.process = processes.Process(
+            self.server_command(), self.log, env=self.environment(), cwd=self.folder)
+        processes.wait_until(self._ready, START_SECONDS, lambda: f"{self.kind} node:\n{self.tail()}")
+        return self
+
+    def tail(self):
+        return self.process.tail() if self.process else ""
+
+    def _ready(self):
+        if not self.process.alive():
+            raise AssertionError(
+                f"the {self.kind} node ended with {self.process.wait(1)}:\n{self.tail()}")
+        try:
+            with self.connect(timeout=5) as connection:
+                return connection.call("Metadata", 12, {"Topics": []})["Brokers"]
+        except (OSError, wire.Closed):
+            return False
+
+    def alive(self):
+        return self.process is not None and self.process.alive()
+
+    def stop(self):
+        """A clean stop; the exit status."""
+        return self.process.stop() if self.process else 0
+
+    def kill(self):
+        """kill -9."""
+        if self.process:
+            self.process.kill()
+
+    def resident_bytes(self):
+        return processes.resident_bytes(self.process.pid)
+
+
+class ApacheNode(Node):
+    """Apache Kafka 4.3.1: the oracle."""
+
+    kind = "apache"
+
+    def format_command(self):
+        return [*toolchains.java(), "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID,
+                "-c", self.properties_file, "--standalone"]
+
+    def server_command(self):
+        return [*toolchains.java("1g"), "kafka.Kafka", self.properties_file]
+
+    def environment(self):
+        return {**os.environ, "INTEROP_LOG_LEVEL": os.environ.get("INTEROP_LOG_LEVEL", "warn")}
+
+
+class MillraceNode(Node):
+    """The node of this project."""
+
+    kind = "millrace"
+    executable = toolchains.ROOT / "build" / "release" / "millrace"
+
+    @classmethod
+    def is_built(cls):
+        """Whether the executable is there, and can serve."""
+        return cls.executable.exists()
+
+    def format_command(self):
+        return [self.executable, "storage", "format", "-t", CLUSTER_ID,
+                "-c", self.properties_file, "--standalone"]
+
+    def server_command(self):
+        return [self.executable, "server", self.properties_file]
+
+
+KINDS = {"apache": ApacheNode, "millrace": MillraceNode}
+
+
+def make(kind, folder, **overrides):
+    """A formatted node of a kind, not yet started."""
+    return KINDS[kind](folder, **overrides).format()
+
+
+def load_properties(path):
+    """The keys of a properties file, as meta.properties."""
+    lines = pathlib.Path(path).read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+
+

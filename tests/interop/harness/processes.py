@@ -1,0 +1,85 @@
+"""Processes that a test starts, and ends by their id; waiting for conditions."""
+
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import time
+
+POLL_SECONDS = 0.02
+
+
+class NotInTime(AssertionError):
+    """A condition did not become true within its time."""
+
+
+def wait_until(condition, seconds, what):
+    """The first true value of condition(); NotInTime after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise NotInTime(f"waited {seconds} s for: {what() if callable(what) else what}")
+        time.sleep(POLL_SECONDS)
+
+
+def free_ports(count):
+    """Ports that nobody listens on now."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+def resident_bytes(pid):
+    """The resident set of a process."""
+    pages = int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+class Process:
+    """A child process; it is never left behind, and never ended by name."""
+
+    def __init__(self, arguments, log, **options):
+        self.log = pathlib.Path(log)
+        with open(self.log, "ab") as output:
+            self.popen = subprocess.Popen(
+                [str(argument) for argument in arguments],
+                stdin=options.pop("stdin", subprocess.DEVNULL),
+                stdout=options.pop("stdout", output), stderr=output, **options)
+
+    @property
+    def pid(self):
+        return self.popen.pid
+
+    def alive(self):
+        return self.popen.poll() is None
+
+    def tail(self, size=3000):
+        return self.log.read_bytes()[-size:].decode(errors="replace")
+
+    def wait(self, seconds):
+        return self.popen.wait(seconds)
+
+    def kill(self):
+        """SIGKILL, and the wait for it."""
+        if self.alive():
+            self.popen.kill()
+        self.popen.wait()
+
+    def stop(self, seconds=60):
+        """SIGTERM; the exit status. SIGKILL when it takes longer than `seconds`."""
+        if self.alive():
+            self.popen.send_signal(signal.SIGTERM)
+        try:
+            return self.popen.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise NotInTime(f"{self.popen.args[0]} did not stop in {seconds} s: {self.tail()}")
