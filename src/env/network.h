@@ -1,0 +1,152 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/chain.h"
+#include "base/result.h"
+#include "base/task.h"
+
+namespace millrace::env {
+
+// A host (name or numeric) and port.
+struct Address {
+    std::string host;
+    std::uint16_t port = 0;
+
+    bool operator==(const Address&) const = default;
+    std::string to_string() const;  // host:port, [host]:port for IPv6
+};
+
+class Connection;
+class Listener;
+class Network;
+
+// Awaiters of the network; each can be cancelled. A cancelled write leaves the stream in an unknown
+// place: close the connection.
+class ReadOperation final : public Wait {
+  public:
+    ReadOperation(Connection& connection, MutableBytes into) : connection(connection), into(into) {}
+    // Bytes read, at least 1; 0 when the peer has closed its side.
+    Result<std::size_t> await_resume() {
+        throw_if_cancelled();
+        return std::move(result);
+    }
+    Connection& connection;
+    MutableBytes into;
+    Result<std::size_t> result = 0;
+
+  private:
+    bool start() override;
+    void give_up() override;
+};
+
+class WriteOperation final : public Wait {
+  public:
+    WriteOperation(Connection& connection, Chain chain)
+        : connection(connection), chain(std::move(chain)) {}
+    // All of the chain is with the OS.
+    Result<> await_resume() {
+        throw_if_cancelled();
+        return std::move(result);
+    }
+    Connection& connection;
+    Chain chain;
+    std::size_t piece = 0;     // progress: index into the chain's pieces,
+    std::uint64_t offset = 0;  // and bytes of that piece that are written
+    Result<> result;
+
+  private:
+    bool start() override;
+    void give_up() override;
+};
+
+// A byte stream, of the shard that made it. At most one read and one write at a time. Destroying
+// it closes it; errors carry NETWORK_EXCEPTION and the system's reason.
+class Connection {
+  public:
+    virtual ~Connection() = default;
+    ReadOperation read(MutableBytes into) { return {*this, into}; }
+    // Slices by writev, file ranges by sendfile; a range whose pages are not in memory is first
+    // read in by a helper thread.
+    WriteOperation write(Chain chain) { return {*this, std::move(chain)}; }
+    // Sends what is with the OS, then end of stream.
+    virtual void shutdown_write() = 0;
+    // Both directions at once; waits on it end with an error. Bytes not yet sent may be lost.
+    virtual void close() = 0;
+    virtual const Address& peer() const = 0;   // numeric host
+    virtual const Address& local() const = 0;  // numeric host
+
+  protected:
+    friend class ReadOperation;
+    friend class WriteOperation;
+    // True: will complete later. False: the operation's result is set already.
+    virtual bool begin(ReadOperation& operation) = 0;
+    virtual bool begin(WriteOperation& operation) = 0;
+    virtual void give_up(ReadOperation& operation) = 0;   // must complete it
+    virtual void give_up(WriteOperation& operation) = 0;  // must complete it
+};
+
+class AcceptOperation final : public Wait {
+  public:
+    explicit AcceptOperation(Listener& listener) : listener(listener) {}
+    Result<std::unique_ptr<Connection>> await_resume();
+    Listener& listener;
+    Result<std::unique_ptr<Connection>> result = nullptr;
+
+  private:
+    bool start() override;
+    void give_up() override;
+};
+
+class ConnectOperation final : public Wait {
+  public:
+    ConnectOperation(Network& network, Address to) : network(network), to(std::move(to)) {}
+    Result<std::unique_ptr<Connection>> await_resume();
+    Network& network;
+    Address to;
+    Result<std::unique_ptr<Connection>> result = nullptr;
+    std::unique_ptr<Connection> pending;  // for the world's use while connecting
+
+  private:
+    bool start() override;
+    void give_up() override;
+};
+
+class Listener {
+  public:
+    virtual ~Listener() = default;
+    AcceptOperation accept() { return AcceptOperation(*this); }
+    virtual const Address& local() const = 0;  // with the port the OS chose
+    virtual void close() = 0;
+
+  protected:
+    friend class AcceptOperation;
+    virtual bool begin(AcceptOperation& operation) = 0;
+    virtual void give_up(AcceptOperation& operation) = 0;  // must complete it
+};
+
+// The network as one shard sees it.
+class Network {
+  public:
+    virtual ~Network() = default;
+    // Several shards may listen on the same address (SO_REUSEPORT): the OS spreads connections.
+    // Port 0 lets the OS choose. An empty host is every interface.
+    virtual Result<std::unique_ptr<Listener>> listen(const Address& address) = 0;
+    // Resolves the name (in a helper thread), tries its addresses in turn.
+    ConnectOperation connect(Address to) { return {*this, std::move(to)}; }
+
+  protected:
+    friend class ConnectOperation;
+    virtual bool begin(ConnectOperation& operation) = 0;
+    virtual void give_up(ConnectOperation& operation) = 0;  // must complete it
+};
+
+// Reads until `into` is full: an error when the peer closes before.
+Task<Result<>> read_exactly(Connection& connection, MutableBytes into);
+
+}  // namespace millrace::env
