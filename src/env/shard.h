@@ -180,6 +180,8 @@ Task<std::conditional_t<std::is_void_v<T>, bool, std::optional<T>>> with_deadlin
 
 namespace detail {
 
+// A call onto another shard: its message travels there, starts the function, and travels back when
+// it has ended. A cancellation travels behind it and back; the hop ends when both are home.
 template <typename Function>
 class Hop final : public Wait, private Message {
   public:
@@ -192,29 +194,51 @@ class Hop final : public Wait, private Message {
     }
 
   private:
+    struct Cancel final : Message {
+        explicit Cancel(Hop& h) : hop(h) {}
+        void receive(Shard& here) override {
+            if (here.id() == hop.from_.id()) {
+                under_way = false;
+                if (hop.home_) hop.complete();
+                return;
+            }
+            if (hop.there_) hop.there_->request();
+            here.shards().send(hop.from_.id(), *this);
+        }
+        Hop& hop;
+        bool under_way = false;
+    };
+
     bool start() override {
         from_.shards().send(to_, *this);
         return true;
     }
-    void give_up() override {}  // the called shard answers in any case
+    void give_up() override {
+        if (home_) return;
+        cancel_.under_way = true;
+        from_.shards().send(to_, cancel_);
+    }
 
     void receive(Shard& here) override {
         if (!done_) {
             here.shards().guests(here.id()).spawn(run(here));
-        } else {
-            complete();
+            return;
         }
+        home_ = true;
+        if (!cancel_.under_way) complete();
     }
     Task<void> run(Shard& here) {
+        there_.emplace(co_await current_cancellation());
         try {
             if constexpr (std::is_void_v<T>) {
-                co_await function_(here);
+                co_await function_(here).under(*there_);
             } else {
-                result_.emplace(co_await function_(here));
+                result_.emplace(co_await function_(here).under(*there_));
             }
         } catch (const Cancelled&) {
             ended_by_cancellation_ = true;
         }
+        there_.reset();
         done_ = true;
         here.shards().send(from_.id(), *this);
     }
@@ -224,7 +248,10 @@ class Hop final : public Wait, private Message {
     int to_;
     Function& function_;
     std::optional<std::conditional_t<std::is_void_v<T>, Nothing, T>> result_;
+    std::optional<Cancellation> there_;  // touched on the called shard only
+    Cancel cancel_{*this};
     bool done_ = false;
+    bool home_ = false;
     bool ended_by_cancellation_ = false;
 };
 
