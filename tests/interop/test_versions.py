@@ -1,0 +1,32 @@
+"""Each advertised API at each advertised version, compared with the oracle field by field."""
+
+import pytest
+
+import scenarios
+from harness import sweep, wire
+from scenarios import configs, data, groups, topics  # noqa: F401: they register themselves
+
+
+@pytest.mark.parametrize("name", scenarios.ALL)
+def test_answers_are_apaches(name, oracle, node):
+    transcripts = []
+    for one in (oracle, node):
+        transcript = sweep.Transcript(one)
+        try:
+            scenarios.ALL[name](transcript)
+        finally:
+            transcripts.append(transcript)
+            transcript.close()
+        assert one.alive(), f"the node ended:\n{one.tail()}"
+    lines = sweep.compare(*transcripts)
+    assert not lines, f"{len(lines)} differences:\n" + "\n".join(lines[:40])
+    assert transcripts[0].answers
+
+
+def test_advertised_ranges(oracle, node):
+    """What the node advertises, it has at exactly Apache's versions."""
+    with oracle.connect() as theirs, node.connect() as ours:
+        wanted, got = wire.api_versions(theirs), wire.api_versions(ours)
+    assert {name: wanted.get(name) for name in got} == got
+    missing = [name for name in topics.MAIN_JOB_NAMES if name not in got]
+    assert not missing, f"not advertised: {', '.join(missing)}"
