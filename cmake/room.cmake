@@ -1,13 +1,17 @@
-# room(NAME [USES rooms...] [LIBRARIES libs...] [FOLDERS sub...] [GENERATED sources...])
+# room(NAME [ROOT folder] [USES rooms...] [LIBRARIES libs...] [FOLDERS sub...] [GENERATED sources...])
 #
-# A room is one folder below src/. It becomes a library of its .cc files, a test program of its
+# A room is one folder below src/ (or below ROOT). It becomes a library of its .cc files, a test program of its
 # *_test.cc, fuzz targets, benchmarks, and a link test that links the whole room with nothing but
 # what it declares. Its include path holds the headers of the rooms it uses and of no others, so
 # that a forbidden include does not compile.
 function(room NAME)
-  cmake_parse_arguments(ROOM "" "" "USES;LIBRARIES;FOLDERS;GENERATED;TEST_USES" ${ARGN})
+  cmake_parse_arguments(ROOM "" "ROOT" "USES;LIBRARIES;FOLDERS;GENERATED;TEST_USES" ${ARGN})
   string(REPLACE "/" "_" target ${NAME})
-  set(source_dir ${CMAKE_SOURCE_DIR}/src/${NAME})
+  if(NOT ROOM_ROOT)
+    set(ROOM_ROOT src)
+  endif()
+  set(root ${CMAKE_SOURCE_DIR}/${ROOM_ROOT})
+  set(source_dir ${root}/${NAME})
   set(include_dir ${CMAKE_BINARY_DIR}/rooms/${target})
 
   set(globs ${source_dir}/*.cc)
@@ -27,7 +31,7 @@ function(room NAME)
   list(FILTER sources EXCLUDE REGEX "_(test|fuzz|benchmark)\\.cc$")
 
   foreach(header ${headers})
-    file(RELATIVE_PATH relative ${CMAKE_SOURCE_DIR}/src ${header})
+    file(RELATIVE_PATH relative ${root} ${header})
     get_filename_component(folder ${include_dir}/${relative} DIRECTORY)
     if(NOT EXISTS ${include_dir}/${relative})
       file(MAKE_DIRECTORY ${folder})

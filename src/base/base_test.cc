@@ -77,6 +77,8 @@ TEST(Chain, JoinsPieces) {
     EXPECT_EQ(chain.pieces().size(), 2U);
     EXPECT_EQ(chain.size(), 4U);
     EXPECT_EQ(chain.in_memory().view(), "abcd");
+    EXPECT_EQ(chain.prefix(3).in_memory().view(), "abc");
+    EXPECT_EQ(chain.prefix(9).in_memory().view(), "abcd");
 }
 
 TEST(Time, Saturates) {

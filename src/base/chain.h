@@ -49,6 +49,8 @@ class Chain {
     bool empty() const { return size_ == 0; }
     const std::vector<Piece>& pieces() const { return pieces_; }
 
+    // Its first `size` bytes (all of it when there are fewer).
+    Chain prefix(std::uint64_t size) const;
     // The bytes of a chain that has no file range, copied only when it has several pieces.
     Slice in_memory() const;
 

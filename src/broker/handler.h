@@ -1,0 +1,86 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include "base/task.h"
+#include "broker/services.h"
+#include "net/request.h"
+#include "protocol/frame.h"
+#include "protocol/reader.h"
+
+namespace millrace::broker {
+
+// Who asks, and how.
+struct Caller {
+    const net::Request& request;
+    const net::Peer& peer() const { return *request.peer; }
+    std::string_view client_id() const {
+        return request.client_id ? std::string_view(*request.client_id) : std::string_view();
+    }
+    std::int16_t version() const { return request.version; }
+};
+
+// What a handler that may also stay silent or end the connection returns (Produce with acks=0).
+template <typename Response>
+struct Answer {
+    std::optional<Response> response;
+    std::string close_reason;  // ends the connection when not empty
+};
+
+// One API of the broker: a function `Task<Response> answer(const Request&, const Caller&, S&...)`,
+// whose further parameters are services of the shard, found by type. handlers/NAME.cc defines
+// `constinit const Handler handlers::NAME = serve<answer>;` and nothing else names it: the table is
+// made from the files that are there.
+struct Handler {
+    Task<net::Reply> (*run)(net::Request request, Services& services);
+};
+
+namespace detail {
+
+template <typename T>
+inline constexpr bool is_answer = false;
+template <typename T>
+inline constexpr bool is_answer<Answer<T>> = true;
+
+template <typename Response>
+net::Reply encode(const net::Request& request, Response&& response) {
+    if constexpr (is_answer<std::remove_cvref_t<Response>>) {
+        if (!response.close_reason.empty()) {
+            return {.close = true, .reason = std::move(response.close_reason)};
+        }
+        if (!response.response) return {};
+        return encode(request, *response.response);
+    } else {
+        Result<Chain> bytes =
+            encode_response(request.correlation_id, request.api->key, request.version, response);
+        if (!bytes) return {.close = true, .reason = bytes.error().message};
+        return {.bytes = *std::move(bytes)};
+    }
+}
+
+template <typename Request, typename Response, typename... S>
+Task<net::Reply> run(Task<Response> (*answer)(const Request&, const Caller&, S&...),
+                     net::Request request, Services& services) {
+    Reader reader(request.body);
+    Result<Request> decoded = Request::decode(reader, request.version);
+    if (!decoded) co_return net::Reply{.close = true, .reason = decoded.error().message};
+    Caller caller{request};
+    co_return encode(request,
+                     co_await answer(*decoded, caller, service<std::remove_cv_t<S>>(services)...));
+}
+
+}  // namespace detail
+
+template <auto answer>
+inline constexpr Handler serve{[](net::Request request, Services& services) {
+    return detail::run(answer, std::move(request), services);
+}};
+
+// The handler of an API, or null when this build does not serve it.
+const Handler* find_handler(ApiKey key);
+
+}  // namespace millrace::broker

@@ -1,0 +1,333 @@
+#include "core/groups/group_coordinator.h"
+
+#include <algorithm>
+#include <fmt/core.h>
+
+#include "core/groups/group_records.h"
+
+namespace millrace::groups {
+namespace {
+
+bool matches(const std::vector<std::string>& filter, std::string_view value) {
+    auto same = [](char a, char b) { return std::tolower(a) == std::tolower(b); };
+    return filter.empty() ||
+           std::any_of(filter.begin(), filter.end(), [&](const std::string& each) {
+               return std::equal(each.begin(), each.end(), value.begin(), value.end(), same);
+           });
+}
+
+}  // namespace
+
+ClassicGroup* GroupCoordinator::find(const std::string& group_id) {
+    auto found = groups_.find(group_id);
+    return found == groups_.end() ? nullptr : found->second.get();
+}
+
+const ClassicGroup* GroupCoordinator::find(const std::string& group_id) const {
+    auto found = groups_.find(group_id);
+    return found == groups_.end() ? nullptr : found->second.get();
+}
+
+ClassicGroup& GroupCoordinator::find_or_create(const std::string& group_id) {
+    std::unique_ptr<ClassicGroup>& group = groups_[group_id];
+    if (!group) group = std::make_unique<ClassicGroup>(group_id, options_);
+    return *group;
+}
+
+bool GroupCoordinator::exists(const std::string& group_id) const {
+    return groups_.contains(group_id) || offsets_.contains(group_id);
+}
+
+// The log --------------------------------------------------------------------------------------
+
+Result<> GroupCoordinator::apply(const GroupRecord& record) {
+    ASSIGN_OR_RETURN(Entry entry, parse(record));
+    if (auto* offset = std::get_if<OffsetEntry>(&entry)) {
+        if (offset->offset) {
+            offsets_[offset->group][offset->topic][offset->partition] = *std::move(offset->offset);
+            return {};
+        }
+        auto group = offsets_.find(offset->group);
+        if (group == offsets_.end()) return {};
+        auto topic = group->second.find(offset->topic);
+        if (topic == group->second.end()) return {};
+        topic->second.erase(offset->partition);
+        if (topic->second.empty()) group->second.erase(topic);
+        if (group->second.empty()) offsets_.erase(group);
+    } else if (auto* group = std::get_if<GroupEntry>(&entry)) {
+        if (!group->value) {
+            restored_.erase(group->group);
+            groups_.erase(group->group);
+        } else if (loading_) {
+            restored_[group->group] = *std::move(group->value);
+        }
+    }
+    return {};
+}
+
+void GroupCoordinator::loaded(Time now) {
+    loading_ = false;
+    for (const auto& [id, value] : restored_) find_or_create(id).restore(value, now);
+    restored_.clear();
+}
+
+void GroupCoordinator::unload(ErrorCode error, Effects& effects) {
+    for (auto& [id, group] : groups_) {
+        Actions actions;
+        group->end(error, actions);
+        std::ranges::move(actions.replies, std::back_inserter(effects.replies));
+    }
+    groups_.clear();
+    offsets_.clear();
+    appends_.clear();
+}
+
+void GroupCoordinator::take(ClassicGroup& group, Actions actions, Effects& effects) {
+    std::ranges::move(actions.replies, std::back_inserter(effects.replies));
+    for (Write& write : actions.writes) {
+        std::uint64_t id = ++next_append_;
+        appends_[id] = {group.id(), write.id};
+        effects.appends.push_back({id, {group_record(group.id(), write.value)}});
+    }
+}
+
+void GroupCoordinator::committed(std::uint64_t append, ErrorCode outcome, Time now,
+                                 Effects& effects) {
+    auto found = appends_.find(append);
+    if (found == appends_.end()) return;
+    GroupWrite write = std::move(found->second);
+    appends_.erase(found);
+    ClassicGroup* group = find(write.group_id);
+    if (group == nullptr) return;
+    Actions actions;
+    group->written(write.write, outcome, now, actions);
+    take(*group, std::move(actions), effects);
+}
+
+// Membership -----------------------------------------------------------------------------------
+
+void GroupCoordinator::join(const JoinGroupRequest& request, std::int16_t version,
+                            const Client& client, const std::string& new_id, Ticket ticket,
+                            Time now, Effects& effects) {
+    auto refuse = [&](ErrorCode code) {
+        effects.replies.push_back(
+            {ticket, JoinGroupResponse{
+                         .error_code = code, .protocol_name = "", .member_id = request.member_id}});
+    };
+    if (request.group_id.empty()) return refuse(ErrorCode::invalid_group_id);
+    ClassicGroup* group = find(request.group_id);
+    if (group == nullptr) {
+        if (!request.member_id.empty()) return refuse(ErrorCode::unknown_member_id);
+        group = &find_or_create(request.group_id);
+    }
+    Actions actions;
+    group->join(request, version, client, new_id, ticket, now, actions);
+    take(*group, std::move(actions), effects);
+    if (!group->has_members() && group->generation() == 0 && !offsets_.contains(request.group_id)) {
+        groups_.erase(request.group_id);  // the join was refused: the group never came to be
+    }
+}
+
+void GroupCoordinator::sync(const SyncGroupRequest& request, Ticket ticket, Time now,
+                            Effects& effects) {
+    ClassicGroup* group = find(request.group_id);
+    if (group == nullptr) {
+        ErrorCode code =
+            request.group_id.empty() ? ErrorCode::invalid_group_id : ErrorCode::unknown_member_id;
+        effects.replies.push_back({ticket, SyncGroupResponse{.error_code = code}});
+        return;
+    }
+    Actions actions;
+    group->sync(request, ticket, now, actions);
+    take(*group, std::move(actions), effects);
+}
+
+ErrorCode GroupCoordinator::heartbeat(const HeartbeatRequest& request, Time now) {
+    if (request.group_id.empty()) return ErrorCode::invalid_group_id;
+    ClassicGroup* group = find(request.group_id);
+    return group == nullptr ? ErrorCode::unknown_member_id : group->heartbeat(request, now);
+}
+
+LeaveGroupResponse GroupCoordinator::leave(const LeaveGroupRequest& request, std::int16_t version,
+                                           Time now, Effects& effects) {
+    ClassicGroup* group = find(request.group_id);
+    if (group == nullptr) {
+        ErrorCode code =
+            request.group_id.empty() ? ErrorCode::invalid_group_id : ErrorCode::unknown_member_id;
+        if (version < 3 || request.group_id.empty()) return {.error_code = code};
+        LeaveGroupResponse response;
+        for (const auto& member : request.members) {
+            response.members.push_back({.member_id = member.member_id,
+                                        .group_instance_id = member.group_instance_id,
+                                        .error_code = code});
+        }
+        return response;
+    }
+    Actions actions;
+    LeaveGroupResponse response = group->leave(request, version, now, actions);
+    take(*group, std::move(actions), effects);
+    return response;
+}
+
+void GroupCoordinator::tick(Time now, Effects& effects) {
+    for (auto& [id, group] : groups_) {
+        if (group->wake_at() > now) continue;
+        Actions actions;
+        group->tick(now, actions);
+        take(*group, std::move(actions), effects);
+    }
+}
+
+Time GroupCoordinator::wake_at() const {
+    Time soonest = Time::never();
+    for (const auto& [id, group] : groups_) soonest = std::min(soonest, group->wake_at());
+    return soonest;
+}
+
+// Offsets --------------------------------------------------------------------------------------
+
+Decision<std::vector<ErrorCode>> GroupCoordinator::commit_offsets(const Commit& commit, Time now) {
+    Decision<std::vector<ErrorCode>> decision;
+    auto all = [&](ErrorCode code) {
+        decision.response.assign(commit.partitions.size(), code);
+        return std::move(decision);
+    };
+    if (commit.group_id.empty()) return all(ErrorCode::invalid_group_id);
+    ClassicGroup* group = find(commit.group_id);
+    if (group == nullptr) {
+        if (commit.generation >= 0) return all(ErrorCode::illegal_generation);
+    } else if (ErrorCode error = group->check_commit(commit.member_id, commit.instance_id,
+                                                     commit.generation, now);
+               error != ErrorCode::none) {
+        return all(error);
+    }
+    for (const Commit::Partition& each : commit.partitions) {
+        if (each.offset.metadata.size() > options_.max_offset_metadata_bytes) {
+            decision.response.push_back(ErrorCode::offset_metadata_too_large);
+            continue;
+        }
+        decision.records.push_back(
+            offset_record(commit.group_id, each.topic, each.partition, each.offset));
+        decision.response.push_back(ErrorCode::none);
+    }
+    return decision;
+}
+
+const GroupCoordinator::Offsets* GroupCoordinator::offsets(const std::string& group) const {
+    auto found = offsets_.find(group);
+    return found == offsets_.end() ? nullptr : &found->second;
+}
+
+const CommittedOffset* GroupCoordinator::offset(const std::string& group, const std::string& topic,
+                                                std::int32_t partition) const {
+    const Offsets* topics = offsets(group);
+    if (topics == nullptr) return nullptr;
+    auto partitions = topics->find(topic);
+    if (partitions == topics->end()) return nullptr;
+    auto found = partitions->second.find(partition);
+    return found == partitions->second.end() ? nullptr : &found->second;
+}
+
+Decision<OffsetDeleteResponse> GroupCoordinator::delete_offsets(
+    const OffsetDeleteRequest& request) const {
+    Decision<OffsetDeleteResponse> decision;
+    if (!exists(request.group_id)) {
+        decision.response.error_code = ErrorCode::group_id_not_found;
+        return decision;
+    }
+    const ClassicGroup* group = find(request.group_id);
+    std::set<std::string> subscribed;
+    if (group != nullptr && group->has_members()) {
+        // Offsets of a living group may go only where it surely does not read.
+        if (group->protocol_type() != "consumer" || !group->all_subscriptions_known()) {
+            decision.response.error_code = ErrorCode::non_empty_group;
+            return decision;
+        }
+        subscribed = group->subscribed_topics();
+    }
+    for (const auto& topic : request.topics) {
+        auto& answered = decision.response.topics.emplace_back();
+        answered.name = topic.name;
+        for (const auto& each : topic.partitions) {
+            ErrorCode code = subscribed.contains(topic.name) ? ErrorCode::group_subscribed_to_topic
+                                                             : ErrorCode::none;
+            answered.partitions.push_back(
+                {.partition_index = each.partition_index, .error_code = code});
+            if (code == ErrorCode::none &&
+                offset(request.group_id, topic.name, each.partition_index) != nullptr) {
+                decision.records.push_back(
+                    offset_tombstone(request.group_id, topic.name, each.partition_index));
+            }
+        }
+    }
+    return decision;
+}
+
+Decision<int> GroupCoordinator::forget_topics(const std::set<std::string>& topics) const {
+    Decision<int> decision{};
+    for (const auto& [group, by_topic] : offsets_) {
+        for (const auto& [topic, partitions] : by_topic) {
+            if (!topics.contains(topic)) continue;
+            for (const auto& [partition, offset] : partitions) {
+                decision.records.push_back(offset_tombstone(group, topic, partition));
+            }
+        }
+    }
+    decision.response = static_cast<int>(decision.records.size());
+    return decision;
+}
+
+// What others are told -------------------------------------------------------------------------
+
+std::vector<ListGroupsResponse::ListedGroup> GroupCoordinator::list(
+    const std::vector<std::string>& states, const std::vector<std::string>& types) const {
+    std::vector<ListGroupsResponse::ListedGroup> listed;
+    auto add = [&](const std::string& id, std::string type, std::string_view state) {
+        if (!matches(states, state) || !matches(types, "classic")) return;
+        listed.push_back({.group_id = id,
+                          .protocol_type = std::move(type),
+                          .group_state = std::string(state),
+                          .group_type = "classic"});
+    };
+    for (const auto& [id, group] : groups_) {
+        add(id, group->protocol_type().value_or(""), to_string(group->state()));
+    }
+    for (const auto& [id, offsets] : offsets_) {
+        if (!groups_.contains(id)) add(id, "", to_string(GroupState::empty));
+    }
+    return listed;
+}
+
+DescribeGroupsResponse::DescribedGroup GroupCoordinator::describe(
+    const std::string& group_id) const {
+    if (const ClassicGroup* group = find(group_id)) return group->describe();
+    DescribeGroupsResponse::DescribedGroup described;
+    described.group_id = group_id;
+    if (exists(group_id)) {
+        described.group_state = to_string(GroupState::empty);
+        return described;
+    }
+    described.error_code = ErrorCode::group_id_not_found;
+    described.error_message = fmt::format("Group {} not found.", group_id);
+    described.group_state = to_string(GroupState::dead);
+    return described;
+}
+
+Decision<ErrorCode> GroupCoordinator::delete_group(const std::string& group_id) const {
+    if (group_id.empty()) return {ErrorCode::invalid_group_id, {}};
+    if (!exists(group_id)) return {ErrorCode::group_id_not_found, {}};
+    const ClassicGroup* group = find(group_id);
+    if (group != nullptr && group->has_members()) return {ErrorCode::non_empty_group, {}};
+    Decision<ErrorCode> decision{ErrorCode::none, {}};
+    if (const Offsets* topics = offsets(group_id)) {
+        for (const auto& [topic, partitions] : *topics) {
+            for (const auto& [partition, offset] : partitions) {
+                decision.records.push_back(offset_tombstone(group_id, topic, partition));
+            }
+        }
+    }
+    decision.records.push_back(group_tombstone(group_id));
+    return decision;
+}
+
+}  // namespace millrace::groups

@@ -1,0 +1,128 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "core/groups/classic_group.h"
+#include "protocol/list_groups.h"
+#include "protocol/offset_commit.h"
+#include "protocol/offset_delete.h"
+#include "protocol/offset_fetch.h"
+
+namespace millrace::groups {
+
+// One record of __consumer_offsets; no value is a tombstone.
+struct GroupRecord {
+    Slice key;
+    std::optional<Slice> value;
+};
+
+// Records that must be committed together; the driver tells the outcome by committed().
+struct Append {
+    std::uint64_t id = 0;
+    std::vector<GroupRecord> records;
+};
+
+// What the driver must do after a call.
+struct Effects {
+    std::vector<Reply> replies;
+    std::vector<Append> appends;
+};
+
+struct CommittedOffset {
+    std::int64_t offset = -1;
+    std::int32_t leader_epoch = -1;
+    std::string metadata;
+    Timestamp commit_timestamp = -1;
+    std::int64_t expire_timestamp = -1;  // of commits by old versions with a retention of their own
+    Uuid topic_id;
+};
+
+// A decision that answers once its records are committed (at once when there are none).
+template <typename Response>
+struct Decision {
+    Response response;
+    std::vector<GroupRecord> records;
+};
+
+// Who commits offsets, and for which partitions; topic ids are resolved to names already.
+struct Commit {
+    std::string group_id;
+    std::string member_id;
+    std::optional<std::string> instance_id;
+    std::int32_t generation = -1;
+    struct Partition {
+        std::string topic;
+        std::int32_t partition = 0;
+        CommittedOffset offset;
+    };
+    std::vector<Partition> partitions;
+};
+
+// The groups of one partition of __consumer_offsets, and their offsets. Pure: the driver appends
+// what the effects and decisions name, applies it when committed, and calls tick() when due.
+class GroupCoordinator {
+  public:
+    explicit GroupCoordinator(const GroupOptions& options) : options_(options) {}
+
+    // One record of the log, in order; at loading, and for each that commits later.
+    Result<> apply(const GroupRecord& record);
+    // All records are applied: memberships come alive.
+    void loaded(Time now);
+    // The partition moves away: who waits is told `error`.
+    void unload(ErrorCode error, Effects& effects);
+
+    void join(const JoinGroupRequest& request, std::int16_t version, const Client& client,
+              const std::string& new_id, Ticket ticket, Time now, Effects& effects);
+    void sync(const SyncGroupRequest& request, Ticket ticket, Time now, Effects& effects);
+    ErrorCode heartbeat(const HeartbeatRequest& request, Time now);
+    LeaveGroupResponse leave(const LeaveGroupRequest& request, std::int16_t version, Time now,
+                             Effects& effects);
+    void tick(Time now, Effects& effects);
+    Time wake_at() const;
+    // The outcome of an append that effects named.
+    void committed(std::uint64_t append, ErrorCode outcome, Time now, Effects& effects);
+
+    // One code a partition of the commit, in its order; none where a record is made.
+    Decision<std::vector<ErrorCode>> commit_offsets(const Commit& commit, Time now);
+    // Null when the group or the partition has none.
+    const CommittedOffset* offset(const std::string& group, const std::string& topic,
+                                  std::int32_t partition) const;
+    using Offsets = std::map<std::string, std::map<std::int32_t, CommittedOffset>>;
+    const Offsets* offsets(const std::string& group) const;
+    Decision<OffsetDeleteResponse> delete_offsets(const OffsetDeleteRequest& request) const;
+    // The topics were deleted: so are their offsets.
+    Decision<int> forget_topics(const std::set<std::string>& topics) const;
+
+    std::vector<ListGroupsResponse::ListedGroup> list(const std::vector<std::string>& states,
+                                                      const std::vector<std::string>& types) const;
+    DescribeGroupsResponse::DescribedGroup describe(const std::string& group_id) const;
+    Decision<ErrorCode> delete_group(const std::string& group_id) const;
+    std::size_t group_count() const { return groups_.size(); }
+
+  private:
+    struct GroupWrite {
+        std::string group_id;
+        std::uint64_t write = 0;
+    };
+    ClassicGroup* find(const std::string& group_id);
+    const ClassicGroup* find(const std::string& group_id) const;
+    ClassicGroup& find_or_create(const std::string& group_id);
+    void take(ClassicGroup& group, Actions actions, Effects& effects);
+    bool exists(const std::string& group_id) const;
+
+    const GroupOptions& options_;
+    std::map<std::string, std::unique_ptr<ClassicGroup>> groups_;
+    std::map<std::string, Offsets> offsets_;
+    std::map<std::string, GroupMetadataValue> restored_;  // while loading
+    std::map<std::uint64_t, GroupWrite> appends_;
+    std::uint64_t next_append_ = 0;
+    bool loading_ = true;
+};
+
+}  // namespace millrace::groups

@@ -1,0 +1,104 @@
+#include "core/groups/group_records.h"
+
+#include <fmt/core.h>
+
+#include "protocol/group_metadata.h"
+#include "protocol/offset_commit.h"
+#include "protocol/reader.h"
+#include "protocol/writer.h"
+
+namespace millrace::groups {
+namespace {
+
+constexpr std::int16_t legacy_offset_type = 0;
+constexpr std::int16_t offset_type = 1;
+constexpr std::int16_t group_type = 2;
+constexpr std::int16_t offset_value_version = 4;  // as 4.3.1 writes them
+constexpr std::int16_t group_value_version = 3;
+
+// A 16-bit prefix (record type of a key, version of a value), then the message.
+template <typename Message>
+Slice encode(std::int16_t prefix, const Message& message, std::int16_t version) {
+    Writer writer;
+    writer.write_int16(prefix);
+    Result<> done = message.encode(writer, version);
+    CHECK(done);  // made of fields that were decoded from requests of the same limits
+    return std::move(writer).finish_in_memory();
+}
+
+Slice offset_key(const std::string& group, const std::string& topic, std::int32_t partition) {
+    OffsetCommitKey key{.group = group, .topic = topic, .partition = partition};
+    return encode(offset_type, key, 0);
+}
+
+template <typename Value>
+Result<Value> decode_value(Bytes bytes) {
+    if (bytes.size() < 2) return fail(ErrorCode::corrupt_message, "a value without its version");
+    auto version = load_be<std::int16_t>(bytes.data());
+    if (version < 0 || version > Value::max_version) {
+        return fail(ErrorCode::corrupt_message,
+                    fmt::format("value version {} is unknown", version));
+    }
+    Reader reader(bytes.subspan(2));
+    return Value::decode(reader, version);
+}
+
+}  // namespace
+
+GroupRecord offset_record(const std::string& group, const std::string& topic,
+                          std::int32_t partition, const CommittedOffset& offset) {
+    OffsetCommitValue value{
+        .offset = offset.offset,
+        .leader_epoch = offset.leader_epoch,
+        .metadata = offset.metadata,
+        .commit_timestamp = offset.commit_timestamp,
+        .expire_timestamp = -1,
+        .topic_id = offset.topic_id,
+    };
+    return {offset_key(group, topic, partition),
+            encode(offset_value_version, value, offset_value_version)};
+}
+
+GroupRecord offset_tombstone(const std::string& group, const std::string& topic,
+                             std::int32_t partition) {
+    return {offset_key(group, topic, partition), std::nullopt};
+}
+
+GroupRecord group_record(const std::string& group, const GroupMetadataValue& value) {
+    return {encode(group_type, GroupMetadataKey{.group = group}, 0),
+            encode(group_value_version, value, group_value_version)};
+}
+
+GroupRecord group_tombstone(const std::string& group) {
+    return {encode(group_type, GroupMetadataKey{.group = group}, 0), std::nullopt};
+}
+
+Result<Entry> parse(const GroupRecord& record) {
+    Bytes key = record.key.bytes();
+    if (key.size() < 2) return fail(ErrorCode::corrupt_message, "a group record without a type");
+    auto type = load_be<std::int16_t>(key.data());
+    Reader reader(key.subspan(2));
+    if (type == offset_type || type == legacy_offset_type) {
+        ASSIGN_OR_RETURN(OffsetCommitKey decoded, OffsetCommitKey::decode(reader, 0));
+        OffsetEntry entry{decoded.group, decoded.topic, decoded.partition, std::nullopt};
+        if (record.value) {
+            ASSIGN_OR_RETURN(OffsetCommitValue value,
+                             decode_value<OffsetCommitValue>(record.value->bytes()));
+            entry.offset =
+                CommittedOffset{value.offset,           value.leader_epoch,     value.metadata,
+                                value.commit_timestamp, value.expire_timestamp, value.topic_id};
+        }
+        return entry;
+    }
+    if (type == group_type) {
+        ASSIGN_OR_RETURN(GroupMetadataKey decoded, GroupMetadataKey::decode(reader, 0));
+        GroupEntry entry{decoded.group, std::nullopt};
+        if (record.value) {
+            ASSIGN_OR_RETURN(entry.value, decode_value<GroupMetadataValue>(record.value->bytes()));
+        }
+        return entry;
+    }
+    return OtherEntry{type};
+}
+
+}  // namespace millrace::groups

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "core/groups/group_coordinator.h"
+
+namespace millrace::groups {
+
+// The records of __consumer_offsets that classic groups and offsets are made of (formats: key =
+// int16 type + fields, value = int16 version + fields).
+GroupRecord offset_record(const std::string& group, const std::string& topic,
+                          std::int32_t partition, const CommittedOffset& offset);
+GroupRecord offset_tombstone(const std::string& group, const std::string& topic,
+                             std::int32_t partition);
+GroupRecord group_record(const std::string& group, const GroupMetadataValue& value);
+GroupRecord group_tombstone(const std::string& group);
+
+struct OffsetEntry {
+    std::string group;
+    std::string topic;
+    std::int32_t partition = 0;
+    std::optional<CommittedOffset> offset;
+};
+struct GroupEntry {
+    std::string group;
+    std::optional<GroupMetadataValue> value;
+};
+// A record of a kind that classic groups do not use (consumer, share and streams groups).
+struct OtherEntry {
+    std::int16_t type = 0;
+};
+using Entry = std::variant<OffsetEntry, GroupEntry, OtherEntry>;
+
+Result<Entry> parse(const GroupRecord& record);
+
+}  // namespace millrace::groups

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "net/session.h"
+
+namespace millrace::net {
+
+// How many connections there are, over all shards of the process; lives on shard 0.
+class ConnectionCounts {
+  public:
+    struct Limits {
+        std::size_t total = 2147483647;   // max.connections
+        std::size_t per_ip = 2147483647;  // max.connections.per.ip
+        std::map<std::string, std::size_t, std::less<>> per_ip_overrides;
+    };
+    explicit ConnectionCounts(Limits limits) : limits_(std::move(limits)) {}
+
+    // Empty when the connection may stay, otherwise the reason why not. One that may stay is
+    // released by its host.
+    std::string admit(const std::string& host);
+    void release(const std::string& host);
+    std::size_t total() const { return total_; }
+
+  private:
+    Limits limits_;
+    std::size_t total_ = 0;
+    std::map<std::string, std::size_t, std::less<>> by_host_;
+};
+
+// The connections of one shard. Every shard has a server of its own on the same addresses.
+class Server {
+  public:
+    Server(env::Shard& shard, RequestHandler& handler, SessionLimits limits,
+           std::size_t queued_bytes, ConnectionCounts& counts);
+    ~Server();
+
+    // Listens on `info.bind`; the actual port (of port 0) is written back into `info`, which must
+    // outlive the server.
+    Result<> listen(ListenerInfo& info);
+    std::size_t connections() const { return sessions_.size(); }
+
+    // Accepts nothing more, answers what has arrived until `deadline`, then closes everything.
+    Task<void> stop(Time deadline);
+
+  private:
+    Task<void> accept_all(env::Listener& listener, const ListenerInfo& info);
+    Task<void> serve(std::unique_ptr<env::Connection> connection, const ListenerInfo& info);
+
+    ConnectionCounts& counts_;
+    SessionShared shared_;
+    Scope accepting_;
+    Scope serving_;
+    std::vector<std::unique_ptr<env::Listener>> listeners_;
+    std::vector<Session*> sessions_;
+    std::uint64_t accepted_ = 0;
+};
+
+}  // namespace millrace::net

@@ -1,0 +1,204 @@
+#include "net/session.h"
+
+#include <algorithm>
+#include <fmt/core.h>
+
+#include "net/log.h"
+#include "protocol/frame.h"
+#include "protocol/reader.h"
+
+namespace millrace::net {
+namespace {
+
+constexpr std::size_t length_size = 4;
+constexpr std::size_t least_buffer = 1024;
+constexpr std::size_t most_buffer = 256 << 10;
+// A frame of up to this size gets its whole buffer at once; a larger one grows as bytes arrive, so
+// that a claimed length alone costs nothing.
+constexpr std::size_t trusted_frame = 1 << 20;
+
+// How large the buffer must be to go on reading, given what is in it.
+std::size_t wanted_capacity(const Buffer& buffer, std::size_t read_size) {
+    if (buffer.size() < length_size) return std::max(read_size, least_buffer);
+    std::size_t frame = length_size + load_be<std::uint32_t>(buffer.data());
+    if (frame <= read_size) return read_size;
+    return std::min(frame, std::max(trusted_frame, 2 * buffer.size()));
+}
+
+}  // namespace
+
+Session::Session(SessionShared& shared, std::unique_ptr<env::Connection> connection,
+                 std::shared_ptr<Peer> peer)
+    : shared_(shared),
+      connection_(std::move(connection)),
+      peer_(std::move(peer)),
+      last_activity_(shared.shard.now()) {}
+
+Task<void> Session::run() {
+    idle_.start(shared_.shard, last_activity_ + shared_.limits.max_idle);
+    bool cancelled = false;
+    try {
+        co_await with_scope([this](Scope& scope) -> Task<void> {
+            scope.spawn(read_requests(scope));
+            co_await write_replies();
+        });
+    } catch (const Cancelled&) {
+        cancelled = true;
+    }
+    idle_.stop();
+    for (const auto& slot : slots_) shared_.request_bytes.release(slot->request_bytes);
+    slots_.clear();
+    shared_.handler.closed(*peer_);
+    if (cancelled) throw Cancelled{};
+}
+
+void Session::drain() {
+    draining_ = true;
+    ready_.notify_all();
+}
+
+void Session::end(std::string reason) {
+    if (ended_) return;
+    ended_ = true;
+    LOG_DEBUG("connection from {} ends: {}", peer_->address.to_string(), reason);
+    connection_->close();  // ends a read or write that is under way
+    ready_.notify_all();
+}
+
+void Session::IdleTimer::fire() {
+    Time due = session_.last_activity_ + session_.shared_.limits.max_idle;
+    if (session_.shared_.shard.now() < due || !session_.slots_.empty()) {
+        start(session_.shared_.shard,
+              std::max(due, session_.shared_.shard.now() + Duration::seconds(1)));
+        return;
+    }
+    session_.end("idle for connections.max.idle.ms");
+}
+
+bool Session::must_hold_back() const {
+    return slots_.size() >= shared_.limits.max_requests_in_flight ||
+           unsent_bytes_ >= shared_.limits.max_unsent_bytes;
+}
+
+Task<void> Session::read_requests(Scope& scope) {
+    Buffer buffer;
+    std::size_t read_size = least_buffer;
+    while (!ended_ && !draining_) {
+        while (must_hold_back()) co_await room_.wait();
+        buffer.reserve(wanted_capacity(buffer, read_size));
+        std::size_t filled = buffer.size();
+        std::size_t room = buffer.capacity() - filled;
+        buffer.resize(buffer.capacity());
+        Result<std::size_t> count =
+            co_await connection_->read(buffer.mutable_bytes().subspan(filled, room));
+        buffer.resize(filled + count.value_or(0));
+        if (!count || *count == 0) {
+            end(count ? "closed by the peer" : count.error().message);
+            co_return;
+        }
+        last_activity_ = shared_.shard.now();
+        if (*count == room) {
+            read_size = std::min(read_size * 4, most_buffer);
+        } else if (*count < read_size / 8) {
+            read_size = std::max(read_size / 2, least_buffer);
+        }
+        if (!co_await start_frames(scope, buffer)) co_return;
+    }
+}
+
+// Starts every request that is complete in the buffer and leaves the rest in it. False when the
+// connection cannot go on.
+Task<bool> Session::start_frames(Scope& scope, Buffer& buffer) {
+    auto next_frame = [&](Bytes rest) -> std::optional<std::size_t> {
+        if (rest.size() < length_size) return std::nullopt;
+        auto length = load_be<std::int32_t>(rest.data());
+        if (length < 0 || static_cast<std::size_t>(length) > shared_.limits.max_request_bytes) {
+            end(fmt::format("a request claims {} bytes; socket.request.max.bytes is {}", length,
+                            shared_.limits.max_request_bytes));
+            return std::nullopt;
+        }
+        auto size = static_cast<std::size_t>(length);
+        if (rest.size() - length_size < size) return std::nullopt;
+        return size;
+    };
+    std::optional<std::size_t> size = next_frame(buffer.bytes());
+    if (ended_) co_return false;
+    if (!size) co_return true;
+
+    Slice received = std::exchange(buffer, Buffer()).freeze();
+    std::size_t at = 0;
+    while (size) {
+        Slice frame = received.slice(at + length_size, *size);
+        at += length_size + *size;
+        if (!shared_.request_bytes.try_acquire(*size)) {
+            co_await shared_.request_bytes.acquire(*size);
+        }
+        auto slot = std::make_shared<Slot>();
+        slot->request_bytes = *size;
+        slots_.push_back(slot);
+        scope.spawn(answer_one(std::move(slot), std::move(frame)));
+        if (ended_) co_return false;
+        size = next_frame(received.bytes().subspan(at));
+    }
+    buffer.append(received.bytes().subspan(at));
+    co_return !ended_;
+}
+
+Task<void> Session::answer_one(std::shared_ptr<Slot> slot, Slice frame) {
+    slot->reply = co_await answer(std::move(frame));
+    slot->ready = true;
+    unsent_bytes_ += slot->reply.bytes.size();
+    if (!slots_.empty() && slots_.front() == slot) ready_.notify_all();
+}
+
+Task<Reply> Session::answer(Slice frame) {
+    Reader reader(frame);
+    Result<RequestHeader> header = decode_request_header(reader);
+    if (!header) co_return Reply{.close = true, .reason = header.error().message};
+    const ApiInfo* api = find_api(header->request_api_key);
+    if (api == nullptr) {
+        co_return Reply{.close = true,
+                        .reason = fmt::format("unknown api key {}", header->request_api_key)};
+    }
+    Request request{
+        .api = api,
+        .version = header->request_api_version,
+        .correlation_id = header->correlation_id,
+        .client_id = std::move(header->client_id),
+        .body = frame.slice(frame.size() - reader.remaining()),
+        .received = shared_.shard.now(),
+        .peer = peer_,
+    };
+    co_return co_await shared_.handler.answer(std::move(request));
+}
+
+Task<void> Session::write_replies() {
+    for (;;) {
+        while (!ended_ && !(draining_ && slots_.empty()) &&
+               (slots_.empty() || !slots_.front()->ready)) {
+            co_await ready_.wait();
+        }
+        if (ended_ || slots_.empty()) co_return;
+        Chain bytes;
+        std::optional<std::string> close;
+        while (!slots_.empty() && slots_.front()->ready && !close) {
+            Slot& slot = *slots_.front();
+            bytes.append(slot.reply.bytes);
+            if (slot.reply.close) close = std::move(slot.reply.reason);
+            shared_.request_bytes.release(slot.request_bytes);
+            slots_.pop_front();
+        }
+        std::size_t size = bytes.size();
+        if (size > 0) {
+            Result<> written = co_await connection_->write(std::move(bytes));
+            if (!written) end(written.error().message);
+            last_activity_ = shared_.shard.now();
+            unsent_bytes_ -= size;
+        }
+        if (close) end(*std::move(close));
+        if (ended_) co_return;
+        room_.notify_all();
+    }
+}
+
+}  // namespace millrace::net

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+
+#include "base/condition.h"
+#include "base/queue.h"
+#include "base/scope.h"
+#include "env/network.h"
+#include "env/shard.h"
+#include "net/request.h"
+
+namespace millrace::net {
+
+// The bounds of a connection and of a shard's connections together.
+struct SessionLimits {
+    std::size_t max_request_bytes = 104857600;   // socket.request.max.bytes
+    std::size_t max_requests_in_flight = 1000;   // of one connection
+    std::size_t max_unsent_bytes = 64 << 20;     // answers of one connection; more stop reading
+    Duration max_idle = Duration::seconds(600);  // connections.max.idle.ms
+};
+
+// What sessions of one shard share.
+struct SessionShared {
+    env::Shard& shard;
+    RequestHandler& handler;
+    SessionLimits limits;
+    Budget request_bytes;  // queued.max.request.bytes: past it nothing more is read
+};
+
+// One connection of the Kafka protocol. Requests start in order of arrival, their waits overlap,
+// and answers leave in order of the requests; all that are ready leave in one write.
+class Session {
+  public:
+    Session(SessionShared& shared, std::unique_ptr<env::Connection> connection,
+            std::shared_ptr<Peer> peer);
+
+    // Serves until either side ends the connection, or cancellation.
+    Task<void> run();
+
+    // Answers what has arrived, reads nothing more, then ends. For a controlled shutdown.
+    void drain();
+
+  private:
+    struct Slot {
+        Reply reply;
+        std::size_t request_bytes = 0;
+        bool ready = false;
+    };
+    class IdleTimer final : public env::Timer {
+      public:
+        explicit IdleTimer(Session& session) : session_(session) {}
+        void fire() override;
+
+      private:
+        Session& session_;
+    };
+
+    Task<void> read_requests(Scope& scope);
+    Task<bool> start_frames(Scope& scope, Buffer& buffer);
+    Task<void> answer_one(std::shared_ptr<Slot> slot, Slice frame);
+    Task<void> write_replies();
+    Task<Reply> answer(Slice frame);
+    void end(std::string reason);
+    bool must_hold_back() const;
+
+    SessionShared& shared_;
+    std::unique_ptr<env::Connection> connection_;
+    std::shared_ptr<Peer> peer_;
+    std::deque<std::shared_ptr<Slot>> slots_;  // in order of arrival
+    std::size_t unsent_bytes_ = 0;
+    bool draining_ = false;
+    bool ended_ = false;
+    Condition ready_;  // the first slot may be ready, or the session has ended
+    Condition room_;   // a slot has left
+    Time last_activity_;
+    IdleTimer idle_{*this};
+};
+
+}  // namespace millrace::net
