@@ -62,13 +62,16 @@ class BatchBuilder {
     // The batch; empty bytes when nothing was appended. The builder begins anew behind it, with
     // the same options and the next offset.
     Slice build();
+    // With tables kept by the caller.
+    Slice build(Compressor& compressor);
 
   private:
-    void write_record(std::int64_t offset, Timestamp timestamp, std::optional<Bytes> key,
-                      std::optional<Bytes> value);
-    std::uint8_t* begin_record(std::int64_t offset, Timestamp timestamp, std::optional<Bytes> key,
-                               std::optional<Bytes> value, std::size_t headers_size);
+    // Room for one record with its fields up to the value written; returns where headers go.
+    std::uint8_t* begin_record(std::int64_t offset, Timestamp timestamp,
+                               const std::optional<Bytes>& key, const std::optional<Bytes>& value,
+                               std::size_t headers_size);
     void write_header(MutableBytes batch) const;
+    void start_anew();
 
     BatchOptions options_;
     Buffer buffer_;

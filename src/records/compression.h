@@ -29,44 +29,25 @@ Result<> check_level(Codec codec, int level);
 // Most bytes that one batch may inflate to unless the caller says otherwise.
 inline constexpr std::size_t default_inflated_limit = std::size_t{128} << 20U;
 
-// Appends the compressed form of `input` to `out`, framed as Apache's writers do: gzip member,
-// xerial snappy, LZ4 frame of independent 64 KiB blocks, zstd frame without content size.
-// A level out of range is taken as the nearest one.
-void compress(Codec codec, int level, Bytes input, Buffer& out);
-
-// Inflates a stream piece by piece. Its tables and buffers are kept from one stream to the next,
-// and together stay in proportion to what was really read, never to a length in the input.
-class Decompressor {
+// Makes compressed streams framed as Apache's writers do: gzip member, xerial snappy, LZ4 frame of
+// independent 64 KiB blocks, zstd frame without content size. Keeps its tables between streams.
+class Compressor {
   public:
-    Decompressor();
-    Decompressor(Decompressor&& other) noexcept;
-    Decompressor& operator=(Decompressor&& other) noexcept;
-    ~Decompressor();
+    Compressor();
+    Compressor(Compressor&& other) noexcept;
+    Compressor& operator=(Compressor&& other) noexcept;
+    ~Compressor();
 
-    // Begins with `input`, which must stay in place until the last read. More than `limit` bytes
-    // of output are an error. A codec of none reads the input as it is.
-    Result<> start(Codec codec, Bytes input, std::size_t limit = default_inflated_limit);
-
-    // Fills the front of `out`, which must not be empty; fewer than asked come only at a frame's
-    // inner borders, and 0 at the end of the stream. A broken stream is unknown_server_error, as
-    // Apache answers it.
-    Result<std::size_t> read(MutableBytes out);
-
-    // Bytes of the stream read so far.
-    std::size_t produced() const { return produced_; }
-
-    class Stream;  // one per codec, for compression.cc only
+    // Appends the stream of `input` to `out`; none appends it as it is. A level out of range is
+    // taken as the nearest one.
+    void compress(Codec codec, int level, Bytes input, Buffer& out);
 
   private:
-    std::unique_ptr<Stream> streams_[5];
-    Stream* stream_ = nullptr;
-    std::size_t input_size_ = 0;
-    std::size_t produced_ = 0;
-    std::size_t limit_ = 0;
-    Codec codec_ = Codec::none;
+    struct State;
+    void gzip(int level, Bytes input, Buffer& out);
+    void lz4(int level, Bytes input, Buffer& out);
+    void zstd(int level, Bytes input, Buffer& out);
+    std::unique_ptr<State> state_;
 };
-
-// The whole of a compressed stream, at most `limit` bytes.
-Result<Slice> decompress(Codec codec, Bytes input, std::size_t limit = default_inflated_limit);
 
 }  // namespace millrace

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <type_traits>
 
 #include "base/bytes.h"
 #include "base/result.h"
@@ -93,6 +94,7 @@ class RecordReader {
 
   private:
     class Source;
+    std::unexpected<Error> refuse(std::string_view reason) const;
     Result<> parse(Bytes body, std::size_t prefix_size);
     Result<const Record*> next_in_place();
     Result<const Record*> next_of_stream();
@@ -106,6 +108,8 @@ class RecordReader {
     std::int32_t base_sequence_;
     std::int32_t count_;
     std::int32_t read_ = 0;
+    int codec_id_ = 0;
+    std::size_t held_ = 0;
 };
 
 // The records of a batch as one piece of memory: a view of `batch` itself when it is not

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <expected>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -79,9 +80,8 @@ class BatchValidator {
                                                       Timestamp now);
 
   private:
-    class Check;
-    Decompressor decompressor_;
-    Buffer window_;
+    struct Workspace;
+    std::unique_ptr<Workspace> workspace_;
 };
 
 }  // namespace millrace
