@@ -20,3 +20,4 @@ generate(BASE_GENERATED errors errors ${CMAKE_SOURCE_DIR}/schema/errors.tsv)
 file(GLOB handler_files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/broker/handlers/*.cc)
 generate(BROKER_GENERATED broker handlers ${CMAKE_SOURCE_DIR}/schema/apis.tsv
          ${CMAKE_SOURCE_DIR}/src/broker/handlers)
+generate(METADATA_GENERATED metadata features ${CMAKE_SOURCE_DIR}/schema/features.tsv)
