@@ -21,3 +21,5 @@ file(GLOB handler_files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/broker/handler
 generate(BROKER_GENERATED broker handlers ${CMAKE_SOURCE_DIR}/schema/apis.tsv
          ${CMAKE_SOURCE_DIR}/src/broker/handlers)
 generate(METADATA_GENERATED metadata features ${CMAKE_SOURCE_DIR}/schema/features.tsv)
+generate(CONFIG_GENERATED config configs ${CMAKE_SOURCE_DIR}/schema/config)
+generate(METRICS_GENERATED metrics metrics ${CMAKE_SOURCE_DIR}/schema/metrics/metrics.tsv)

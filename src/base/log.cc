@@ -52,6 +52,15 @@ Result<> set_level(std::string_view area, std::string_view level) {
     return {};
 }
 
+std::vector<std::pair<std::string_view, Level>> areas() {
+    std::vector<std::pair<std::string_view, Level>> out;
+    for (const Area* each = first_area(); each != nullptr; each = each->next_) {
+        out.emplace_back(each->name_,
+                         static_cast<Level>(each->level_.load(std::memory_order_relaxed)));
+    }
+    return out;
+}
+
 void write(const Area& area, Level level, fmt::string_view format, fmt::format_args args) {
     fmt::memory_buffer text;
     fmt::vformat_to(std::back_inserter(text), format, args);

@@ -5,6 +5,8 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/result.h"
 
@@ -24,6 +26,7 @@ class Area {
 
   private:
     friend Result<> set_level(std::string_view area, std::string_view level);
+    friend std::vector<std::pair<std::string_view, Level>> areas();
     std::string_view name_;
     std::atomic<int> level_{static_cast<int>(Level::info)};
     Area* next_;
@@ -40,6 +43,8 @@ struct Line {
 void set_sink(std::function<void(const Line&)> sink);
 // `area` "*" means all; `level` is trace, debug, info, warn or error.
 Result<> set_level(std::string_view area, std::string_view level);
+// All areas and their levels, in no particular order.
+std::vector<std::pair<std::string_view, Level>> areas();
 std::string_view to_string(Level level);
 
 void write(const Area& area, Level level, fmt::string_view format, fmt::format_args args);
