@@ -353,6 +353,11 @@ std::expected<ValidatedBatch, Rejection> BatchValidator::validate(Slice records,
             return std::unexpected(std::move(fine).error());
         return result;
     }
+    // Apache would store the gap of an uncompressed batch, and trips over that of a compressed one.
+    if (!record_rules.in_sequence())
+        return refuse(ErrorCode::invalid_record,
+                      fmt::format("A batch for {} has records at other offsets than 0 to {}",
+                                  rules.partition, batch.last_offset_delta()));
     result.batch = records.slice(0, batch.size());
     set_max_timestamp({result.batch.mutable_data(), result.batch.size()}, rules.timestamp_type,
                       result.max_timestamp);
