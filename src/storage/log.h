@@ -1,0 +1,251 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/chain.h"
+#include "base/condition.h"
+#include "base/result.h"
+#include "base/task.h"
+#include "base/time.h"
+#include "storage/leader_epochs.h"
+#include "storage/log_options.h"
+#include "storage/offset.h"
+#include "storage/producer_state.h"
+
+namespace millrace::env {
+class Disk;
+class File;
+class Shard;
+}  // namespace millrace::env
+
+namespace millrace::storage {
+
+class DirectoryHealth;
+class PageAccess;
+class Segment;
+struct AbortedTransaction;
+struct LoadedLog;
+
+// What an append became. The batch is in the file once the log's end_offset() reaches next_offset.
+struct Appended {
+    Offset first_offset = no_offset;
+    Offset next_offset = no_offset;  // behind the last record
+    // The batch had been appended before; the offsets and the timestamp are those of that time.
+    bool duplicate = false;
+    Timestamp max_timestamp = no_timestamp;
+};
+
+struct AppendAs {
+    AppendOrigin origin = AppendOrigin::client;
+    std::int32_t leader_epoch = 0;
+    // The transaction coordinator knows that this partition is part of the transaction.
+    bool verified = true;
+};
+
+struct ReadRequest {
+    Offset offset = 0;
+    std::uint64_t max_bytes = 0;
+    // The first batch is returned whole, however large.
+    bool whole_first_batch = false;
+    // Nothing at or above: high watermark, last stable offset, or the log's end.
+    Offset upper_bound = 0;
+};
+
+struct ReadResult {
+    // From the batch that holds the offset on; cut anywhere at the byte limit.
+    Chain records;
+    // Where that batch lies.
+    Offset segment_base = 0;
+    std::uint64_t position = 0;
+};
+
+// A found record, for ListOffsets.
+struct TimestampedOffset {
+    Timestamp timestamp = no_timestamp;
+    Offset offset = no_offset;
+    std::int32_t leader_epoch = no_leader_epoch;
+};
+
+// Is told, in the loop between coroutines, what became of the log.
+class LogListener {
+  public:
+    virtual void log_written(Offset end_offset) = 0;  // readers may see the records below
+    virtual void log_flushed(Offset end_offset) = 0;  // stable below
+    virtual void log_failed(const Error& error) = 0;  // takes no more appends
+
+  protected:
+    ~LogListener() = default;
+};
+
+// The log of one partition: a directory of segments, on one shard. Appends of one turn of the loop
+// reach the file in one write at its end; waiters of one sync share it.
+//
+// The first write or sync that fails closes the log for appends for good; what was written before
+// stays readable. Destroy it only when no task waits in it.
+class Log {
+  public:
+    // Reads the directory in a helper thread, recovering what an unclean end left (formats 1.3).
+    // kafka_storage_error; corrupt_message for files that must not be touched.
+    static Task<Result<std::unique_ptr<Log>>> open(env::Shard& shard, DirectoryHealth& health,
+                                                   LogOrigin origin);
+    // The same on the calling thread.
+    static Result<std::unique_ptr<Log>> open_now(env::Shard& shard, DirectoryHealth& health,
+                                                 LogOrigin origin);
+    Log(const Log&) = delete;
+    ~Log();
+
+    // Everything on stable storage, indexes trimmed, a producer snapshot at the end: what a clean
+    // shutdown leaves. Waits for a sync under way. Appends are refused from now on.
+    Task<Result<>> close();
+    // Before the directory goes away: appends are refused, files are let go, nothing is written.
+    // Waits for a sync under way.
+    Task<void> abandon();
+
+    const std::string& path() const { return path_; }
+    // The directory has been renamed.
+    void renamed(std::string path);
+    LogOptions& options() { return options_; }
+    const LogOptions& options() const { return options_; }
+    void listen(LogListener* listener) { listener_ = listener; }
+
+    // --- Appending ---
+    // Offsets are given now, in the order of calls; the write follows at the end of the turn.
+    //
+    // One validated batch, into which base offset and leader epoch are written in place. Errors of
+    // idempotence and transactions as ProducerState::check; record_list_too_large above
+    // segment.bytes; kafka_storage_error when the log is closed.
+    Result<Appended> append_as_leader(Slice batch, const AppendAs& as);
+    // Whole batches, back to back, as the leader sent them; what is cut short at the end is left
+    // out. corrupt_message: a CRC is wrong; offset_out_of_range: they begin below next_offset().
+    Result<Appended> append_as_follower(Slice batches);
+    // The offset that the next appended record gets; ahead of end_offset() within a turn.
+    Offset next_offset() const { return next_offset_; }
+    // Ends when end_offset() has reached `end`. not_leader_or_follower: truncated meanwhile.
+    Task<Result<>> written(Offset end);
+    // Ends when everything below `end` is on stable storage (one fdatasync for many waiters).
+    Task<Result<>> durable(Offset end);
+    // Writes what is queued now.
+    void write_queued();
+    // Begins a new segment at next_offset() unless the active one is empty.
+    Result<> roll();
+
+    // --- State ---
+    Offset start_offset() const { return start_offset_; }
+    Offset end_offset() const { return end_offset_; }              // written: readers may see it
+    Offset flushed_end_offset() const { return flushed_offset_; }  // also the recovery point
+    bool empty() const { return start_offset_ == end_offset_; }
+    bool failed() const { return error_.has_value(); }
+    const std::optional<Error>& error() const { return error_; }
+    std::uint64_t size() const;  // bytes of all segments
+    std::size_t segment_count() const { return segments_.size(); }
+    Offset active_segment_base() const;
+
+    // --- Reading ---
+    // offset_out_of_range outside [start_offset(), end_offset()]. Blocks on pages that are not in
+    // memory.
+    Result<ReadResult> read(const ReadRequest& request);
+    // As read(), but cold pages that are needed to find the place are read by a helper thread.
+    Task<Result<ReadResult>> fetch(ReadRequest request);
+    // Whole batches in one piece of memory, at least one when there is one below the bound.
+    Result<Slice> load(const ReadRequest& request);
+    // The first record of at least this timestamp; nothing when there is none.
+    Result<std::optional<TimestampedOffset>> find_by_timestamp(Timestamp timestamp);
+    // The first record with the largest timestamp; nothing when the log is empty.
+    Result<std::optional<TimestampedOffset>> find_max_timestamp();
+    // Aborted transactions that a read_committed reader of [offset, upper_bound) must drop,
+    // ascending by last offset.
+    Result<std::vector<AbortedTransaction>> aborted_transactions(Offset offset, Offset upper_bound);
+
+    // --- Offsets ---
+    // Of read_committed readers. Also forgets transactions that ended below the high watermark.
+    Offset last_stable_offset(Offset high_watermark);
+    const ProducerState& producers() const { return producers_; }
+    // Drops producers that were silent for producer.id.expiration.ms.
+    void expire_producers();
+    const LeaderEpochs& epochs() const { return epochs_; }
+    // A leader begins: its epoch starts at next_offset().
+    void begin_epoch(std::int32_t epoch);
+
+    // --- Shortening ---
+    // Records at and above `offset` go. Queued appends are written before.
+    Result<> truncate_to(Offset offset);
+    // All records go; the log begins anew at `offset`.
+    Result<> truncate_fully(Offset offset);
+    // DeleteRecords, retention, snapshots: records below go; whole segments below are renamed to
+    // .deleted. offset_out_of_range above end_offset().
+    Result<> advance_start(Offset offset);
+    // Removes files renamed at least file.delete.delay.ms ago; returns when the next are due.
+    std::optional<Timestamp> remove_deleted(Timestamp now);
+    // Closes files that only reading has opened.
+    void release_files();
+
+  private:
+    struct Doomed {
+        Timestamp due = 0;
+        std::string path;
+    };
+    class SyncTurn;
+
+    Log(env::Shard& shard, DirectoryHealth& health, LogOrigin origin, LoadedLog loaded);
+
+    Segment& active() { return *segments_.back(); }
+    Result<> check_open() const;
+    Result<> make_room(Offset first, Offset last, Timestamp max_timestamp, std::size_t size);
+    Result<> roll_at(Offset base);
+    Result<> place(const BatchView& batch);
+    void queue(Slice bytes);
+    void schedule_write();
+    void fail_with(const Error& error);
+    Task<Result<>> sync_once();
+    Result<> sync_rolled(Segment& segment, bool snapshot);
+    Result<> close_files();
+
+    Segment* segment_of(Offset offset);
+    Result<ReadResult> read(const ReadRequest& request, PageAccess& access);
+    Result<std::optional<std::uint64_t>> end_position(const Segment& segment, Offset bound,
+                                                      PageAccess& access);
+    Result<> take_snapshot(bool sync);
+    Result<> drop_segments(std::size_t first, std::size_t count);
+    Result<> doom(const std::string& path);
+    Result<> reload_producers();
+
+    env::Shard& shard_;
+    env::Disk& disk_;
+    DirectoryHealth& health_;
+    LogListener* listener_ = nullptr;
+    std::string path_;
+    LogOptions options_;
+    std::optional<Error> error_;
+    bool closing_ = false;
+
+    std::vector<std::unique_ptr<Segment>> segments_;  // ascending; the last one is active
+    std::set<Offset> snapshots_;                      // offsets of .snapshot files
+    LeaderEpochs epochs_;
+    bool epochs_changed_ = false;
+    ProducerState producers_;
+
+    Offset start_offset_ = 0;
+    Offset next_offset_ = 0;
+    Offset end_offset_ = 0;
+    Offset flushed_offset_ = 0;
+    std::int64_t appended_since_sync_ = 0;
+
+    std::vector<Slice> queued_;
+    std::shared_ptr<Log*> turn_hook_;  // what the loop holds on to; emptied by the destructor
+    bool write_scheduled_ = false;
+    std::vector<Bytes> pieces_;
+    Condition written_;
+    Condition flushed_;
+    bool syncing_ = false;
+    bool directory_changed_ = false;
+    std::uint64_t truncations_ = 0;
+    std::vector<Doomed> doomed_;
+};
+
+}  // namespace millrace::storage

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "storage/offset.h"
+
+namespace millrace::storage {
+
+// Settings of one log, each named after Kafka's topic or broker config; may change at run time.
+struct LogOptions {
+    std::int32_t segment_bytes = 1 << 30;                 // segment.bytes
+    std::int64_t segment_ms = 7LL * 24 * 60 * 60 * 1000;  // segment.ms
+    std::int64_t segment_jitter_ms = 0;                   // segment.jitter.ms
+    std::int32_t index_interval_bytes = 4096;             // index.interval.bytes
+    std::int32_t segment_index_bytes = 10 * 1024 * 1024;  // segment.index.bytes
+    std::int64_t file_delete_delay_ms = 60'000;           // file.delete.delay.ms
+    std::int64_t producer_id_expiration_ms = 86'400'000;  // producer.id.expiration.ms
+    std::int64_t flush_messages = 0x7fff'ffff'ffff'ffff;  // flush.messages
+};
+
+// What is known of a log before its files are read.
+struct LogOrigin {
+    std::string path;             // the partition's directory; made when missing
+    Offset log_start = 0;         // log-start-offset-checkpoint
+    Offset recovery_point = 0;    // recovery-point-offset-checkpoint
+    bool clean_shutdown = false;  // .kafka_cleanshutdown was there
+    LogOptions options;
+};
+
+}  // namespace millrace::storage
