@@ -12,6 +12,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from harness import node as nodes  # noqa: E402
 from harness import toolchains  # noqa: E402
+from harness.tools import Tools  # noqa: E402
 
 
 def pytest_addoption(parser):
@@ -96,8 +97,9 @@ def node(kind, start_node):
     return start_node(kind, "shared")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tools(folder):
     """Runs Apache's command line tools."""
-    from harness.tools import Tools
-    return Tools.shared(folder)
+    one = Tools(folder / "tools.log")
+    yield one
+    one.close()
