@@ -198,10 +198,30 @@ TEST(Builder, TransactionMarkers) {
         EXPECT_EQ(batch.attributes(), 0x30);
         EXPECT_EQ(batch.base_sequence(), no_sequence);
         EXPECT_EQ(batch.count(), 1);
+        EXPECT_TRUE(batch.verify_crc());
         auto marker = transaction_marker(batch).value();
         EXPECT_EQ(marker.type, type);
         EXPECT_EQ(marker.coordinator_epoch, 11);
     }
+}
+
+// Bytes of MemoryRecords.withEndTransactionMarker of Apache Kafka 4.3.1.
+TEST(Builder, MarkersAreApachesBytes) {
+    MarkerOptions options{.producer_id = 9,
+                          .producer_epoch = 4,
+                          .coordinator_epoch = 11,
+                          .leader_epoch = 2,
+                          .base_offset = 50,
+                          .timestamp = 1000};
+    Slice built = transaction_marker_batch(ControlType::commit, options);
+    std::string hex;
+    for (std::uint8_t byte : built.bytes()) {
+        hex += "0123456789abcdef"[byte >> 4U];
+        hex += "0123456789abcdef"[byte & 15U];
+    }
+    EXPECT_EQ(hex,
+              "00000000000000320000004200000002022001be1d00300000000000000000000003e800000000000003"
+              "e800000000000000090004ffffffff000000012000000008000000010c00000000000b00");
 }
 
 TEST(Builder, ControlRecordsShareABatch) {
