@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,11 +25,13 @@ struct Caller {
     std::int16_t version() const { return request.version; }
 };
 
-// What a handler that may also stay silent or end the connection returns (Produce with acks=0).
+// What a handler returns that may also stay silent or end the connection (Produce with acks=0), or
+// whose response has views into something else than the request.
 template <typename Response>
 struct Answer {
     std::optional<Response> response;
-    std::string close_reason;  // ends the connection when not empty
+    std::string close_reason;          // ends the connection when not empty
+    std::shared_ptr<const void> keep;  // lives until the response is encoded
 };
 
 // One API of the broker: a function `Task<Response> answer(const Request&, const Caller&, S&...)`,

@@ -1,0 +1,258 @@
+// Fetch (key 1): records from each partition named, in a session (KIP-227) or outside.
+//
+// When less than MinBytes is there the request waits, woken by the partitions it reads, for at most
+// MaxWaitMs; an error is told at once. Records stay in their files until the connection sends them.
+// The first partition that has something gives a whole batch, whatever the limits.
+
+#include "protocol/fetch.h"
+
+#include <algorithm>
+#include <map>
+
+#include "broker/fetch_sessions.h"
+#include "broker/handler.h"
+#include "broker/handlers.h"
+#include "broker/metadata_cache.h"
+#include "broker/partition_router.h"
+#include "config/broker_config.h"
+
+namespace millrace::broker {
+namespace {
+
+using Response = FetchResponse;
+using PartitionData = Response::PartitionData;
+
+struct Item {
+    FetchTarget* target = nullptr;
+    const metadata::Topic* topic = nullptr;
+    TopicIdPartition id;
+    int shard = 0;
+    Fetched result;
+};
+
+struct Limits {
+    std::uint64_t max_bytes = 0;
+    std::uint64_t min_bytes = 0;
+    bool read_committed = false;
+};
+
+// Finds the partitions; what is unknown has its error already.
+std::vector<Item> resolve(FetchPlan& plan, const metadata::Image& image,
+                          const PartitionRouter& router, bool by_id) {
+    std::vector<Item> items;
+    items.reserve(plan.targets().size());
+    for (FetchTarget& target : plan.targets()) {
+        Item& item = items.emplace_back(Item{.target = &target});
+        item.topic = by_id ? image.topics.find(target.topic_id)
+                           : image.topics.find(std::string_view(target.topic));
+        if (item.topic == nullptr) {
+            item.result.error = by_id ? ErrorCode::unknown_topic_id
+                                      : ErrorCode::unknown_topic_or_partition;
+        } else if (item.topic->partition(target.partition) == nullptr) {
+            item.result.error = ErrorCode::unknown_topic_or_partition;
+        } else {
+            item.id = {item.topic->id, target.partition};
+            item.shard = router.owner(item.id);
+        }
+    }
+    return items;
+}
+
+bool is_readable(const Item& item) { return item.id.topic_id != Uuid(); }
+
+// Runs `function(Partitions&, items of that shard) -> Task<void>` on every shard concerned.
+template <typename Function>
+Task<void> on_shards(PartitionRouter& router, std::vector<Item>& items, Function function) {
+    std::map<int, std::vector<Item*>> by_shard;
+    for (Item& item : items) {
+        if (is_readable(item)) by_shard[item.shard].push_back(&item);
+    }
+    auto call = [&](int shard, std::vector<Item*>& group) {
+        return router.on(shard, [&](Partitions& partitions) { return function(partitions, group); });
+    };
+    if (by_shard.size() == 1) {
+        co_await call(by_shard.begin()->first, by_shard.begin()->second);
+        co_return;
+    }
+    co_await with_scope([&](Scope& scope) -> Task<void> {
+        for (auto& [shard, group] : by_shard) scope.spawn(call(shard, group));
+        co_await scope.join();
+    });
+}
+
+Task<void> read_group(Partitions& partitions, std::vector<Item*>& items, Limits limits) {
+    std::uint64_t room = limits.max_bytes;
+    bool first = true;
+    for (Item* item : items) {
+        std::shared_ptr<Partition> partition = partitions.find(item->id);
+        if (!partition) {
+            item->result = {.error = ErrorCode::not_leader_or_follower};
+            continue;
+        }
+        const FetchTarget& target = *item->target;
+        auto wanted = static_cast<std::uint64_t>(std::max(0, target.max_bytes));
+        item->result = co_await partition->fetch({
+            .offset = target.offset,
+            .max_bytes = std::min(wanted, room),
+            .whole_first_batch = first,
+            .read_committed = limits.read_committed,
+            .current_leader_epoch = target.current_leader_epoch,
+            .last_fetched_epoch = target.last_fetched_epoch,
+        });
+        room -= std::min(room, item->result.records.size());
+        if (!item->result.records.empty()) first = false;
+    }
+}
+
+// Each shard has read as if it were alone: later partitions are cut to the room that is left.
+std::uint64_t cut_to(std::vector<Item>& items, std::uint64_t max_bytes) {
+    std::uint64_t total = 0;
+    for (Item& item : items) {
+        Chain& records = item.result.records;
+        if (records.empty()) continue;
+        std::uint64_t room = max_bytes - std::min(max_bytes, total);
+        if (total > 0 && records.size() > room) records = records.prefix(room);
+        total += records.size();
+    }
+    return total;
+}
+
+// Ends when one of the partitions has more than what was seen of it, or ceases to be led here.
+Task<void> wait_group(Partitions& partitions, std::vector<Item*>& items, bool read_committed) {
+    std::vector<std::shared_ptr<Partition>> held;
+    std::vector<Arrivals*> watched;
+    for (Item* item : items) {
+        std::shared_ptr<Partition> partition = partitions.find(item->id);
+        const Fetched& seen = item->result;
+        storage::Offset end = read_committed ? seen.last_stable_offset : seen.high_watermark;
+        if (!partition || partition->has_beyond(end, read_committed)) co_return;
+        watched.push_back(&partition->arrivals());
+        held.push_back(std::move(partition));
+    }
+    co_await ArrivalWait(watched);
+}
+
+// The first shard that has news ends the wait of all.
+Task<void> wait_for_news(PartitionRouter& router, std::vector<Item>& items, bool read_committed) {
+    Condition news;
+    bool arrived = false;
+    std::map<int, std::vector<Item*>> by_shard;
+    for (Item& item : items) by_shard[item.shard].push_back(&item);
+    auto wait = [&](int shard, std::vector<Item*>& group) -> Task<void> {
+        co_await router.on(shard, [&](Partitions& partitions) {
+            return wait_group(partitions, group, read_committed);
+        });
+        arrived = true;
+        news.notify_all();
+    };
+    if (by_shard.size() == 1) co_return co_await wait(by_shard.begin()->first, by_shard.begin()->second);
+    co_await with_scope([&](Scope& scope) -> Task<void> {
+        for (auto& [shard, group] : by_shard) scope.spawn(wait(shard, group));
+        while (!arrived) co_await news.wait();
+    });
+}
+
+Task<void> read_until_enough(PartitionRouter& router, std::vector<Item>& items, Limits limits,
+                             Time deadline) {
+    for (;;) {
+        co_await on_shards(router, items, [&](Partitions& partitions, std::vector<Item*>& group) {
+            return read_group(partitions, group, limits);
+        });
+        std::uint64_t bytes = cut_to(items, limits.max_bytes);
+        bool told = std::ranges::any_of(items, [](const Item& item) {
+            return item.result.error != ErrorCode::none || item.result.diverging;
+        });
+        env::Shard& here = router.here();
+        if (items.empty() || told || bytes >= limits.min_bytes || here.now() >= deadline) co_return;
+        bool news = co_await env::with_deadline(
+            here, deadline, wait_for_news(router, items, limits.read_committed));
+        if (!news) co_return;
+    }
+}
+
+PartitionData describe(Item& item, bool read_committed) {
+    Fetched& result = item.result;
+    PartitionData data{.partition_index = item.target->partition,
+                       .error_code = result.error,
+                       .high_watermark = result.high_watermark,
+                       .last_stable_offset = result.last_stable_offset,
+                       .log_start_offset = result.log_start};
+    if (result.diverging) {
+        data.diverging_epoch = {.epoch = result.diverging->epoch,
+                                .end_offset = result.diverging->end_offset};
+    }
+    if (result.leader_epoch >= 0) {
+        data.current_leader = {.leader_id = result.leader_id, .leader_epoch = result.leader_epoch};
+    }
+    if (read_committed && result.aborted) {
+        auto& aborted = data.aborted_transactions.emplace();
+        for (const auto& each : *result.aborted) {
+            aborted.push_back(
+                {.producer_id = each.producer_id, .first_offset = each.first_offset});
+        }
+    }
+    data.records = std::move(result.records);
+    return data;
+}
+
+// Whether an incremental answer has to mention the partition; takes note of what it is told.
+bool is_news(FetchTarget& target, const Fetched& result) {
+    bool news = !result.records.empty() || result.error != ErrorCode::none ||
+                result.diverging.has_value() || target.told_error ||
+                target.told_high_watermark != result.high_watermark ||
+                target.told_log_start != result.log_start;
+    target.told_error = result.error != ErrorCode::none;
+    target.told_high_watermark = result.high_watermark;
+    target.told_log_start = result.log_start;
+    return news;
+}
+
+Response build(FetchPlan& plan, std::vector<Item>& items, bool by_id, bool read_committed) {
+    Response response{.session_id = plan.session_id()};
+    std::vector<FetchTarget*> served;
+    for (Item& item : items) {
+        FetchTarget& target = *item.target;
+        bool news = is_news(target, item.result);
+        if (plan.incremental && !news) continue;
+        if (!item.result.records.empty()) served.push_back(&target);
+        bool same = !response.responses.empty() &&
+                    (by_id ? response.responses.back().topic_id == target.topic_id
+                           : response.responses.back().topic == target.topic);
+        if (!same) {
+            response.responses.push_back({.topic = target.topic, .topic_id = target.topic_id});
+        }
+        response.responses.back().partitions.push_back(describe(item, read_committed));
+    }
+    if (plan.session) plan.session->rotate(served);
+    return response;
+}
+
+Task<Answer<Response>> answer(const FetchRequest& request, const Caller& caller, MetadataCache& cache,
+                      FetchSessions& sessions, PartitionRouter& router,
+                      const config::BrokerConfig& config) {
+    env::Shard& here = router.here();
+    auto shared = std::make_shared<FetchPlan>(sessions.begin(request, caller.version(), here.now()));
+    FetchPlan& plan = *shared;
+    if (plan.error != ErrorCode::none) {
+        co_return Answer<Response>{.response = Response{.error_code = plan.error}};
+    }
+    bool by_id = caller.version() >= 13;
+    metadata::ImagePtr image = cache.image();
+    std::vector<Item> items = resolve(plan, *image, router, by_id);
+    Limits limits{
+        .max_bytes = static_cast<std::uint64_t>(
+            std::max(0, std::min(request.max_bytes, config.fetch_max_bytes()))),
+        .min_bytes = static_cast<std::uint64_t>(std::max(0, request.min_bytes)),
+        .read_committed = request.isolation_level == 1,
+    };
+    Time deadline = caller.request.received + Duration::milliseconds(request.max_wait_ms);
+    co_await read_until_enough(router, items, limits, deadline);
+    co_return Answer<Response>{.response = build(plan, items, by_id, limits.read_committed),
+                               .keep = std::move(shared)};
+}
+
+}  // namespace
+
+constinit const Handler handlers::fetch = serve<answer>;
+
+}  // namespace millrace::broker

@@ -1,0 +1,83 @@
+#include "broker/log_directories.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "config/broker_config.h"
+
+namespace millrace::broker {
+namespace {
+
+Result<> check_meta(const storage::LogDirectory& directory, std::int32_t node_id,
+                    std::string& cluster_id) {
+    const auto& meta = directory.meta();
+    if (!meta || !meta->cluster_id) {
+        return fail(ErrorCode::kafka_storage_error,
+                    fmt::format("{} is not formatted: run 'millrace storage format' with this "
+                                "node's configuration first",
+                                directory.path()));
+    }
+    if (meta->node_id && *meta->node_id != node_id) {
+        return fail(ErrorCode::kafka_storage_error,
+                    fmt::format("{} belongs to node {}, and node.id is {}", directory.path(),
+                                *meta->node_id, node_id));
+    }
+    if (!cluster_id.empty() && cluster_id != *meta->cluster_id) {
+        return fail(ErrorCode::inconsistent_cluster_id,
+                    fmt::format("{} belongs to cluster {}, another of log.dirs to {}",
+                                directory.path(), *meta->cluster_id, cluster_id));
+    }
+    cluster_id = *meta->cluster_id;
+    return {};
+}
+
+}  // namespace
+
+Result<LogDirectories> LogDirectories::open(env::Disk& disk, const config::BrokerConfig& config,
+                                            std::vector<std::string>& offline) {
+    LogDirectories opened;
+    std::vector<std::string> paths = config.log_directories();
+    if (!std::ranges::contains(paths, config.metadata_directory())) {
+        paths.push_back(config.metadata_directory());
+    }
+    for (const std::string& path : paths) {
+        auto directory = storage::LogDirectory::open(disk, path);
+        if (!directory) {
+            bool needed = path == config.metadata_directory() || paths.size() == 1;
+            if (needed) return fail(directory.error());
+            offline.push_back(directory.error().message);
+            continue;
+        }
+        RETURN_IF_ERROR(check_meta(**directory, config.node_id(), opened.cluster_id_));
+        opened.directories_.push_back(std::move(*directory));
+    }
+    return opened;
+}
+
+storage::LogDirectory* LogDirectories::find(const Uuid& id) {
+    for (auto& directory : directories_) {
+        if (directory->meta()->directory_id == id) return directory.get();
+    }
+    return nullptr;
+}
+
+storage::LogDirectory& LogDirectories::place(const Uuid& assigned) {
+    if (storage::LogDirectory* directory = find(assigned)) return *directory;
+    return **std::ranges::min_element(directories_, {}, [&](const auto& directory) {
+        int failed = directory->health().failed() ? 1 << 30 : 0;
+        return failed + partitions_[directory.get()];
+    });
+}
+
+std::vector<Uuid> LogDirectories::online_ids() const {
+    std::vector<Uuid> ids;
+    for (const auto& directory : directories_) {
+        if (!directory->health().failed() && directory->meta()->directory_id) {
+            ids.push_back(*directory->meta()->directory_id);
+        }
+    }
+    return ids;
+}
+
+}  // namespace millrace::broker

@@ -1,0 +1,260 @@
+#include "broker/partitions/partition.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "broker/log.h"
+#include "env/shard.h"
+#include "storage/transaction_index.h"
+
+namespace millrace::broker {
+namespace {
+
+// Special timestamps of ListOffsets.
+constexpr Timestamp latest = -1;
+constexpr Timestamp earliest = -2;
+constexpr Timestamp max_timestamp = -3;
+constexpr Timestamp earliest_local = -4;
+constexpr Timestamp latest_tiered = -5;
+constexpr Timestamp earliest_pending_upload = -6;
+
+std::optional<Codec> codec_wanted(const std::string& name) {
+    if (name == "producer") return std::nullopt;
+    return name == "uncompressed" ? Codec::none : millrace::codec_named(name);
+}
+
+Produced failed(Error error) {
+    return {.error = error.code, .message = std::move(error.message)};
+}
+
+}  // namespace
+
+std::string Partition::Identity::to_string() const { return fmt::format("{}-{}", topic, index); }
+
+Partition::Partition(env::Shard& shard, Identity identity, std::int32_t node_id,
+                     std::unique_ptr<storage::Log> log)
+    : shard_(shard),
+      identity_(std::move(identity)),
+      name_(identity_.to_string()),
+      node_id_(node_id),
+      log_(std::move(log)),
+      high_watermark_(log_->end_offset()) {
+    log_->listen(this);
+}
+
+Partition::~Partition() {
+    if (log_) log_->listen(nullptr);
+}
+
+void Partition::update(const metadata::Partition& state) {
+    bool new_term = state.leader == node_id_ &&
+                    (state_.leader != node_id_ || state_.leader_epoch != state.leader_epoch);
+    state_ = state;
+    if (new_term) log_->begin_epoch(state.leader_epoch);
+    arrivals_.notify();  // fetches of a leader that stepped down must hear of it
+}
+
+void Partition::configure(const config::TopicConfig& config, bool flush_acks_all) {
+    config_ = config;
+    flush_acks_all_ = flush_acks_all;
+    storage::LogOptions& options = log_->options();
+    options.segment_bytes = config.segment_bytes();
+    options.segment_ms = config.segment_ms();
+    options.segment_jitter_ms = config.segment_jitter_ms();
+    options.index_interval_bytes = config.index_interval_bytes();
+    options.segment_index_bytes = config.segment_index_bytes();
+    options.file_delete_delay_ms = config.file_delete_delay_ms();
+    options.flush_messages = config.flush_messages();
+}
+
+ErrorCode Partition::check_leader(std::int32_t current_leader_epoch) const {
+    if (current_leader_epoch >= 0 && current_leader_epoch != state_.leader_epoch) {
+        return current_leader_epoch < state_.leader_epoch ? ErrorCode::fenced_leader_epoch
+                                                          : ErrorCode::unknown_leader_epoch;
+    }
+    if (!is_leader()) return ErrorCode::not_leader_or_follower;
+    return log_->failed() ? ErrorCode::kafka_storage_error : ErrorCode::none;
+}
+
+void Partition::log_written(storage::Offset end_offset) {
+    high_watermark_ = end_offset;
+    arrivals_.notify();
+}
+
+void Partition::log_failed(const Error& error) {
+    LOG_ERROR("{} takes no more records: {}", name_, error.message);
+    arrivals_.notify();
+}
+
+// Writing --------------------------------------------------------------------------------------
+
+ProduceRules Partition::rules(const ProduceTerms& terms) const {
+    return {
+        .partition = name_,
+        .max_message_bytes = config_.max_message_bytes(),
+        .compacted = config_.compacts(),
+        .timestamp_type = config_.log_append_time() ? TimestampType::log_append_time
+                                                    : TimestampType::create_time,
+        .timestamp_before_max_ms = config_.message_timestamp_before_max_ms(),
+        .timestamp_after_max_ms = config_.message_timestamp_after_max_ms(),
+        .codec = codec_wanted(config_.compression_type()),
+        .allow_zstd = terms.version >= 7,
+        .allow_transactional = terms.transactional,
+    };
+}
+
+Task<Produced> Partition::produce(Slice records, ProduceTerms terms, BatchValidator& validator) {
+    if (ErrorCode error = check_leader(-1); error != ErrorCode::none) {
+        co_return failed({error, fmt::format("this node does not lead {}", name_)});
+    }
+    if (terms.acks == -1 &&
+        static_cast<std::int32_t>(state_.isr.size()) < config_.min_insync_replicas()) {
+        co_return failed({ErrorCode::not_enough_replicas,
+                          fmt::format("{} has {} replicas in sync; min.insync.replicas is {}",
+                                      name_, state_.isr.size(), config_.min_insync_replicas())});
+    }
+    auto valid = validator.validate(std::move(records), rules(terms), shard_.wall_ms());
+    if (!valid) {
+        Produced refused = failed(std::move(valid.error().error));
+        refused.record_errors = std::move(valid.error().record_errors);
+        co_return refused;
+    }
+    Result<storage::Appended> appended = log_->append_as_leader(
+        std::move(valid->batch), {.leader_epoch = state_.leader_epoch});
+    if (!appended) co_return failed(appended.error());
+    if (Result<> done = co_await acknowledged(appended->next_offset, terms.acks); !done) {
+        co_return failed(done.error());
+    }
+    bool tells_time = config_.log_append_time() || appended->duplicate;
+    co_return Produced{.base_offset = appended->first_offset,
+                       .log_append_time = tells_time ? appended->max_timestamp : -1,
+                       .log_start = log_->start_offset()};
+}
+
+Task<Result<>> Partition::acknowledged(storage::Offset end, std::int16_t acks) {
+    if (acks == -1 && flush_acks_all_) return log_->durable(end);
+    return log_->written(end);
+}
+
+Task<Result<storage::Offset>> Partition::append_own(Slice batch) {
+    if (ErrorCode error = check_leader(-1); error != ErrorCode::none) {
+        co_return fail(error, fmt::format("this node does not lead {}", name_));
+    }
+    ASSIGN_OR_CO_RETURN(
+        storage::Appended appended,
+        log_->append_as_leader(std::move(batch), {.origin = storage::AppendOrigin::coordinator,
+                                                  .leader_epoch = state_.leader_epoch}));
+    CO_RETURN_IF_ERROR(co_await acknowledged(appended.next_offset, -1));
+    co_return appended.first_offset;
+}
+
+Result<storage::Offset> Partition::delete_records(storage::Offset offset) {
+    if (ErrorCode error = check_leader(-1); error != ErrorCode::none) {
+        return fail(error, fmt::format("this node does not lead {}", name_));
+    }
+    if (!config_.deletes()) {
+        return fail(ErrorCode::policy_violation,
+                    fmt::format("cleanup.policy of {} does not have delete", identity_.topic));
+    }
+    storage::Offset to = offset == -1 ? high_watermark_ : offset;
+    if (to < 0 || to > high_watermark_) {
+        return fail(ErrorCode::offset_out_of_range,
+                    fmt::format("{} can delete up to its high watermark {}, not {}", name_,
+                                high_watermark_, offset));
+    }
+    if (to > log_->start_offset()) RETURN_IF_ERROR(log_->advance_start(to));
+    return log_->start_offset();
+}
+
+// Reading --------------------------------------------------------------------------------------
+
+bool Partition::has_beyond(storage::Offset offset, bool read_committed) {
+    return offset < (read_committed ? last_stable_offset() : high_watermark_);
+}
+
+Task<Fetched> Partition::fetch(FetchTerms terms) {
+    Fetched result;
+    result.error = check_leader(terms.current_leader_epoch);
+    if (result.error != ErrorCode::none) {
+        result.leader_id = state_.leader;
+        result.leader_epoch = state_.leader_epoch;
+        co_return result;
+    }
+    if (terms.last_fetched_epoch >= 0) {
+        auto end = log_->epochs().end_of(terms.last_fetched_epoch, log_->end_offset());
+        bool diverges = !end || end->epoch < terms.last_fetched_epoch ||
+                        end->end_offset < terms.offset;
+        if (diverges) result.diverging = end.value_or(storage::EpochEnd{-1, -1});
+    }
+    storage::Offset stable = last_stable_offset();
+    storage::Offset bound = terms.read_committed ? stable : high_watermark_;
+    if (!result.diverging) {
+        // Between the bound and the log's end there is nothing yet; outside the log is an error.
+        Result<storage::ReadResult> read = co_await log_->fetch(
+            {.offset = terms.offset,
+             .max_bytes = terms.max_bytes,
+             .whole_first_batch = terms.whole_first_batch,
+             .upper_bound = bound});
+        if (!read) {
+            result.error = read.error().code;
+            co_return result;
+        }
+        result.records = std::move(read->records);
+    }
+    if (terms.read_committed) {
+        result.aborted.emplace();
+        if (!result.records.empty()) {
+            auto aborted = log_->aborted_transactions(terms.offset, bound);
+            if (!aborted) {
+                result.records = {};
+                result.error = aborted.error().code;
+                co_return result;
+            }
+            for (const auto& each : *aborted) {
+                result.aborted->push_back({each.producer_id, each.first_offset});
+            }
+        }
+    }
+    result.high_watermark = high_watermark_;
+    result.last_stable_offset = stable;
+    result.log_start = log_->start_offset();
+    co_return result;
+}
+
+Partition::ListedOffset Partition::list_offset(Timestamp timestamp, bool read_committed,
+                                               std::int32_t current_epoch) {
+    if (ErrorCode error = check_leader(current_epoch); error != ErrorCode::none) {
+        return {.error = error};
+    }
+    storage::Offset bound = read_committed ? last_stable_offset() : high_watermark_;
+    auto epoch_of = [&](storage::Offset offset) {
+        auto latest_epoch = log_->epochs().latest();
+        return log_->epochs().epoch_at(offset).value_or(latest_epoch ? latest_epoch->epoch : -1);
+    };
+    auto found = [&](Result<std::optional<storage::TimestampedOffset>> result) -> ListedOffset {
+        if (!result) return {.error = result.error().code};
+        if (!*result || (*result)->offset >= bound) return {};
+        return {.timestamp = (*result)->timestamp,
+                .offset = (*result)->offset,
+                .leader_epoch = (*result)->leader_epoch};
+    };
+    switch (timestamp) {
+        case latest: {
+            auto epoch = log_->epochs().latest();
+            return {.offset = bound, .leader_epoch = epoch ? epoch->epoch : -1};
+        }
+        case earliest:
+        case earliest_local:
+            return {.offset = log_->start_offset(), .leader_epoch = epoch_of(log_->start_offset())};
+        case max_timestamp:
+            return found(log_->find_max_timestamp());
+        case latest_tiered:
+        case earliest_pending_upload:
+            return {};
+        default:
+            return found(log_->find_by_timestamp(timestamp));
+    }
+}
+
+}  // namespace millrace::broker

@@ -1,0 +1,137 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/chain.h"
+#include "base/result.h"
+#include "base/task.h"
+#include "broker/partitions/arrivals.h"
+#include "config/topic_config.h"
+#include "core/metadata/partition.h"
+#include "records/validate.h"
+#include "storage/log.h"
+
+namespace millrace::broker {
+
+struct TopicIdPartition {
+    Uuid topic_id;
+    std::int32_t partition = 0;
+    auto operator<=>(const TopicIdPartition&) const = default;
+};
+
+// What a Produce request says beside the records.
+struct ProduceTerms {
+    std::int16_t acks = -1;
+    std::int16_t version = 0;
+    bool transactional = false;  // the request has a transactional id
+};
+
+struct Produced {
+    ErrorCode error = ErrorCode::none;
+    std::string message;
+    std::vector<RecordError> record_errors;
+    storage::Offset base_offset = -1;
+    Timestamp log_append_time = -1;
+    storage::Offset log_start = -1;
+};
+
+struct FetchTerms {
+    storage::Offset offset = 0;
+    std::uint64_t max_bytes = 0;
+    bool whole_first_batch = false;
+    bool read_committed = false;
+    std::int32_t current_leader_epoch = -1;
+    std::int32_t last_fetched_epoch = -1;
+};
+
+struct Fetched {
+    ErrorCode error = ErrorCode::none;
+    storage::Offset high_watermark = -1;
+    storage::Offset last_stable_offset = -1;
+    storage::Offset log_start = -1;
+    std::optional<storage::EpochEnd> diverging;
+    std::int32_t leader_id = -1;  // told when the client's leader or epoch is not this one
+    std::int32_t leader_epoch = -1;
+    struct Aborted {
+        std::int64_t producer_id;
+        storage::Offset first_offset;
+    };
+    std::optional<std::vector<Aborted>> aborted;  // of read_committed
+    Chain records;
+};
+
+// One replica of a partition on this node: its log, its leadership and its high watermark. Lives
+// on one shard.
+class Partition final : private storage::LogListener {
+  public:
+    struct Identity {
+        std::string topic;
+        Uuid topic_id;
+        std::int32_t index = 0;
+        std::string to_string() const;  // "orders-3", as Kafka's logs and errors name it
+    };
+
+    Partition(env::Shard& shard, Identity identity, std::int32_t node_id,
+              std::unique_ptr<storage::Log> log);
+    ~Partition();
+
+    const Identity& identity() const { return identity_; }
+    // Takes over what the controller decided; a new epoch of ours begins in the log.
+    void update(const metadata::Partition& state);
+    void configure(const config::TopicConfig& config, bool flush_acks_all);
+
+    bool is_leader() const { return state_.leader == node_id_; }
+    std::int32_t leader_epoch() const { return state_.leader_epoch; }
+    // None when this node leads and the client's epoch (-1: it has none) is the current one.
+    ErrorCode check_leader(std::int32_t current_leader_epoch) const;
+
+    // Appends at once up to the first wait; answers when `terms.acks` is satisfied.
+    Task<Produced> produce(Slice records, ProduceTerms terms, BatchValidator& validator);
+    // A batch of a coordinator; ends when it is on stable storage (acks=all). The error bears
+    // NOT_LEADER_OR_FOLLOWER when this node has stopped leading.
+    Task<Result<storage::Offset>> append_own(Slice batch);
+    Task<Fetched> fetch(FetchTerms terms);
+    // Whether a fetch at `offset` would find something.
+    bool has_beyond(storage::Offset offset, bool read_committed);
+    Arrivals& arrivals() { return arrivals_; }
+
+    struct ListedOffset {
+        ErrorCode error = ErrorCode::none;
+        Timestamp timestamp = -1;
+        storage::Offset offset = -1;
+        std::int32_t leader_epoch = -1;
+    };
+    // `timestamp` may be one of ListOffsets' special ones (-1 latest, -2 earliest, …).
+    ListedOffset list_offset(Timestamp timestamp, bool read_committed, std::int32_t current_epoch);
+    // The new log start, or the error; -1 deletes up to the high watermark.
+    Result<storage::Offset> delete_records(storage::Offset offset);
+
+    storage::Offset high_watermark() const { return high_watermark_; }
+    storage::Offset last_stable_offset() { return log_->last_stable_offset(high_watermark_); }
+    storage::Log& log() { return *log_; }
+    std::unique_ptr<storage::Log> release_log() { return std::move(log_); }
+
+  private:
+    void log_written(storage::Offset end_offset) override;
+    void log_flushed(storage::Offset) override {}
+    void log_failed(const Error& error) override;
+    ProduceRules rules(const ProduceTerms& terms) const;
+    Task<Result<>> acknowledged(storage::Offset end, std::int16_t acks);
+
+    env::Shard& shard_;
+    Identity identity_;
+    std::string name_;
+    std::int32_t node_id_;
+    std::unique_ptr<storage::Log> log_;
+    metadata::Partition state_;
+    config::TopicConfig config_;
+    bool flush_acks_all_ = true;
+    storage::Offset high_watermark_ = 0;
+    Arrivals arrivals_;
+};
+
+}  // namespace millrace::broker

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <vector>
+
+#include "broker/partitions/partition.h"
+#include "config/topic_config.h"
+#include "storage/log_directory.h"
+
+namespace millrace::broker {
+
+// A replica that this node is to have: its directory is there already, or is made.
+struct PartitionOpening {
+    Partition::Identity identity;
+    storage::LogDirectory* directory = nullptr;
+    storage::LogOrigin origin;  // path empty: the directory is made
+    metadata::Partition state;
+    config::TopicConfig config;
+};
+struct PartitionUpdate {
+    TopicIdPartition id;
+    metadata::Partition state;
+};
+struct PartitionConfiguration {
+    TopicIdPartition id;
+    config::TopicConfig config;
+};
+struct PartitionRemoval {
+    TopicIdPartition id;
+    storage::LogDirectory* directory = nullptr;
+};
+
+// What one new image asks of the partitions of one shard.
+struct PartitionChanges {
+    std::vector<PartitionOpening> openings;
+    std::vector<PartitionUpdate> updates;
+    std::vector<PartitionConfiguration> configurations;
+    std::vector<PartitionRemoval> removals;
+    bool flush_acks_all = true;
+
+    bool empty() const {
+        return openings.empty() && updates.empty() && configurations.empty() && removals.empty();
+    }
+};
+
+}  // namespace millrace::broker

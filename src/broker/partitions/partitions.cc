@@ -1,0 +1,132 @@
+#include "broker/partitions/partitions.h"
+
+#include "broker/log.h"
+#include "env/disk.h"
+
+namespace millrace::broker {
+
+Partitions::Partitions(env::Shard& shard, std::int32_t node_id)
+    : shard_(shard), node_id_(node_id), scope_(shard) {}
+
+Task<void> Partitions::apply(PartitionChanges changes) {
+    for (PartitionRemoval& removal : changes.removals) co_await remove(removal);
+    bool flush_acks_all = changes.flush_acks_all;
+    co_await with_scope([&](Scope& scope) -> Task<void> {
+        for (PartitionOpening& opening : changes.openings) {
+            scope.spawn(open(std::move(opening), flush_acks_all));
+        }
+        co_await scope.join();
+    });
+    for (PartitionUpdate& update : changes.updates) {
+        std::shared_ptr<Partition> partition = find(update.id);
+        if (!partition) continue;
+        bool led = partition->is_leader();
+        partition->update(update.state);
+        lead_or_follow(partition, led);
+    }
+    for (PartitionConfiguration& each : changes.configurations) {
+        if (std::shared_ptr<Partition> partition = find(each.id)) {
+            partition->configure(each.config, flush_acks_all);
+        }
+    }
+}
+
+void Partitions::lead_or_follow(const std::shared_ptr<Partition>& partition, bool led_before) {
+    if (leadership_ == nullptr || led_before == partition->is_leader()) return;
+    if (led_before) {
+        leadership_->resigned(*partition);
+    } else {
+        leadership_->elected(partition);
+    }
+}
+
+Task<void> Partitions::open(PartitionOpening opening, bool flush_acks_all) {
+    TopicIdPartition id{opening.identity.topic_id, opening.identity.index};
+    storage::PartitionName name{opening.identity.topic, opening.identity.index};
+    if (opening.origin.path.empty()) {
+        Result<std::string> path = opening.directory->create_partition(name, id.topic_id);
+        if (!path) {
+            LOG_ERROR("cannot make {}: {}", name.to_string(), path.error().message);
+            co_return;
+        }
+        opening.origin.path = *path;
+        opening.origin.clean_shutdown = true;
+    }
+    auto log = co_await storage::Log::open(shard_, opening.directory->health(), opening.origin);
+    if (!log) {
+        LOG_ERROR("cannot open {}: {}", name.to_string(), log.error().message);
+        co_return;
+    }
+    auto partition = std::make_shared<Partition>(shard_, std::move(opening.identity), node_id_,
+                                                 std::move(*log));
+    partition->configure(opening.config, flush_acks_all);
+    partition->update(opening.state);
+    partitions_[id] = partition;
+    lead_or_follow(partition, false);
+}
+
+Task<void> Partitions::remove(PartitionRemoval removal) {
+    auto found = partitions_.find(removal.id);
+    if (found == partitions_.end()) co_return;
+    std::shared_ptr<Partition> partition = found->second;
+    partitions_.erase(found);
+    if (leadership_ != nullptr && partition->is_leader()) leadership_->resigned(*partition);
+    partition->update({});  // requests under way hear that this node does not lead
+    Duration delay = Duration::milliseconds(partition->log().options().file_delete_delay_ms);
+    co_await partition->log().abandon();
+    const Partition::Identity& identity = partition->identity();
+    Result<std::string> path = removal.directory->rename_deleted({identity.topic, identity.index},
+                                                                 shard_.random());
+    if (!path) {
+        LOG_ERROR("cannot delete {}: {}", identity.to_string(), path.error().message);
+        co_return;
+    }
+    LOG_INFO("{} is deleted; its files go in {} ms", identity.to_string(), delay.ms());
+    scope_.spawn(wipe_later(*removal.directory, *std::move(path), delay));
+}
+
+Task<void> Partitions::wipe_later(storage::LogDirectory& directory, std::string path,
+                                  Duration delay) {
+    co_await env::sleep_for(shard_, delay);
+    std::string name = path.substr(path.rfind('/') + 1);
+    Result<> wiped = co_await directory.remove(shard_, name);
+    if (!wiped) LOG_WARN("cannot remove {}: {}", path, wiped.error().message);
+}
+
+Task<Result<>> Partitions::close() {
+    co_await scope_.close();
+    Result<> result;
+    for (auto& [id, partition] : partitions_) {
+        if (leadership_ != nullptr && partition->is_leader()) leadership_->resigned(*partition);
+        Result<> closed = co_await partition->log().close();
+        if (closed) continue;
+        LOG_ERROR("cannot close {}: {}", partition->identity().to_string(), closed.error().message);
+        if (result) result = closed;
+    }
+    co_return result;
+}
+
+void Partitions::tidy() {
+    for (auto& [id, partition] : partitions_) {
+        storage::Log& log = partition->log();
+        log.remove_deleted(shard_.wall_ms());
+        log.release_files();
+        log.expire_producers();
+    }
+}
+
+std::vector<Partitions::Offsets> Partitions::offsets() const {
+    std::vector<Offsets> all;
+    all.reserve(partitions_.size());
+    for (const auto& [id, partition] : partitions_) {
+        storage::Log& log = partition->log();
+        all.push_back({.directory = std::string(env::parent_of(log.path())),
+                       .name = {partition->identity().topic, partition->identity().index},
+                       .recovery_point = log.flushed_end_offset(),
+                       .log_start = log.start_offset(),
+                       .high_watermark = partition->high_watermark()});
+    }
+    return all;
+}
+
+}  // namespace millrace::broker

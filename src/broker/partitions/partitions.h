@@ -1,0 +1,72 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/scope.h"
+#include "broker/partitions/partition.h"
+#include "broker/partitions/partition_changes.h"
+#include "env/shard.h"
+
+namespace millrace::broker {
+
+// Is told which partitions this node begins and ceases to lead.
+class LeadershipListener {
+  public:
+    virtual void elected(const std::shared_ptr<Partition>& partition) = 0;
+    virtual void resigned(const Partition& partition) = 0;
+
+  protected:
+    ~LeadershipListener() = default;
+};
+
+// The partitions of one shard. Handlers hold on to a partition while they use it, so that one that
+// is deleted meanwhile ends with its last user.
+class Partitions {
+  public:
+    Partitions(env::Shard& shard, std::int32_t node_id);
+
+    std::shared_ptr<Partition> find(const TopicIdPartition& id) const {
+        auto found = partitions_.find(id);
+        return found == partitions_.end() ? nullptr : found->second;
+    }
+    const std::map<TopicIdPartition, std::shared_ptr<Partition>>& all() const { return partitions_; }
+    BatchValidator& validator() { return validator_; }
+    void listen(LeadershipListener& listener) { leadership_ = &listener; }
+
+    // Opens and updates; what could not be opened is logged and stays away.
+    Task<void> apply(PartitionChanges changes);
+    // Stops leading, closes every log cleanly. The first error is returned; the others are logged.
+    Task<Result<>> close();
+
+    // Starts of segments and indexes that only reading has opened are let go, deleted files are
+    // removed, silent producers forgotten. Every log.retention.check.interval.ms.
+    void tidy();
+    // Offsets for the checkpoint files of each directory.
+    struct Offsets {
+        std::string directory;
+        storage::PartitionName name;
+        storage::Offset recovery_point = 0;
+        storage::Offset log_start = 0;
+        bool log_start_is_special = false;  // differs from the first segment's base offset
+        storage::Offset high_watermark = 0;
+    };
+    std::vector<Offsets> offsets() const;
+
+  private:
+    Task<void> open(PartitionOpening opening, bool flush_acks_all);
+    Task<void> remove(PartitionRemoval removal);
+    Task<void> wipe_later(storage::LogDirectory& directory, std::string path, Duration delay);
+    void lead_or_follow(const std::shared_ptr<Partition>& partition, bool led_before);
+
+    env::Shard& shard_;
+    std::int32_t node_id_;
+    BatchValidator validator_;
+    std::map<TopicIdPartition, std::shared_ptr<Partition>> partitions_;
+    LeadershipListener* leadership_ = nullptr;
+    Scope scope_;
+};
+
+}  // namespace millrace::broker

@@ -1,0 +1,66 @@
+#pragma once
+
+#include <type_traits>
+
+#include "broker/node.h"
+
+namespace millrace {
+namespace config {
+class BrokerConfig;
+}
+namespace env {
+class Shard;
+}
+}  // namespace millrace
+
+namespace millrace::broker {
+
+class Controllers;
+class FetchSessions;
+class Groups;
+class LogDirectories;
+class MetadataCache;
+class PartitionRouter;
+class ProducerIds;
+
+// What the handlers of one shard may ask for. A handler names the ones it needs as parameters.
+struct Services {
+    env::Shard& shard;
+    const Node& node;
+    const config::BrokerConfig& config;  // with the dynamic values of this moment
+    MetadataCache& metadata;
+    FetchSessions& fetch_sessions;
+    PartitionRouter& partitions;
+    Groups& groups;
+    Controllers& controllers;
+    ProducerIds& producer_ids;
+    LogDirectories& log_directories;
+};
+
+template <typename T>
+auto& service(Services& services) {
+    if constexpr (std::is_same_v<T, env::Shard>) {
+        return services.shard;
+    } else if constexpr (std::is_same_v<T, Node>) {
+        return services.node;
+    } else if constexpr (std::is_same_v<T, config::BrokerConfig>) {
+        return services.config;
+    } else if constexpr (std::is_same_v<T, MetadataCache>) {
+        return services.metadata;
+    } else if constexpr (std::is_same_v<T, FetchSessions>) {
+        return services.fetch_sessions;
+    } else if constexpr (std::is_same_v<T, PartitionRouter>) {
+        return services.partitions;
+    } else if constexpr (std::is_same_v<T, Groups>) {
+        return services.groups;
+    } else if constexpr (std::is_same_v<T, Controllers>) {
+        return services.controllers;
+    } else if constexpr (std::is_same_v<T, ProducerIds>) {
+        return services.producer_ids;
+    } else {
+        static_assert(std::is_same_v<T, LogDirectories>, "no such service");
+        return services.log_directories;
+    }
+}
+
+}  // namespace millrace::broker
