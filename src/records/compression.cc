@@ -1,6 +1,7 @@
 #include "records/compression.h"
 
 #include <algorithm>
+#include <bit>
 #include <fmt/format.h>
 #include <lz4.h>
 #include <lz4hc.h>
@@ -25,6 +26,13 @@ constexpr CodecFacts facts[] = {
     {"none", 0, 0, 0}, {"gzip", -1, 1, 9},       {"snappy", 0, 0, 0},
     {"lz4", 9, 1, 17}, {"zstd", 3, -131072, 22},
 };
+
+// From this level on zstd's window is wider than the 2 MiB of the default level, up to 128 MiB, and
+// its tables grow with it. Not knowing the size it would take them whole for any batch.
+constexpr int first_wide_level = 10;
+int zstd_window_log(std::size_t input_size) {
+    return std::clamp(static_cast<int>(std::bit_width(input_size)), 21, 27);
+}
 
 const CodecFacts& facts_of(Codec codec) { return facts[static_cast<std::size_t>(codec)]; }
 
@@ -179,6 +187,8 @@ void Compressor::zstd(int level, Bytes input, Buffer& out) {
     CHECK(state_->zstd != nullptr);
     ZSTD_CCtx_reset(state_->zstd, ZSTD_reset_session_and_parameters);
     ZSTD_CCtx_setParameter(state_->zstd, ZSTD_c_compressionLevel, level);
+    if (level >= first_wide_level)
+        ZSTD_CCtx_setParameter(state_->zstd, ZSTD_c_windowLog, zstd_window_log(input.size()));
     ZSTD_inBuffer in{input.data(), input.size(), 0};
     std::size_t start = out.size();
     out.resize(start + ZSTD_compressBound(input.size()) + ZSTD_CStreamOutSize());

@@ -52,7 +52,8 @@ public class ApacheBatches {
                                                         : method.invoke(Time.SYSTEM, args));
     }
 
-    // Five records: null keys at 0 and 3, a null value at 4, headers at 1 and 3, time steps back at 2.
+    // Five records: null keys at 0 and 3, a null value at 4, headers at 1 and 3, and at 2 time
+    // steps back.
     static ByteBuffer five(Compression codec, boolean transactional) {
         MemoryRecordsBuilder builder = MemoryRecords.builder(ByteBuffer.allocate(4096),
             RecordBatch.MAGIC_VALUE_V2, codec, TimestampType.CREATE_TIME, 0L, -1L,
@@ -60,8 +61,10 @@ public class ApacheBatches {
             transactional, -1);
         for (int i = 0; i < 5; i++) {
             Header[] headers = i % 2 == 0 ? new Header[0] : new Header[] {
-                new RecordHeader("h" + i, ("v" + i).getBytes()), new RecordHeader("null", (byte[]) null)};
-            builder.append(NOW + i * 3 - (i == 2 ? 10 : 0), i % 3 == 0 ? null : ("key-" + i).getBytes(),
+                new RecordHeader("h" + i, ("v" + i).getBytes()),
+                new RecordHeader("null", (byte[]) null)};
+            builder.append(NOW + i * 3 - (i == 2 ? 10 : 0),
+                i % 3 == 0 ? null : ("key-" + i).getBytes(),
                 i == 4 ? null : "some value ".repeat(i).getBytes(), headers);
         }
         return builder.build().buffer();
@@ -112,9 +115,12 @@ public class ApacheBatches {
         for (Case c : List.of(
             new Case("plain", rules, none),
             new Case("append time", rules.appended(NOW + 5), none),
-            new Case("compacted", new Rules(codec, true, rules.type, NOW, rules.before, rules.after), none),
-            new Case("too old", new Rules(codec, false, rules.type, NOW + 10000, 9990, rules.after), none),
-            new Case("too new", new Rules(codec, false, rules.type, NOW - 10000, rules.before, 10005), none),
+            new Case("compacted",
+                new Rules(codec, true, rules.type, NOW, rules.before, rules.after), none),
+            new Case("too old",
+                new Rules(codec, false, rules.type, NOW + 10000, 9990, rules.after), none),
+            new Case("too new",
+                new Rules(codec, false, rules.type, NOW - 10000, rules.before, 10005), none),
             new Case("last offset", rules, b -> b.putInt(23, 5)),
             new Case("count too small", rules, b -> b.putInt(57, 4).putInt(23, 3)),
             new Case("count too large", rules, b -> b.putInt(57, 6).putInt(23, 5)),
@@ -130,12 +136,14 @@ public class ApacheBatches {
         for (Compression target : CODECS) {
             if (target.type() == source) continue;
             print("other codec", source, five(codec, true), new Rules(target));
-            print("other codec, append time", source, five(codec, true), new Rules(target).appended(NOW + 7));
+            print("other codec, append time", source, five(codec, true),
+                new Rules(target).appended(NOW + 7));
         }
     }
 
     public static void main(String[] args) {
-        System.out.println("# case\ttarget\tcompacted\tappend time\tnow\tbefore\tafter\terror\trecords\tmax timestamp\tin\tout");
+        System.out.println("# case\ttarget\tcompacted\tappend time\tnow\tbefore\tafter\terror\t"
+            + "records\tmax timestamp\tin\tout");
         for (Compression codec : CODECS) printAll(codec);
     }
 }
