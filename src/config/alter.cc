@@ -97,7 +97,8 @@ Result<> check_dynamic(std::string_view name, std::string_view text, bool all_no
     const Definition* definition = broker_catalogue().find(base);
     // Plugins have keys that nothing declares.
     if (definition == nullptr) return {};
-    if (!prefixed && definition->mode == UpdateMode::read_only) {
+    bool read_only = definition->mode == UpdateMode::read_only;
+    if (read_only && !prefixed) {
         return refuse(name,
                       "it cannot be changed while the node runs: set it in the node's file "
                       "and restart");
@@ -112,6 +113,8 @@ Result<> check_dynamic(std::string_view name, std::string_view text, bool all_no
     if (all_nodes && per_broker) {
         return refuse(name, "it is set for one broker, by its id, not for all");
     }
+    // With a prefix such a key means nothing, and is let be.
+    if (read_only) return {};
     auto value = parse_value(*definition, text);
     if (value) return {};
     return prefixed ? Result<>(refuse(name, value.error().message)) : fail(value.error());

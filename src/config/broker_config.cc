@@ -57,11 +57,20 @@ void BrokerConfigParser::read(const BrokerConfig& base, const ConfigMap& all_nod
     parts_->all_nodes = all_nodes;
     parts_->this_node = this_node;
     parts_->warnings = base.warnings();
-    texts_ = this_node;
-    texts_.insert(all_nodes.begin(), all_nodes.end());
     for (const auto& [key, text] : base.file_values()) {
         const Definition* definition = broker_catalogue().find(key);
         if (definition == nullptr || !definition->dynamic_only) texts_.emplace(key, text);
+    }
+    for (const ConfigMap* layer : {&all_nodes, &this_node}) {
+        for (const auto& [key, text] : *layer) {
+            // One name of a setting takes the place of its other names below.
+            if (const Definition* definition = broker_catalogue().find(key)) {
+                for (std::string_view name : definition->synonyms) {
+                    if (auto at = texts_.find(name); at != texts_.end()) texts_.erase(at);
+                }
+            }
+            texts_[key] = text;
+        }
     }
 }
 
@@ -111,8 +120,8 @@ ProtocolMap BrokerConfigParser::protocol_map() {
     auto* text = std::get_if<std::string>(&value(key));
     ProtocolMap map = take(key, parse_protocol_map(*text));
     if (is_set(key)) return map;
-    // Without a map of the user's, controller listeners of any name speak PLAINTEXT, unless some
-    // listener asks for more by its name.
+    // Without a map of the user's, controller listeners of any name in upper case speak PLAINTEXT,
+    // unless some listener asks for more by its name.
     auto is_secure = [](std::string_view name) {
         return name == "SSL" || name == "SASL_SSL" || name == "SASL_PLAINTEXT";
     };
@@ -122,7 +131,7 @@ ProtocolMap BrokerConfigParser::protocol_map() {
         if (is_secure(upper_case(std::string_view(word).substr(0, word.find(':'))))) return map;
     }
     for (const std::string& name : controllers) {
-        map.emplace(upper_case(name), SecurityProtocol::plaintext);
+        map.emplace(name, SecurityProtocol::plaintext);
     }
     return map;
 }

@@ -33,7 +33,7 @@ enum class Form : std::uint8_t {
     any,
     range,      // low..high, both allowed
     one_of,     // one of the choices
-    set,        // a list without duplicates or empty words, of the choices if there are any
+    set,        // a list without empty words, of the choices if there are any; duplicates fall out
     not_empty,  // a string of at least one character
     voters,     // ID@HOST:PORT,...
     servers,    // HOST:PORT,...

@@ -49,7 +49,8 @@ std::vector<Synonym> broker_synonyms(const BrokerConfig& broker, std::string_vie
     }
     for (std::string_view name : names) {
         const Definition* definition = broker_catalogue().find(name);
-        if (definition == nullptr || !definition->default_text) continue;
+        if (definition == nullptr || !definition->default_text || definition->dynamic_only)
+            continue;
         add(name, to_text(default_value(*definition)), Source::default_value);
     }
     out.erase(out.begin(), std::ranges::find(out, key, &Synonym::name));

@@ -85,17 +85,22 @@ bool in_range(const Valid& valid, const Value& value) {
 // What is wrong with the list; "" when nothing is.
 std::string flaw_of_set(const Valid& valid, const std::vector<std::string>& words) {
     if (words.empty()) return valid.not_empty ? "empty" : "";
-    for (std::size_t i = 0; i < words.size(); ++i) {
-        if (words[i].empty()) return "a word between commas is empty";
-        if (!valid.choices.empty() && !is_one_of(valid, words[i])) {
-            return fmt::format("'{}' is not among the choices", words[i]);
-        }
-        if (std::find(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(i), words[i]) !=
-            words.begin() + static_cast<std::ptrdiff_t>(i)) {
-            return fmt::format("'{}' is there twice", words[i]);
+    for (const std::string& word : words) {
+        if (word.empty()) return "a word between commas is empty";
+        if (!valid.choices.empty() && !is_one_of(valid, word)) {
+            return fmt::format("'{}' is not among the choices", word);
         }
     }
     return "";
+}
+
+// Kafka takes a word that is there twice, and goes on with one of it.
+void remove_duplicates(std::vector<std::string>& words) {
+    std::vector<std::string> once;
+    for (std::string& word : words) {
+        if (std::ranges::find(once, word) == once.end()) once.push_back(std::move(word));
+    }
+    words = std::move(once);
 }
 
 template <typename Parse>
@@ -202,6 +207,9 @@ Result<Value> parse_value(const Definition& definition, std::string_view text) {
     ASSIGN_OR_RETURN(Value value, parse_by_type(definition, trim(text)));
     std::string flaw = flaw_of(definition, value);
     if (!flaw.empty()) return wrong(definition, trim(text), flaw);
+    if (definition.valid.form == Form::set) {
+        remove_duplicates(*std::get_if<std::vector<std::string>>(&value));
+    }
     return value;
 }
 
@@ -263,7 +271,7 @@ std::string allowed(const Definition& definition) {
             if (!valid.choices.empty()) {
                 out += fmt::format(" of {}", fmt::join(valid.choices, ", "));
             }
-            return out + " separated by commas, each once";
+            return out + " separated by commas";
         }
         case Form::not_empty:
             return type + " that is not empty";
