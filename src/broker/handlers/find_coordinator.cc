@@ -1,0 +1,84 @@
+// FindCoordinator (key 10): which node coordinates a group. The topic that groups live in is made
+// when it is first needed. Transactions and share groups are not coordinated here: their keys are
+// refused with a sentence that says so.
+
+#include "protocol/find_coordinator.h"
+
+#include "broker/controllers.h"
+#include "broker/coordinators/java_hash.h"
+#include "broker/handler.h"
+#include "broker/handlers.h"
+#include "broker/metadata_cache.h"
+#include "core/metadata/topic_names.h"
+
+namespace millrace::broker {
+namespace {
+
+constexpr std::int8_t group_key = 0;
+
+using Told = FindCoordinatorResponse::Coordinator;
+
+Told refused(const std::string& key, ErrorCode code, std::string message) {
+    return {.key = key,
+            .node_id = -1,
+            .host = "",
+            .port = -1,
+            .error_code = code,
+            .error_message = std::move(message)};
+}
+
+Told find(const std::string& key, const metadata::Image& image, const std::string& listener) {
+    const metadata::Topic* topic = image.topics.find(metadata::consumer_offsets_topic);
+    auto away = [&] {
+        return refused(key, ErrorCode::coordinator_not_available,
+                       std::string(meaning_of(ErrorCode::coordinator_not_available)));
+    };
+    if (topic == nullptr) return away();
+    auto count = static_cast<std::int32_t>(topic->partitions.size());
+    const metadata::Partition* partition = topic->partition(coordinator_partition(key, count));
+    const metadata::Broker* leader =
+        partition == nullptr ? nullptr : image.active_broker(partition->leader);
+    const config::Endpoint* endpoint = leader == nullptr ? nullptr : leader->endpoint(listener);
+    if (endpoint == nullptr) return away();
+    return {.key = key, .node_id = leader->id, .host = endpoint->host, .port = endpoint->port};
+}
+
+Task<FindCoordinatorResponse> answer(const FindCoordinatorRequest& request, const Caller& caller,
+                                     MetadataCache& cache, Controllers& controllers) {
+    std::vector<std::string> keys = request.coordinator_keys;
+    if (caller.version() < 4) keys = {request.key};
+    if (request.key_type == group_key &&
+        cache.image()->topics.find(metadata::consumer_offsets_topic) == nullptr) {
+        co_await controllers.auto_create({std::string(metadata::consumer_offsets_topic)});
+    }
+    metadata::ImagePtr image = cache.image();
+    std::vector<Told> told;
+    for (const std::string& key : keys) {
+        if (request.key_type != group_key) {
+            told.push_back(refused(key, ErrorCode::invalid_request,
+                                   "This node coordinates groups only, not transactions or shares."));
+        } else if (key.empty()) {
+            told.push_back(refused(key, ErrorCode::invalid_group_id, "A group id is not empty."));
+        } else {
+            told.push_back(find(key, *image, caller.peer().listener->name));
+        }
+    }
+    FindCoordinatorResponse response;
+    if (caller.version() >= 4) {
+        response.coordinators = std::move(told);
+        co_return response;
+    }
+    Told& only = told.front();
+    response.error_code = only.error_code;
+    response.error_message = only.error_message;
+    response.node_id = only.node_id;
+    response.host = only.host;
+    response.port = only.port;
+    co_return response;
+}
+
+}  // namespace
+
+constinit const Handler handlers::find_coordinator = serve<answer>;
+
+}  // namespace millrace::broker
