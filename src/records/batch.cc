@@ -25,17 +25,21 @@ Result<> check_frame(std::int32_t length, std::int8_t magic) {
 
 }  // namespace
 
-Result<std::optional<BatchView>> BatchView::first(Bytes bytes) {
-    if (bytes.size() < batch_prefix_size) return std::nullopt;
-    auto length = load_be<std::int32_t>(bytes.data() + batch_layout::length);
+Result<std::optional<std::size_t>> BatchView::frame_size(Bytes header) {
+    if (header.size() < batch_prefix_size) return std::nullopt;
+    auto length = load_be<std::int32_t>(header.data() + batch_layout::length);
     if (length < least_length)
         return fail(ErrorCode::corrupt_message,
                     fmt::format("A batch has length {}, less than any batch", length));
-    if (bytes.size() <= batch_layout::magic) return std::nullopt;
-    RETURN_IF_ERROR(check_frame(length, static_cast<std::int8_t>(bytes[batch_layout::magic])));
-    std::size_t size = batch_prefix_size + static_cast<std::size_t>(length);
-    if (bytes.size() < size) return std::nullopt;
-    return BatchView(bytes.first(size));
+    if (header.size() < frame_header_size) return std::nullopt;
+    RETURN_IF_ERROR(check_frame(length, static_cast<std::int8_t>(header[batch_layout::magic])));
+    return batch_prefix_size + static_cast<std::size_t>(length);
+}
+
+Result<std::optional<BatchView>> BatchView::first(Bytes bytes) {
+    ASSIGN_OR_RETURN(std::optional<std::size_t> size, frame_size(bytes));
+    if (!size || bytes.size() < *size) return std::nullopt;
+    return BatchView(bytes.first(*size));
 }
 
 Result<BatchView> BatchView::parse(Bytes bytes) {

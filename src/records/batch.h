@@ -66,6 +66,10 @@ class BatchView {
     // corrupt_message from `parse`.
     static Result<std::optional<BatchView>> first(Bytes bytes);
     static Result<BatchView> parse(Bytes bytes);
+    // Size of the batch that begins with `header`, of which frame_header_size bytes suffice, for
+    // whoever must know how much to read; nullopt when there are fewer. Errors as of `first`.
+    static Result<std::optional<std::size_t>> frame_size(Bytes header);
+    static constexpr std::size_t frame_header_size = batch_layout::crc;
     // Bytes known to be one whole batch, of which only the header need be in memory.
     static BatchView trusted(Bytes header) { return BatchView(header); }
 

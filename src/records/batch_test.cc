@@ -23,6 +23,8 @@ TEST(Batch, EveryCutIsIncomplete) {
         ASSERT_TRUE(first) << first.error().message;
         EXPECT_FALSE(*first) << size;
         EXPECT_FALSE(BatchView::parse(batch.bytes().first(size)));
+        auto frame = BatchView::frame_size(batch.bytes().first(size)).value();
+        EXPECT_EQ(frame.value_or(0), size < BatchView::frame_header_size ? 0 : batch.size());
     }
     EXPECT_TRUE(BatchView::parse(batch));
 }

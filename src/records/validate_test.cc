@@ -2,8 +2,11 @@
 
 #include <fstream>
 #include <gtest/gtest.h>
+#include <malloc.h>
 #include <sstream>
 #include <string>
+#include <sys/resource.h>
+#include <unistd.h>
 #include <vector>
 
 #include "base/random.h"
@@ -242,18 +245,43 @@ TEST(Validate, RecordErrorsAreBounded) {
     EXPECT_NE(result.error().error.message.find("5000 of 5000"), std::string::npos);
 }
 
+// Lets the process have so much more memory than it has now. The sanitizers' own memory is too
+// large to be limited.
+class MemoryLimit {
+  public:
+    explicit MemoryLimit(std::size_t more) {
+        malloc_trim(0);
+        getrlimit(RLIMIT_DATA, &before_);
+        std::size_t pages[6] = {};
+        std::ifstream file("/proc/self/statm");
+        for (std::size_t& n : pages) file >> n;
+        rlimit limit = before_;
+        limit.rlim_cur = pages[5] * static_cast<std::size_t>(sysconf(_SC_PAGESIZE)) + more;
+#if !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer)
+        setrlimit(RLIMIT_DATA, &limit);
+#endif
+    }
+    ~MemoryLimit() { setrlimit(RLIMIT_DATA, &before_); }
+
+  private:
+    rlimit before_{};
+};
+
 TEST(Validate, HugeRecordsPassWithoutBeingHeld) {
+    std::string big(20'000'000, 'x');
     for (Codec codec : {Codec::gzip, Codec::snappy, Codec::lz4, Codec::zstd}) {
+        SCOPED_TRACE(codec_name(codec));
         BatchOptions options;
         options.codec = codec;
         BatchBuilder builder(options);
-        std::string big(20'000'000, 'x');
         RecordHeader header{"name", as_bytes(big)};
         builder.append(now, as_bytes(big), as_bytes(big), {&header, 1});
         builder.append(now, as_bytes("k"), std::nullopt);
         Slice batch = builder.build();
+        builder = BatchBuilder();
         ProduceRules rules = rules_of_partition();
         rules.max_message_bytes = 100'000'000;
+        MemoryLimit limit(std::size_t{8} << 20U);
         EXPECT_EQ(verdict_on(batch, rules), ErrorCode::none);
         rules.inflated_limit = 30'000'000;
         EXPECT_EQ(verdict_on(batch, rules), ErrorCode::unknown_server_error);
