@@ -10,6 +10,7 @@ import functools
 import hashlib
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 
@@ -96,6 +97,11 @@ def go_driver():
     compiler = need("go", "golang-go")
     source = DRIVERS / "go"
     inputs = [source / "main.go", source / "go.mod", source / "go.sum"]
+    wanted = re.search(r"^go (\d+)\.(\d+)", (source / "go.mod").read_text(), re.M)
+    version = subprocess.check_output([compiler, "env", "GOVERSION"], text=True)
+    have = re.match(r"go(\d+)\.(\d+)", version)
+    if not have or tuple(map(int, have.groups())) < tuple(map(int, wanted.groups())):
+        raise Missing(f"{version.strip()} is older than the {wanted[0]} of franz-go")
     with _made_once("go", *inputs) as (folder, stale):
         if stale:
             _run([compiler, "build", "-o", folder / "driver", "."], cwd=source)
