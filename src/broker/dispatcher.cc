@@ -1,0 +1,43 @@
+#include "broker/dispatcher.h"
+
+#include <fmt/core.h>
+
+#include "broker/handlers.h"
+#include "protocol/api_versions.h"
+
+namespace millrace::broker {
+namespace {
+
+// Which versions of ApiVersions there are, in the one version that every client reads (KIP-511).
+net::Reply common_ground(const net::Request& request) {
+    ApiVersionsResponse response{.error_code = ErrorCode::unsupported_version};
+    response.api_keys.push_back({.api_key = static_cast<std::int16_t>(request.api->key),
+                                 .min_version = request.api->min_version,
+                                 .max_version = request.api->max_version});
+    Result<Chain> bytes =
+        encode_response(request.correlation_id, request.api->key, 0, response);
+    CHECK(bytes);
+    return {.bytes = *std::move(bytes)};
+}
+
+}  // namespace
+
+Task<net::Reply> Dispatcher::answer(net::Request request) {
+    const ApiInfo& api = *request.api;
+    bool here = request.peer->listener->is_controller ? api.on_controller : api.on_broker;
+    const Handler* handler = here ? find_handler(api.key) : nullptr;
+    if (handler == nullptr) {
+        co_return net::Reply{.close = true,
+                             .reason = fmt::format("{} is not served on listener {}", api.name,
+                                                   request.peer->listener->name)};
+    }
+    if (request.version < api.min_version || request.version > api.max_version) {
+        if (api.key == ApiKey::api_versions) co_return common_ground(request);
+        co_return net::Reply{.close = true,
+                             .reason = fmt::format("{} has no version {}", api.name,
+                                                   request.version)};
+    }
+    co_return co_await handler->run(std::move(request), services_);
+}
+
+}  // namespace millrace::broker

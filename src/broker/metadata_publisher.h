@@ -1,0 +1,76 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "broker/log_directories.h"
+#include "broker/metadata_cache.h"
+#include "broker/partition_router.h"
+#include "config/broker_config.h"
+#include "core/metadata/changes.h"
+
+namespace millrace::broker {
+
+class GroupHosts;
+
+// What one shard is told of a new image.
+struct ShardFollower {
+    Partitions* partitions = nullptr;
+    MetadataCache* metadata = nullptr;
+    GroupHosts* groups = nullptr;
+    config::BrokerConfig* config = nullptr;  // takes over dynamic values
+};
+
+// Brings each committed image to the shards. New partitions are opened before any shard shows
+// them to clients; deleted ones are closed after all shards have forgotten them. Lives on shard 0.
+class MetadataPublisher {
+  public:
+    MetadataPublisher(PartitionRouter& router, LogDirectories& directories,
+                      const config::BrokerConfig& static_config, std::int32_t node_id,
+                      std::vector<ShardFollower> followers);
+
+    // Opens what the image gives this node, from the directories that are there. What lies in a
+    // log directory but not in the image is set aside as stray.
+    Task<Result<>> start(metadata::ImagePtr image);
+    Task<void> publish(metadata::ImagePtr image);
+    std::int64_t published_offset() const { return image_->offset; }
+    // Partitions of this node, as they were placed on its directories.
+    const std::map<TopicIdPartition, storage::LogDirectory*>& placements() const {
+        return placements_;
+    }
+
+  private:
+    struct Found {
+        storage::LogDirectory* directory = nullptr;
+        storage::LogOrigin origin;
+    };
+    using ByShard = std::vector<PartitionChanges>;
+
+    Result<std::map<TopicIdPartition, Found>> scan();
+    Result<> set_stray_aside(std::map<TopicIdPartition, Found>& found);
+    void open(const metadata::Topic& topic, std::int32_t index, const metadata::Partition& state,
+              Found found, ByShard& changes);
+    void note(const metadata::TopicChange& change, ByShard& first, ByShard& last);
+    void note_configs(const metadata::Changes& changes, ByShard& first);
+    void reconfigure(const metadata::Topic& topic, ByShard& changes);
+    Task<void> apply(ByShard changes);
+    Task<void> show(metadata::ImagePtr image);
+    Task<void> forget_topics(const metadata::Changes& changes);
+    ByShard no_changes() const;
+    config::TopicConfig config_of(const metadata::Topic& topic) const;
+
+    PartitionRouter& router_;
+    LogDirectories& directories_;
+    const config::BrokerConfig& static_config_;
+    config::BrokerConfig config_;  // with the dynamic values of image_
+    std::int32_t node_id_;
+    std::vector<ShardFollower> followers_;
+    metadata::ImagePtr image_ = std::make_shared<const metadata::Image>();
+    std::map<TopicIdPartition, storage::LogDirectory*> placements_;
+};
+
+}  // namespace millrace::broker
