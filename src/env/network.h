@@ -103,6 +103,12 @@ class AcceptOperation final : public Wait {
     void give_up() override;
 };
 
+// What a world holds while it connects; destroying it abandons the attempt.
+class ConnectAttempt {
+  public:
+    virtual ~ConnectAttempt() = default;
+};
+
 class ConnectOperation final : public Wait {
   public:
     ConnectOperation(Network& network, Address to) : network(network), to(std::move(to)) {}
@@ -110,7 +116,7 @@ class ConnectOperation final : public Wait {
     Network& network;
     Address to;
     Result<std::unique_ptr<Connection>> result = nullptr;
-    std::unique_ptr<Connection> pending;  // for the world's use while connecting
+    std::unique_ptr<ConnectAttempt> attempt;
 
   private:
     bool start() override;

@@ -93,6 +93,8 @@ class Message {
   public:
     virtual void receive(Shard& here) = 0;
 
+    Message* next = nullptr;  // for the queue it travels in
+
   protected:
     ~Message() = default;
 };

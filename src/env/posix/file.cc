@@ -1,0 +1,155 @@
+#include "env/posix/file.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <limits.h>
+#include <memory>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "env/posix/loop.h"
+#include "env/posix/system_error.h"
+#include "env/posix/workers.h"
+
+namespace millrace::env::posix {
+namespace {
+
+// What one sample of seems_cached() stands for.
+constexpr std::uint64_t sample_stride = 32 << 10;
+
+class OperationJob final : public Job {
+  public:
+    explicit OperationJob(FileOperation& operation)
+        : Job(operation.kind == FileOperation::Kind::sync ? Kind::sync : Kind::brief),
+          operation_(operation) {}
+
+    void work() override {
+        if (operation_.kind == FileOperation::Kind::read) {
+            operation_.result = operation_.file.read(operation_.offset, operation_.into);
+        } else if (Result<> synced = operation_.file.sync_now(); !synced) {
+            operation_.result = fail(std::move(synced).error());
+        }
+    }
+    void receive(Shard&) override {
+        std::unique_ptr<OperationJob> self(this);
+        operation_.complete();
+    }
+
+  private:
+    FileOperation& operation_;
+};
+
+}  // namespace
+
+void File::begin(FileOperation& operation) {
+    Loop& loop = static_cast<Loop&>(operation.origin());
+    loop.workers().give(loop, *new OperationJob(operation));
+}
+
+Result<std::size_t> File::read(std::uint64_t offset, MutableBytes into) {
+    std::size_t filled = 0;
+    while (filled < into.size()) {
+        ssize_t count = ::pread(fd(), into.data() + filled, into.size() - filled,
+                                static_cast<off_t>(offset + filled));
+        if (count == 0) break;
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) {
+            return storage_failure(
+                fmt::format("reading {} bytes at {} of {}", into.size(), offset, path_), errno);
+        }
+        filled += static_cast<std::size_t>(count);
+    }
+    return filled;
+}
+
+Result<std::size_t> File::read_cached(std::uint64_t offset, MutableBytes into, bool& cached) {
+    cached = true;
+    std::size_t filled = 0;
+    while (filled < into.size()) {
+        iovec piece{into.data() + filled, into.size() - filled};
+        ssize_t count = ::preadv2(fd(), &piece, 1, static_cast<off_t>(offset + filled), RWF_NOWAIT);
+        if (count == 0) break;
+        if (count > 0) {
+            filled += static_cast<std::size_t>(count);
+        } else if (errno == EAGAIN) {
+            cached = false;
+            break;
+        } else if (errno == EOPNOTSUPP) {
+            // File systems in memory do not know the flag, and need it least.
+            ASSIGN_OR_RETURN(std::size_t rest, read(offset + filled, into.subspan(filled)));
+            return filled + rest;
+        } else if (errno != EINTR) {
+            return storage_failure(
+                fmt::format("reading {} bytes at {} of {}", into.size(), offset, path_), errno);
+        }
+    }
+    return filled;
+}
+
+Result<> File::write(std::uint64_t offset, std::span<const Bytes> pieces) {
+    std::size_t next = 0;  // the first piece with unwritten bytes,
+    std::size_t done = 0;  // of which this many are written
+    while (next < pieces.size()) {
+        iovec vector[IOV_MAX];
+        int count = 0;
+        std::size_t skip = done;
+        for (std::size_t i = next; i < pieces.size() && count < IOV_MAX; ++i) {
+            vector[count++] = {const_cast<std::uint8_t*>(pieces[i].data()) + skip,
+                               pieces[i].size() - skip};
+            skip = 0;
+        }
+        ssize_t written = ::pwritev(fd(), vector, count, static_cast<off_t>(offset));
+        if (written < 0 && errno == EINTR) continue;
+        if (written < 0) {
+            return storage_failure(fmt::format("writing at {} of {}", offset, path_), errno);
+        }
+        offset += static_cast<std::uint64_t>(written);
+        done += static_cast<std::size_t>(written);
+        while (next < pieces.size() && done >= pieces[next].size()) done -= pieces[next++].size();
+    }
+    return {};
+}
+
+Result<> File::truncate(std::uint64_t size) {
+    int failed;
+    do {
+        failed = ::ftruncate(fd(), static_cast<off_t>(size));
+    } while (failed != 0 && errno == EINTR);
+    if (failed != 0) {
+        return storage_failure(fmt::format("truncating {} to {} bytes", path_, size), errno);
+    }
+    return {};
+}
+
+Result<std::uint64_t> File::size() {
+    struct stat status{};
+    if (::fstat(fd(), &status) != 0) {
+        return storage_failure(fmt::format("finding the size of {}", path_), errno);
+    }
+    return static_cast<std::uint64_t>(status.st_size);
+}
+
+Result<> File::sync_now() {
+    // An interrupted sync is not started again: whether it lost anything cannot be known.
+    if (::fdatasync(fd()) != 0) return storage_failure(fmt::format("syncing {}", path_), errno);
+    return {};
+}
+
+bool File::seems_cached(std::uint64_t offset, std::uint64_t size) const {
+    std::uint64_t end = offset + size;
+    for (std::uint64_t at = offset; at < end;) {
+        std::uint8_t byte;
+        iovec piece{&byte, 1};
+        if (::preadv2(fd(), &piece, 1, static_cast<off_t>(at), RWF_NOWAIT) < 0 && errno == EAGAIN) {
+            return false;
+        }
+        if (at == end - 1) break;
+        at = std::min((at / sample_stride + 1) * sample_stride, end - 1);
+    }
+    return true;
+}
+
+}  // namespace millrace::env::posix

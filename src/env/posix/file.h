@@ -1,0 +1,40 @@
+#pragma once
+
+#include <atomic>
+#include <string>
+
+#include "env/disk.h"
+#include "env/posix/descriptor.h"
+
+namespace millrace::env::posix {
+
+class Loop;
+
+// A file of the operating system. The synchronous calls may be made on any thread.
+class File final : public env::File {
+  public:
+    File(Descriptor fd, std::string path) : fd_(std::move(fd)), path_(std::move(path)) {}
+
+    using env::File::write;
+    Result<std::size_t> read(std::uint64_t offset, MutableBytes into) override;
+    Result<std::size_t> read_cached(std::uint64_t offset, MutableBytes into, bool& cached) override;
+    Result<> write(std::uint64_t offset, std::span<const Bytes> pieces) override;
+    Result<> truncate(std::uint64_t size) override;
+    Result<std::uint64_t> size() override;
+    Result<> sync_now() override;
+
+    // Whether the range is in the page cache, as far as samples of it tell: one byte in each of
+    // the stretches that the kernel reads ahead. True where the file system cannot tell.
+    bool seems_cached(std::uint64_t offset, std::uint64_t size) const;
+
+    int fd() const { return fd_.get(); }
+    const std::string& path() const { return path_; }
+
+  private:
+    void begin(FileOperation& operation) override;
+
+    Descriptor fd_;
+    std::string path_;
+};
+
+}  // namespace millrace::env::posix

@@ -1,0 +1,133 @@
+#pragma once
+
+#include <atomic>
+#include <coroutine>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/list.h"
+#include "base/random.h"
+#include "env/posix/descriptor.h"
+#include "env/posix/inbox.h"
+#include "env/shard.h"
+
+namespace millrace::env::posix {
+
+class Workers;
+
+// Gets the events of a descriptor it watches. No coroutine runs while events are handed out.
+class EventTarget {
+  public:
+    virtual void on_events(std::uint32_t events) = 0;
+
+  protected:
+    ~EventTarget() = default;
+};
+
+// Work that let other work go first and is taken up again in the next turn.
+class Continuation : public ListNode {
+  public:
+    virtual void go_on() = 0;
+
+  protected:
+    ~Continuation() = default;
+};
+
+// One shard of the real world: an epoll loop on a thread of its own.
+//
+// A turn: what the descriptors, the other shards and the clock have to say; then the coroutines
+// that are ready, and those that they make ready, up to a bound; then the hooks of at_turn_end();
+// then the messages to other shards leave as one batch each.
+class Loop final : public Shard {
+  public:
+    struct Surroundings {
+        Shards& shards;
+        Disk& disk;
+        Workers& workers;
+    };
+    Loop(int id, std::uint64_t seed, Surroundings surroundings);
+    ~Loop() override;
+
+    int id() const override { return id_; }
+    Time now() const override { return now_; }
+    Timestamp wall_ms() const override;
+    Random& random() override { return random_; }
+    Disk& disk() override { return around_.disk; }
+    Network& network() override { return *network_; }
+    Shards& shards() override { return around_.shards; }
+    void run_blocking(std::function<void()> work, Wait& wait) override;
+    void at_turn_end(std::function<void()> hook) override { hooks_.push_back(std::move(hook)); }
+    void post(std::coroutine_handle<> coroutine) override { ready_.push_back(coroutine); }
+
+    // Turns until stop(); on the thread that is to be the shard.
+    void run();
+    void stop() { stopped_ = true; }
+    // The loop that runs on this thread, if any.
+    static Loop* current();
+
+    // From any thread; wakes the loop when it sleeps.
+    void deliver(Message& message);
+    // To another loop, at the end of this turn.
+    void send(Loop& to, Message& message);
+    // Receives what has arrived, outside a turn: when the threads have ended.
+    void receive_messages();
+    Scope& guests() { return guests_; }
+    // What the world itself runs here.
+    Scope& root() { return root_; }
+    Workers& workers() { return around_.workers; }
+
+    // Edge-triggered, both directions, until the descriptor is closed.
+    void watch(int fd, EventTarget& target);
+    void unwatch(int fd);
+    void go_on_later(Continuation& continuation) { continuations_.push_back(continuation); }
+    // Whether an operation that ended at once may let its coroutine go on at once. It may not for
+    // ever: a peer that always has more to say would keep the loop from everyone else.
+    bool may_go_on_inline() { return inline_left_ > 0 && inline_left_-- > 0; }
+
+    // What the loop has done so far; read by any thread.
+    struct Counters {
+        std::uint64_t turns = 0;
+        std::uint64_t polls = 0;  // epoll_wait
+        std::uint64_t wakes = 0;  // of other loops: writes to their eventfd
+        std::uint64_t batches = 0;
+        std::uint64_t resumed = 0;  // coroutines
+    };
+    Counters counters() const;
+
+  private:
+    void read_clock();
+    void poll();
+    void wait_for_events(Time until);
+    void run_ready();
+    void end_turn();
+    void flush(std::size_t to);
+
+    using Count = std::atomic<std::uint64_t>;
+    static void count(Count& counter, std::uint64_t more = 1) {  // one writer
+        counter.store(counter.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
+    }
+
+    const int id_;
+    Surroundings around_;
+    Random random_;
+    Time now_;
+    Time last_poll_;
+    bool stopped_ = false;
+    int inline_left_ = 0;
+    std::vector<std::coroutine_handle<>> ready_;
+    std::vector<std::coroutine_handle<>> running_;
+    std::vector<std::function<void()>> hooks_;
+    std::vector<std::function<void()>> due_hooks_;
+    List<Continuation> continuations_;
+    std::vector<std::pair<Loop*, MessageChain>> outboxes_;  // by receiver
+    Descriptor epoll_;
+    Descriptor wake_;
+    std::unique_ptr<Network> network_;
+    Scope root_;
+    Scope guests_;
+    Inbox inbox_;
+    Count turns_{0}, polls_{0}, wakes_{0}, batches_{0}, resumed_{0};
+};
+
+}  // namespace millrace::env::posix

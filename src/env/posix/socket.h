@@ -1,0 +1,66 @@
+#pragma once
+
+#include "env/network.h"
+#include "env/posix/descriptor.h"
+#include "env/posix/loop.h"
+#include "env/posix/socket_address.h"
+
+namespace millrace::env::posix {
+
+class File;
+
+// A new TCP socket: nonblocking, without delay for small writes.
+Result<Descriptor> open_socket(int family);
+void set_no_delay(int fd);
+
+// A TCP connection. Each operation tries the system call first; epoll learns of the descriptor
+// when for the first time it would block.
+class Socket final : public Connection, private EventTarget, private Continuation {
+  public:
+    Socket(Loop& loop, Descriptor fd, const SocketAddress& peer);
+    ~Socket() override;
+
+    void shutdown_write() override;
+    void close() override;
+    const Address& peer() const override { return peer_; }
+    const Address& local() const override;
+
+  private:
+    class WarmUp;
+
+    bool begin(ReadOperation& operation) override;
+    bool begin(WriteOperation& operation) override;
+    void give_up(ReadOperation& operation) override;
+    void give_up(WriteOperation& operation) override;
+
+    void on_events(std::uint32_t events) override;
+    void go_on() override;
+    void watch();
+
+    // True when the operation has its result.
+    bool try_read(ReadOperation& operation);
+    bool advance(WriteOperation& operation);
+    // One system call: bytes sent, or what it left in errno, negated.
+    ssize_t send_slices(const WriteOperation& operation, std::uint64_t limit);
+    ssize_t send_range(const WriteOperation& operation, const FileRange& range);
+    void account(WriteOperation& operation, std::uint64_t sent);
+    // Whether the next part of the range is known to be in memory; if not, a helper reads it in.
+    bool is_warm(const WriteOperation& operation, const FileRange& range);
+    void warmed(std::uint64_t until, Result<> read);
+    void stop_writing();
+
+    Loop& loop_;
+    Descriptor fd_;
+    Address peer_;
+    mutable Address local_;  // found out when first asked for
+    bool watched_ = false;
+    bool readable_ = true;  // as far as known
+    bool writable_ = true;
+    bool hung_up_ = false;  // an end of stream is behind the bytes that can be read
+    ReadOperation* read_ = nullptr;
+    WriteOperation* write_ = nullptr;
+    WarmUp* warming_ = nullptr;
+    std::uint64_t warm_until_ = 0;  // in the piece that is being written
+};
+
+}  // namespace millrace::env::posix
