@@ -15,7 +15,8 @@
 
 namespace millrace::metrics {
 
-// Label values in the order of the declaration's labels.
+// Label values in the order of the declaration's labels. Optional ones may be left off at the end,
+// or be empty.
 using Labels = std::vector<std::string>;
 
 // The instruments of one shard. What is declared and was never asked for here is not exposed.

@@ -30,7 +30,10 @@ std::string label_text(const Declaration& declaration, const std::vector<std::st
         out += '"';
     };
     if (!declaration.name.empty()) append("name", declaration.name);
-    for (std::size_t i = 0; i < values.size(); ++i) append(declaration.labels[i], values[i]);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+        bool left_out = i >= declaration.required_labels && values[i].empty();
+        if (!left_out) append(declaration.labels[i], values[i]);
+    }
     if (!out.empty()) out += '}';
     return out;
 }
