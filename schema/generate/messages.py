@@ -194,14 +194,12 @@ namespace millrace {{
 namespace {{
 
 template <typename Message>
-Result<Slice> again(Bytes bytes, std::int16_t version) {{
+Result<Slice> again(Bytes& bytes, std::int16_t version) {{
     Reader in(bytes);
     ASSIGN_OR_RETURN(Message message, Message::decode(in, version));
-    if (in.remaining() > 0) {{
-        return fail(ErrorCode::invalid_request, "bytes are left behind the message");
-    }}
+    bytes = bytes.last(in.remaining());
     Writer out;
-    RETURN_IF_ERROR(message.encode(out, version));
+    CHECK(message.encode(out, version));  // what a version can say, it can say again
     return std::move(out).finish_in_memory();
 }}
 

@@ -15,8 +15,8 @@ struct MessageInfo {
     std::string_view name;  // of the C++ class
     std::int16_t min_version = 0;
     std::int16_t max_version = 0;
-    // Decodes the bytes, all of them, and encodes what they said.
-    Result<Slice> (*again)(Bytes bytes, std::int16_t version) = nullptr;
+    // Decodes one message, leaving in `bytes` what is behind it, and encodes what it said.
+    Result<Slice> (*again)(Bytes& bytes, std::int16_t version) = nullptr;
     // A message whose fields have their defaults; fails where a version has no null for one.
     Result<Slice> (*initial)(std::int16_t version) = nullptr;
 };
