@@ -40,7 +40,7 @@ struct Broker {
     // nullptr when it is not advertised on this listener.
     const config::Endpoint* endpoint(std::string_view listener) const;
     // Ids that stand for no directory count as online, except lost_directory.
-    bool has_online_directory(const Uuid& id) const;
+    bool has_online_directory(const Uuid& directory) const;
     // New replicas may be placed on it.
     bool has_uncordoned_directory() const;
     // Where its new replicas go when there is no choice, or else an id that says so.

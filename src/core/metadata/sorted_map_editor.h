@@ -35,6 +35,18 @@ class SortedMapEditor {
         return entry == nullptr ? nullptr : entry->value;
     }
 
+    // visit(key, value) for every entry, in order.
+    template <typename Visit>
+    void for_each(Visit visit) const {
+        if (!edited_) {
+            for (const Entry& entry : base_) visit(entry.key, *entry.value);
+            return;
+        }
+        for (std::size_t at = 0; at < slots_.size(); ++at) {
+            for (const Entry& entry : chunk(at)) visit(entry.key, *entry.value);
+        }
+    }
+
     // Adds or replaces, the key too: it may be a view into the value.
     void set(Key key, std::shared_ptr<const T> value) {
         begin_edit();

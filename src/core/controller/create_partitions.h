@@ -1,0 +1,18 @@
+#pragma once
+
+#include "core/controller/decision.h"
+#include "protocol/create_partitions.h"
+
+namespace millrace::controller {
+
+class State;
+
+// Raises the number of partitions of topics.
+struct CreatePartitions {
+    CreatePartitionsRequest request;
+    Permit may_alter;
+};
+Decision<CreatePartitionsResponse> decide(const CreatePartitions& command, const State& state,
+                                          Inputs in);
+
+}  // namespace millrace::controller
