@@ -17,6 +17,7 @@
 #include "storage/log_options.h"
 #include "storage/offset.h"
 #include "storage/producer_state.h"
+#include "storage/timestamped_offset.h"
 
 namespace millrace::env {
 class Disk;
@@ -63,13 +64,6 @@ struct ReadResult {
     // Where that batch lies.
     Offset segment_base = 0;
     std::uint64_t position = 0;
-};
-
-// A found record, for ListOffsets.
-struct TimestampedOffset {
-    Timestamp timestamp = no_timestamp;
-    Offset offset = no_offset;
-    std::int32_t leader_epoch = no_leader_epoch;
 };
 
 // Is told, in the loop between coroutines, what became of the log.
@@ -186,6 +180,7 @@ class Log {
     void release_files();
 
   private:
+    // A file to be removed later.
     struct Doomed {
         Timestamp due = 0;
         std::string path;
@@ -196,24 +191,36 @@ class Log {
 
     Segment& active() { return *segments_.back(); }
     Result<> check_open() const;
+    Result<> check_readable() const;
+    // Appending.
     Result<> make_room(Offset first, Offset last, Timestamp max_timestamp, std::size_t size);
     Result<> roll_at(Offset base);
     Result<> place(const BatchView& batch);
+    Result<> end_transaction(const EndedTransaction& ended);
+    Result<> add_follower_batches(Slice batches, std::size_t count);
     void queue(Slice bytes);
-    void schedule_write();
     void fail_with(const Error& error);
+    void make_active(Segment& segment);
+    // Syncing.
     Task<Result<>> sync_once();
-    Result<> sync_rolled(Segment& segment, bool snapshot);
-    Result<> close_files();
-
-    Segment* segment_of(Offset offset);
-    Result<ReadResult> read(const ReadRequest& request, PageAccess& access);
-    Result<std::optional<std::uint64_t>> end_position(const Segment& segment, Offset bound,
-                                                      PageAccess& access);
+    Task<Result<>> sync_rolled();
+    Task<Result<>> sync_epochs();
+    Task<Result<>> sync_active(Offset end, std::size_t cuts);
+    // Whether one of the truncations since there were `cuts` of them went below `end`.
+    bool cut_below(Offset end, std::size_t cuts) const;
+    void flushed_to(Offset end);
     Result<> take_snapshot(bool sync);
+    Result<> leave_clean();
+    // Reading.
+    std::size_t segment_index(Offset offset) const;
+    Result<ReadResult> read_at(const ReadRequest& request, PageAccess& access);
+    Result<std::uint32_t> end_position(std::size_t index, Offset bound, PageAccess& access);
+    // Shortening.
     Result<> drop_segments(std::size_t first, std::size_t count);
     Result<> doom(const std::string& path);
+    Result<> truncate_segments(Offset offset);
     Result<> reload_producers();
+    Result<> guarded(Result<> result);
 
     env::Shard& shard_;
     env::Disk& disk_;
@@ -234,7 +241,7 @@ class Log {
     Offset next_offset_ = 0;
     Offset end_offset_ = 0;
     Offset flushed_offset_ = 0;
-    std::int64_t appended_since_sync_ = 0;
+    bool changed_ = false;  // close() has something to do
 
     std::vector<Slice> queued_;
     std::shared_ptr<Log*> turn_hook_;  // what the loop holds on to; emptied by the destructor
@@ -244,7 +251,7 @@ class Log {
     Condition flushed_;
     bool syncing_ = false;
     bool directory_changed_ = false;
-    std::uint64_t truncations_ = 0;
+    std::vector<Offset> cuts_;  // where each truncation so far has cut
     std::vector<Doomed> doomed_;
 };
 

@@ -16,7 +16,6 @@ struct LogOptions {
     std::int32_t segment_index_bytes = 10 * 1024 * 1024;  // segment.index.bytes
     std::int64_t file_delete_delay_ms = 60'000;           // file.delete.delay.ms
     std::int64_t producer_id_expiration_ms = 86'400'000;  // producer.id.expiration.ms
-    std::int64_t flush_messages = 0x7fff'ffff'ffff'ffff;  // flush.messages
 };
 
 // What is known of a log before its files are read.

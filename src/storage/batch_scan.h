@@ -1,0 +1,73 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "records/batch.h"
+#include "storage/offset.h"
+#include "storage/page_access.h"
+
+namespace millrace::storage {
+
+// Where a batch lies in its segment, and what look-ups ask of its header.
+struct BatchPlace {
+    Offset base_offset = 0;
+    Offset last_offset = 0;
+    std::uint32_t position = 0;
+    std::uint32_t size = 0;
+    Timestamp max_timestamp = no_timestamp;
+    std::int32_t leader_epoch = no_leader_epoch;
+};
+
+// Walks the headers of the batches in [position, end) of a file, reading little else.
+class HeaderScan {
+  public:
+    HeaderScan(std::shared_ptr<env::File> file, std::uint32_t position, std::uint32_t end,
+               PageAccess& access)
+        : file_(std::move(file)), position_(position), end_(end), access_(access) {}
+
+    // nullopt at the end and before a batch that the end cuts short. corrupt_message: no batch;
+    // unsupported_for_message_format: one of magic 0 or 1.
+    Result<std::optional<BatchPlace>> next();
+    void seek(std::uint32_t position) { position_ = position; }
+
+  private:
+    Result<bool> fill();
+
+    std::shared_ptr<env::File> file_;
+    std::uint32_t position_;
+    std::uint32_t end_;
+    PageAccess& access_;
+    std::array<std::uint8_t, 4096> window_;
+    std::uint32_t window_position_ = 0;
+    std::uint32_t window_size_ = 0;
+};
+
+// Walks whole batches, reading a file in large pieces. Memory follows the largest batch that the
+// file really holds.
+class BatchScan {
+  public:
+    BatchScan(std::shared_ptr<env::File> file, std::uint32_t position, std::uint32_t end)
+        : file_(std::move(file)), position_(position), end_(end) {}
+
+    // As HeaderScan; the view lasts until the next call. The CRC is not checked.
+    Result<std::optional<BatchView>> next();
+    // Where the batch after the last returned one begins.
+    std::uint32_t position() const { return position_; }
+
+  private:
+    Result<> fill(std::size_t least);
+
+    std::shared_ptr<env::File> file_;
+    std::uint32_t position_;
+    std::uint32_t end_;
+    Buffer buffer_;
+    std::uint32_t buffer_position_ = 0;  // place in the file of the buffer's first byte
+};
+
+}  // namespace millrace::storage

@@ -1,0 +1,208 @@
+#include "storage/log_directory.h"
+
+#include <fmt/core.h>
+
+#include "base/random.h"
+#include "env/disk.h"
+#include "env/shard.h"
+#include "storage/file_names.h"
+#include "storage/partition_metadata.h"
+#include "storage/storage_log.h"
+#include "storage/text_lines.h"
+
+namespace millrace::storage {
+namespace {
+
+constexpr std::string_view lock_file = ".lock";
+constexpr std::string_view meta_file = "meta.properties";
+constexpr std::string_view clean_shutdown_file = ".kafka_cleanshutdown";
+constexpr std::string_view metadata_directory = "__cluster_metadata-0";
+constexpr std::size_t hex_digits = 32;
+
+std::string_view file_of(CheckpointKind kind) {
+    switch (kind) {
+        case CheckpointKind::recovery_point:
+            return "recovery-point-offset-checkpoint";
+        case CheckpointKind::log_start:
+            return "log-start-offset-checkpoint";
+        case CheckpointKind::high_watermark:
+            return "replication-offset-checkpoint";
+        case CheckpointKind::cleaner:
+            return "cleaner-offset-checkpoint";
+    }
+    check_failed("a kind of checkpoint", __FILE__, __LINE__);
+}
+
+// TOPIC-PARTITION.<32 hex>SUFFIX
+bool take_suffix(std::string_view& name, std::string_view suffix) {
+    if (!name.ends_with(suffix)) return false;
+    std::string_view rest = name.substr(0, name.size() - suffix.size());
+    std::size_t dot = rest.rfind('.');
+    if (dot == std::string_view::npos || rest.size() - dot - 1 != hex_digits) return false;
+    name = rest.substr(0, dot);
+    return true;
+}
+
+std::optional<PartitionDirectory> parse_directory(const std::string& name) {
+    PartitionDirectory directory;
+    std::string_view rest = name;
+    if (take_suffix(rest, "-delete")) {
+        directory.kind = PartitionDirectoryKind::deleted;
+    } else if (take_suffix(rest, "-future")) {
+        directory.kind = PartitionDirectoryKind::future;
+    } else if (take_suffix(rest, "-stray")) {
+        directory.kind = PartitionDirectoryKind::stray;
+    }
+    auto partition = parse_partition_name(rest);
+    if (!partition) return std::nullopt;
+    directory.name = name;
+    directory.partition = *std::move(partition);
+    return directory;
+}
+
+// {"version":0,"brokerEpoch":2013}
+std::optional<std::int64_t> parse_broker_epoch(std::string_view text) {
+    constexpr std::string_view key = "\"brokerEpoch\":";
+    std::size_t at = text.find(key);
+    if (at == std::string_view::npos) return std::nullopt;
+    text.remove_prefix(at + key.size());
+    text = text.substr(0, text.find_first_of(",}"));
+    return parse_number<std::int64_t>(text);
+}
+
+}  // namespace
+
+LogDirectory::LogDirectory(env::Disk& disk, std::string path)
+    : disk_(disk), path_(std::move(path)) {}
+
+LogDirectory::~LogDirectory() = default;
+
+Result<std::unique_ptr<LogDirectory>> LogDirectory::open(env::Disk& disk, std::string path) {
+    std::unique_ptr<LogDirectory> directory(new LogDirectory(disk, std::move(path)));
+    RETURN_IF_ERROR(disk.make_directories(directory->path_));
+    ASSIGN_OR_RETURN(directory->lock_, disk.lock(directory->path_of(lock_file)));
+    std::string meta = directory->path_of(meta_file);
+    if (disk.exists(meta)) {
+        ASSIGN_OR_RETURN(std::string text, env::read_file(disk, meta));
+        ASSIGN_OR_RETURN(directory->meta_, MetaProperties::parse(text, meta));
+    }
+    RETURN_IF_ERROR(directory->read_clean_shutdown());
+    return directory;
+}
+
+std::string LogDirectory::path_of(std::string_view name) const {
+    return fmt::format("{}/{}", path_, name);
+}
+
+std::string LogDirectory::path_of(const PartitionName& partition) const {
+    return path_of(partition.to_string());
+}
+
+Result<> LogDirectory::write_meta(const MetaProperties& meta, Timestamp now) {
+    RETURN_IF_ERROR(env::replace_file(disk_, path_of(meta_file), meta.to_text(now)));
+    meta_ = meta;
+    return {};
+}
+
+Result<> LogDirectory::read_clean_shutdown() {
+    std::string name = path_of(clean_shutdown_file);
+    clean_shutdown_ = disk_.exists(name);
+    if (!clean_shutdown_) return {};
+    ASSIGN_OR_RETURN(std::string text, env::read_file(disk_, name));
+    broker_epoch_ = parse_broker_epoch(text);
+    return {};
+}
+
+Result<> LogDirectory::clear_clean_shutdown() {
+    std::string name = path_of(clean_shutdown_file);
+    if (!disk_.exists(name)) return {};
+    RETURN_IF_ERROR(disk_.remove(name));
+    return disk_.sync_directory(path_);
+}
+
+Result<> LogDirectory::mark_clean_shutdown(std::int64_t broker_epoch) {
+    if (auto failure = health_.failure()) return fail(*std::move(failure));
+    return env::replace_file(disk_, path_of(clean_shutdown_file),
+                             fmt::format("{{\"version\":0,\"brokerEpoch\":{}}}", broker_epoch));
+}
+
+Result<std::vector<PartitionDirectory>> LogDirectory::partitions() const {
+    ASSIGN_OR_RETURN(auto entries, disk_.list(path_));
+    std::vector<PartitionDirectory> found;
+    for (const env::DirectoryEntry& entry : entries) {
+        if (!entry.is_directory || entry.name == metadata_directory) continue;
+        auto directory = parse_directory(entry.name);
+        if (!directory) continue;
+        std::string metadata = fmt::format("{}/{}", path_of(entry.name), metadata_file);
+        if (disk_.exists(metadata)) {
+            ASSIGN_OR_RETURN(std::string text, env::read_file(disk_, metadata));
+            // Empty after a power cut, when no record was synced yet.
+            if (!text.empty()) {
+                ASSIGN_OR_RETURN(directory->topic_id, parse_partition_metadata(text, metadata));
+            }
+        }
+        found.push_back(*std::move(directory));
+    }
+    return found;
+}
+
+Result<std::string> LogDirectory::create_partition(const PartitionName& partition,
+                                                   const Uuid& topic_id) {
+    if (auto failure = health_.failure()) return fail(*std::move(failure));
+    std::string path = path_of(partition);
+    RETURN_IF_ERROR(disk_.make_directories(path));
+    std::string metadata = fmt::format("{}/{}", path, metadata_file);
+    if (!disk_.exists(metadata)) {
+        // The log syncs it together with its first records.
+        std::string temporary = metadata + ".tmp";
+        ASSIGN_OR_RETURN(auto file,
+                         disk_.open(temporary, {.write = true, .create = true, .truncate = true}));
+        RETURN_IF_ERROR(file->write(0, as_bytes(partition_metadata_text(topic_id))));
+        RETURN_IF_ERROR(disk_.rename(temporary, metadata));
+    }
+    return path;
+}
+
+Result<std::string> LogDirectory::rename(const PartitionName& partition, std::string_view suffix,
+                                         Random& random) {
+    std::string hex = fmt::format("{:016x}{:016x}", random.next(), random.next());
+    std::string path = path_of(renamed_directory(partition, hex, suffix));
+    RETURN_IF_ERROR(disk_.rename(path_of(partition), path));
+    RETURN_IF_ERROR(disk_.sync_directory(path_));
+    return path;
+}
+
+Result<std::string> LogDirectory::rename_deleted(const PartitionName& partition, Random& random) {
+    return rename(partition, "-delete", random);
+}
+
+Result<std::string> LogDirectory::rename_stray(const PartitionName& partition, Random& random) {
+    return rename(partition, "-stray", random);
+}
+
+Task<Result<>> LogDirectory::remove(env::Shard& shard, std::string name) {
+    Result<> result;
+    std::string path = path_of(name);
+    co_await env::blocking(shard, [&] { result = disk_.remove_all(path); });
+    co_return result;
+}
+
+Result<OffsetCheckpoint> LogDirectory::checkpoint(CheckpointKind kind) const {
+    return read_offset_checkpoint(disk_, path_of(file_of(kind)));
+}
+
+Task<Result<>> LogDirectory::write_checkpoint(env::Shard& shard, CheckpointKind kind,
+                                              OffsetCheckpoint checkpoint) {
+    Result<> result;
+    co_await env::blocking(shard, [&] { result = write_checkpoint_now(kind, checkpoint); });
+    if (!result) health_.fail(result.error());
+    co_return result;
+}
+
+Result<> LogDirectory::write_checkpoint_now(CheckpointKind kind,
+                                            const OffsetCheckpoint& checkpoint) {
+    if (auto failure = health_.failure()) return fail(*std::move(failure));
+    return env::replace_file(disk_, path_of(file_of(kind)), to_text(checkpoint));
+}
+
+}  // namespace millrace::storage

@@ -1,0 +1,337 @@
+#include "storage/log_loader.h"
+
+#include <algorithm>
+#include <fmt/core.h>
+#include <limits>
+#include <optional>
+
+#include "env/disk.h"
+#include "records/batch.h"
+#include "storage/file_names.h"
+#include "storage/leftovers.h"
+#include "storage/snapshot_files.h"
+#include "storage/storage_log.h"
+
+namespace millrace::storage {
+namespace {
+
+class Loader {
+  public:
+    Loader(env::Disk& disk, const LogOrigin& origin, Timestamp now)
+        : disk_(disk), origin_(origin), path_(origin.path), now_(now) {}
+
+    Result<LoadedLog> load();
+
+  private:
+    Result<> load_epochs();
+    Result<> load_segments();
+    Result<> recover_unflushed();
+    Result<std::uint32_t> recover(Segment& segment);
+    Result<std::uint32_t> add_valid_batches(Segment& segment);
+    Result<bool> add_batch(Segment& segment, const BatchView& batch, Offset least);
+    Result<> apply_producer(Segment& segment, const BatchView& batch);
+    Result<> bring_producers_to(Offset end);
+    Result<> replay(Segment& segment, Offset end);
+    Result<> take_snapshot();
+    Result<> remove_from(std::size_t first);
+    Result<> drop_strays();
+    Result<Offset> end_of(Segment& last);
+    Result<> settle_end();
+
+    env::Disk& disk_;
+    const LogOrigin& origin_;
+    const std::string& path_;
+    Timestamp now_;
+    std::vector<Segment*> damaged_;  // without an index, or with one that cannot be right
+    bool producers_known_ = false;   // log_.producers is what the log says below map_end_offset()
+    LoadedLog log_;
+};
+
+Result<LoadedLog> Loader::load() {
+    if (!disk_.exists(path_)) {
+        RETURN_IF_ERROR(disk_.make_directories(path_));
+        log_.changed = true;
+    }
+    RETURN_IF_ERROR(clear_leftovers(disk_, path_));
+    RETURN_IF_ERROR(load_epochs());
+    RETURN_IF_ERROR(load_segments());
+    for (Segment* segment : damaged_) {
+        LOG_WARN("Rebuilding the indexes of {}", segment->path(log_suffix));
+        ASSIGN_OR_RETURN(std::uint32_t lost, recover(*segment));
+        if (lost > 0) LOG_WARN("{} bytes of it are no batches", lost);
+    }
+    if (!origin_.clean_shutdown) RETURN_IF_ERROR(recover_unflushed());
+    RETURN_IF_ERROR(settle_end());
+    if (log_.epochs.truncate_from_end(log_.end)) log_.epochs_changed = true;
+    if (log_.epochs.truncate_from_start(origin_.log_start)) log_.epochs_changed = true;
+    RETURN_IF_ERROR(drop_strays());
+    bool unknown_but_clean = origin_.clean_shutdown && log_.snapshots.empty();
+    if (unknown_but_clean) {
+        log_.producers.clear();
+        log_.producers.set_map_end_offset(log_.end);
+    } else {
+        RETURN_IF_ERROR(bring_producers_to(log_.end));
+    }
+    return std::move(log_);
+}
+
+Result<> Loader::load_epochs() {
+    std::string name = fmt::format("{}/{}", path_, epochs_file);
+    if (!disk_.exists(name)) return {};
+    ASSIGN_OR_RETURN(std::string text, env::read_file(disk_, name));
+    ASSIGN_OR_RETURN(log_.epochs, LeaderEpochs::parse(text, name));
+    return {};
+}
+
+Result<> Loader::load_segments() {
+    ASSIGN_OR_RETURN(auto entries, disk_.list(path_));
+    std::set<Offset> bases;
+    std::set<Offset> indexed;
+    for (const env::DirectoryEntry& entry : entries) {
+        if (entry.is_directory) continue;
+        if (is_segment_file(entry.name, log_suffix)) bases.insert(*offset_of_file(entry.name));
+        if (is_segment_file(entry.name, index_suffix)) indexed.insert(*offset_of_file(entry.name));
+    }
+    for (const env::DirectoryEntry& entry : entries) {
+        if (entry.is_directory) continue;
+        if (is_segment_file(entry.name, snapshot_suffix)) {
+            log_.snapshots.insert(*offset_of_file(entry.name));
+        }
+        bool index = is_segment_file(entry.name, index_suffix) ||
+                     is_segment_file(entry.name, time_index_suffix) ||
+                     is_segment_file(entry.name, transaction_index_suffix);
+        if (index && !bases.contains(*offset_of_file(entry.name))) {
+            LOG_WARN("Removing {}/{}, an index without its segment", path_, entry.name);
+            RETURN_IF_ERROR(disk_.remove(fmt::format("{}/{}", path_, entry.name)));
+        }
+        if (!is_segment_file(entry.name, log_suffix)) continue;
+        Offset base = *offset_of_file(entry.name);
+        ASSIGN_OR_RETURN(auto segment, Segment::load(disk_, path_, base, entry.size, now_));
+        if (!indexed.contains(base) || !segment->transactions().check(base)) {
+            damaged_.push_back(segment.get());
+        }
+        segment->release();
+        log_.segments.push_back(std::move(segment));
+    }
+    return {};
+}
+
+Result<> Loader::recover_unflushed() {
+    auto& segments = log_.segments;
+    auto first = std::ranges::upper_bound(segments, origin_.recovery_point, {},
+                                          [](const auto& segment) { return segment->base(); });
+    if (first != segments.begin()) --first;
+    for (auto at = first; at != segments.end(); ++at) {
+        ASSIGN_OR_RETURN(std::uint32_t lost, recover(**at));
+        (*at)->unsynced = true;
+        if (lost == 0) continue;
+        LOG_WARN("Cut {} bytes that are no batches off {}; what lies behind goes, too", lost,
+                 (*at)->path(log_suffix));
+        return remove_from(static_cast<std::size_t>(at - segments.begin()) + 1);
+    }
+    return {};
+}
+
+// Returns how many bytes at the end held no batch.
+Result<std::uint32_t> Loader::recover(Segment& segment) {
+    RETURN_IF_ERROR(bring_producers_to(segment.base()));
+    log_.changed = true;
+    std::uint32_t size = segment.written();
+    RETURN_IF_ERROR(segment.begin_rebuild());
+    ASSIGN_OR_RETURN(std::uint32_t valid, add_valid_batches(segment));
+    if (valid != size) RETURN_IF_ERROR(segment.cut(valid));
+    segment.set_written();
+    RETURN_IF_ERROR(segment.seal());
+    segment.release();
+    RETURN_IF_ERROR(take_snapshot());
+    return size - valid;
+}
+
+Result<std::uint32_t> Loader::add_valid_batches(Segment& segment) {
+    ASSIGN_OR_RETURN(auto file, segment.file());
+    BatchScan scan(std::move(file), 0, segment.written());
+    Offset least = segment.base();
+    while (true) {
+        std::uint32_t position = scan.position();
+        auto batch = scan.next();
+        if (!batch && batch.error().code != ErrorCode::corrupt_message) {
+            return fail(batch.error().code,
+                        fmt::format("{}: {}", segment.path(log_suffix), batch.error().message));
+        }
+        if (!batch || !*batch || !(*batch)->verify_crc()) return position;
+        ASSIGN_OR_RETURN(bool added, add_batch(segment, **batch, least));
+        if (!added) return position;
+        least = (*batch)->next_offset();
+    }
+}
+
+// False when the batch cannot follow what lies before it.
+Result<bool> Loader::add_batch(Segment& segment, const BatchView& batch, Offset least) {
+    // The base offset is outside the CRC.
+    bool in_range = batch.base_offset() >= least && batch.last_offset() - segment.base() <=
+                                                        std::numeric_limits<std::int32_t>::max();
+    if (!in_range) return false;
+    RETURN_IF_ERROR(segment.add(batch, origin_.options.index_interval_bytes));
+    auto latest = log_.epochs.latest();
+    if (batch.leader_epoch() >= 0 && (!latest || batch.leader_epoch() > latest->epoch)) {
+        if (log_.epochs.assign(batch.leader_epoch(), batch.base_offset())) {
+            log_.epochs_changed = true;
+        }
+    }
+    RETURN_IF_ERROR(apply_producer(segment, batch));
+    return true;
+}
+
+Result<> Loader::apply_producer(Segment& segment, const BatchView& batch) {
+    auto ended = log_.producers.apply(batch);
+    log_.producers.set_map_end_offset(batch.next_offset());
+    if (!ended) {
+        LOG_WARN("{}: a marker that ends no transaction: {}", path_, ended.error().message);
+        return {};
+    }
+    if (!*ended) return {};
+    if ((*ended)->aborted) {
+        AbortedTransaction aborted{(*ended)->producer_id, (*ended)->first_offset,
+                                   (*ended)->last_offset,
+                                   log_.producers.stable_offset_after(**ended)};
+        RETURN_IF_ERROR(segment.transactions().append(aborted));
+    }
+    log_.producers.complete(**ended);
+    return {};
+}
+
+Result<> Loader::bring_producers_to(Offset end) {
+    ProducerState& producers = log_.producers;
+    if (producers_known_ && producers.map_end_offset() == end) return {};
+    if (!producers_known_ || producers.map_end_offset() > end) {
+        std::set<Offset> usable;
+        for (Offset offset : log_.snapshots) {
+            if (offset <= end && offset > origin_.log_start) usable.insert(offset);
+        }
+        RETURN_IF_ERROR(load_latest_snapshot(disk_, path_, usable, origin_.log_start, now_,
+                                             origin_.options.producer_id_expiration_ms, producers));
+        std::erase_if(log_.snapshots, [&](Offset offset) {
+            return offset <= end && offset > origin_.log_start && !usable.contains(offset);
+        });
+        producers_known_ = true;
+    }
+    Offset before = producers.map_end_offset();
+    for (auto& segment : log_.segments) {
+        if (segment->base() >= end) break;
+        RETURN_IF_ERROR(replay(*segment, end));
+    }
+    bool replayed = producers.map_end_offset() > before;
+    if (producers.map_end_offset() < end) producers.set_map_end_offset(end);
+    if (replayed && end == log_.end) RETURN_IF_ERROR(take_snapshot());
+    return {};
+}
+
+Result<> Loader::replay(Segment& segment, Offset end) {
+    ProducerState& producers = log_.producers;
+    PageAccess access;
+    ASSIGN_OR_RETURN(auto first, segment.find(producers.map_end_offset(), access));
+    if (!first) return {};
+    ASSIGN_OR_RETURN(auto file, segment.file());
+    BatchScan scan(std::move(file), first->position, segment.written());
+    while (true) {
+        ASSIGN_OR_RETURN(auto batch, scan.next());
+        if (!batch || batch->base_offset() >= end) break;
+        auto ended = producers.apply(*batch);
+        if (ended && *ended) producers.complete(**ended);
+        producers.set_map_end_offset(batch->next_offset());
+    }
+    segment.release();
+    return {};
+}
+
+Result<> Loader::take_snapshot() {
+    Offset offset = log_.producers.map_end_offset();
+    Offset latest = log_.snapshots.empty() ? origin_.log_start : *log_.snapshots.rbegin();
+    if (offset <= latest) return {};
+    RETURN_IF_ERROR(write_snapshot(disk_, path_, log_.producers, false));
+    log_.snapshots.insert(offset);
+    return {};
+}
+
+Result<> Loader::remove_from(std::size_t first) {
+    while (log_.segments.size() > first) {
+        Segment& segment = *log_.segments.back();
+        segment.release();
+        for (auto suffix : {log_suffix, index_suffix, time_index_suffix, transaction_index_suffix,
+                            snapshot_suffix}) {
+            std::string name = segment.path(suffix);
+            if (disk_.exists(name)) RETURN_IF_ERROR(disk_.remove(name));
+        }
+        log_.snapshots.erase(segment.base());
+        log_.segments.pop_back();
+        log_.changed = true;
+    }
+    return {};
+}
+
+// Snapshots serve segments, and the latest one serves the end of the log.
+Result<> Loader::drop_strays() {
+    std::set<Offset> bases;
+    for (const auto& segment : log_.segments) bases.insert(segment->base());
+    std::optional<Offset> latest_stray;
+    for (Offset offset : log_.snapshots) {
+        if (!bases.contains(offset) && offset <= log_.end) latest_stray = offset;
+    }
+    if (latest_stray && *latest_stray < *bases.rbegin()) latest_stray.reset();
+    for (auto at = log_.snapshots.begin(); at != log_.snapshots.end();) {
+        if (bases.contains(*at) || *at == latest_stray) {
+            ++at;
+            continue;
+        }
+        RETURN_IF_ERROR(disk_.remove(segment_path(path_, *at, snapshot_suffix)));
+        at = log_.snapshots.erase(at);
+    }
+    return {};
+}
+
+Result<Offset> Loader::end_of(Segment& last) {
+    auto batch = last.last_batch();
+    bool whole = batch && (*batch ? (*batch)->position + (*batch)->size : 0) == last.written();
+    if (!whole) {
+        if (!batch && batch.error().code != ErrorCode::corrupt_message) {
+            return fail(std::move(batch).error());
+        }
+        LOG_WARN("{} ends in bytes that are no batch: recovering it", last.path(log_suffix));
+        ASSIGN_OR_RETURN(std::uint32_t lost, recover(last));
+        LOG_WARN("Cut {} bytes off {}", lost, last.path(log_suffix));
+        ASSIGN_OR_RETURN(batch, last.last_batch());
+    }
+    last.release();
+    return *batch ? (*batch)->last_offset + 1 : last.base();
+}
+
+Result<> Loader::settle_end() {
+    if (!log_.segments.empty()) {
+        ASSIGN_OR_RETURN(log_.end, end_of(*log_.segments.back()));
+        if (log_.end < origin_.log_start) {
+            LOG_WARN("{} ends at {}, before its start {}: its segments go", path_, log_.end,
+                     origin_.log_start);
+            RETURN_IF_ERROR(remove_from(0));
+            log_.epochs.clear();
+            log_.epochs_changed = true;
+            producers_known_ = false;
+        }
+    }
+    if (log_.segments.empty()) {
+        ASSIGN_OR_RETURN(auto segment, Segment::create(disk_, path_, origin_.log_start, now_));
+        log_.segments.push_back(std::move(segment));
+        log_.end = origin_.log_start;
+        log_.changed = true;
+    }
+    log_.start = std::max(origin_.log_start, log_.segments.front()->base());
+    log_.flushed = origin_.clean_shutdown ? log_.end : std::min(origin_.recovery_point, log_.end);
+    return {};
+}
+
+}  // namespace
+
+Result<LoadedLog> load_log(env::Disk& disk, const LogOrigin& origin, Timestamp now) {
+    return Loader(disk, origin, now).load();
+}
+
+}  // namespace millrace::storage

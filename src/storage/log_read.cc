@@ -1,0 +1,145 @@
+#include <algorithm>
+#include <fmt/core.h>
+
+#include "env/disk.h"
+#include "records/record.h"
+#include "storage/log.h"
+#include "storage/page_access.h"
+#include "storage/segment.h"
+
+namespace millrace::storage {
+namespace {
+
+// What one cold look-up reads in at a time, and how often it may miss before it simply blocks.
+constexpr std::size_t warm_size = std::size_t{64} << 10U;
+constexpr int most_misses = 8;
+
+}  // namespace
+
+// The last segment that begins at or below `offset`.
+std::size_t Log::segment_index(Offset offset) const {
+    auto above = std::ranges::upper_bound(segments_, offset, {},
+                                          [](const auto& segment) { return segment->base(); });
+    return above == segments_.begin() ? 0 : static_cast<std::size_t>(above - segments_.begin()) - 1;
+}
+
+Result<ReadResult> Log::read(const ReadRequest& request) {
+    PageAccess access;
+    return read_at(request, access);
+}
+
+Task<Result<ReadResult>> Log::fetch(ReadRequest request) {
+    Buffer scratch;
+    for (int misses = 0; misses < most_misses; ++misses) {
+        PageAccess access(PageAccess::Mode::memory_only);
+        auto result = read_at(request, access);
+        if (!access.missing()) co_return result;
+        const PageAccess::Missing& missing = *access.missing();
+        scratch.resize(std::max(warm_size, missing.size));
+        auto warmed = co_await missing.file->read_cold(missing.offset, scratch.mutable_bytes());
+        if (!warmed) co_return fail(std::move(warmed).error());
+    }
+    co_return read(request);
+}
+
+Result<ReadResult> Log::read_at(const ReadRequest& request, PageAccess& access) {
+    RETURN_IF_ERROR(check_readable());
+    if (request.offset < start_offset_ || request.offset > end_offset_) {
+        return fail(ErrorCode::offset_out_of_range,
+                    fmt::format("{} holds offsets {} to {}; {} is outside", path_, start_offset_,
+                                end_offset_, request.offset));
+    }
+    ReadResult result;
+    std::size_t index = segment_index(request.offset);
+    result.segment_base = segments_[index]->base();
+    if (request.offset >= std::min(request.upper_bound, end_offset_)) return result;
+    for (; index < segments_.size(); ++index) {
+        Segment& segment = *segments_[index];
+        ASSIGN_OR_RETURN(auto first, segment.find(request.offset, access));
+        if (!first) continue;
+        if (first->base_offset >= request.upper_bound) return result;
+        ASSIGN_OR_RETURN(std::uint32_t end, end_position(index, request.upper_bound, access));
+        result.segment_base = segment.base();
+        result.position = first->position;
+        std::uint64_t most = request.max_bytes;
+        if (most < first->size) most = request.whole_first_batch ? first->size : 0;
+        if (end <= first->position) return result;
+        ASSIGN_OR_RETURN(auto file, segment.file());
+        result.records.append(FileRange{std::move(file), first->position,
+                                        std::min<std::uint64_t>(most, end - first->position)});
+        return result;
+    }
+    return result;
+}
+
+// Where the batches below `bound` end in a segment.
+Result<std::uint32_t> Log::end_position(std::size_t index, Offset bound, PageAccess& access) {
+    Segment& segment = *segments_[index];
+    bool whole = bound >= end_offset_ ||
+                 (index + 1 < segments_.size() && segments_[index + 1]->base() <= bound);
+    if (whole) return segment.written();
+    ASSIGN_OR_RETURN(auto place, segment.find(bound, access));
+    return place ? place->position : segment.written();
+}
+
+Result<Slice> Log::load(const ReadRequest& request) {
+    ReadRequest whole = request;
+    whole.whole_first_batch = true;
+    ASSIGN_OR_RETURN(ReadResult found, read(whole));
+    if (found.records.empty()) return Slice();
+    const auto& range = std::get<FileRange>(found.records.pieces().front());
+    Buffer buffer(range.size);
+    buffer.resize(range.size);
+    ASSIGN_OR_RETURN(std::size_t count, range.file->read(range.offset, buffer.mutable_bytes()));
+    buffer.resize(count);
+    BatchReader reader(buffer.bytes());
+    while (true) {
+        ASSIGN_OR_RETURN(auto batch, reader.next());
+        if (!batch) break;
+    }
+    std::size_t end = reader.position();
+    return std::move(buffer).freeze().slice(0, end);
+}
+
+Result<std::optional<TimestampedOffset>> Log::find_by_timestamp(Timestamp timestamp) {
+    RETURN_IF_ERROR(check_readable());
+    for (auto& segment : segments_) {
+        ASSIGN_OR_RETURN(TimeIndex::Entry largest, segment->max_timestamp());
+        if (largest.timestamp < timestamp) continue;
+        return segment->find_timestamp(timestamp, start_offset_);
+    }
+    return std::nullopt;
+}
+
+Result<std::optional<TimestampedOffset>> Log::find_max_timestamp() {
+    RETURN_IF_ERROR(check_readable());
+    Segment* latest = nullptr;
+    Timestamp largest = no_timestamp;
+    for (auto& segment : segments_) {
+        ASSIGN_OR_RETURN(TimeIndex::Entry entry, segment->max_timestamp());
+        if (entry.timestamp <= largest) continue;
+        largest = entry.timestamp;
+        latest = segment.get();
+    }
+    if (latest == nullptr) return std::nullopt;
+    return latest->find_max_timestamp();
+}
+
+Result<std::vector<AbortedTransaction>> Log::aborted_transactions(Offset offset,
+                                                                  Offset upper_bound) {
+    RETURN_IF_ERROR(check_readable());
+    std::vector<AbortedTransaction> found;
+    for (std::size_t index = segment_index(offset); index < segments_.size(); ++index) {
+        ASSIGN_OR_RETURN(const auto* entries, segments_[index]->transactions().entries());
+        for (const AbortedTransaction& entry : *entries) {
+            if (entry.last_offset >= offset && entry.first_offset < upper_bound) {
+                found.push_back(entry);
+            }
+            // No transaction that began below it was open behind this marker.
+            if (entry.last_stable_offset >= upper_bound) return found;
+        }
+    }
+    return found;
+}
+
+}  // namespace millrace::storage

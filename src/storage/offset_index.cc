@@ -1,0 +1,35 @@
+#include "storage/offset_index.h"
+
+#include <array>
+
+namespace millrace::storage {
+namespace {
+std::int64_t relative_offset(const std::uint8_t* entry) { return load_be<std::int32_t>(entry); }
+}  // namespace
+
+Result<> OffsetIndex::append(const Entry& entry) {
+    std::array<std::uint8_t, entry_size> bytes;
+    store_be(bytes.data(), static_cast<std::int32_t>(entry.offset - base_));
+    store_be(bytes.data() + 4, entry.position);
+    return file_.append(bytes);
+}
+
+Result<OffsetIndex::Entry> OffsetIndex::entry(std::size_t index, PageAccess& access) {
+    std::array<std::uint8_t, entry_size> bytes;
+    RETURN_IF_ERROR(file_.read(index, bytes, access));
+    return Entry{base_ + relative_offset(bytes.data()), load_be<std::uint32_t>(bytes.data() + 4)};
+}
+
+Result<OffsetIndex::Entry> OffsetIndex::find(Offset offset, PageAccess& access) {
+    ASSIGN_OR_RETURN(auto index, file_.last_not_above(relative_offset, offset - base_, access));
+    if (!index) return Entry{base_, 0};
+    return entry(*index, access);
+}
+
+Result<> OffsetIndex::truncate_to(Offset offset) {
+    PageAccess access;
+    ASSIGN_OR_RETURN(auto last, file_.last_not_above(relative_offset, offset - 1 - base_, access));
+    return file_.truncate(last ? *last + 1 : 0);
+}
+
+}  // namespace millrace::storage

@@ -1,0 +1,331 @@
+#include "storage/segment.h"
+
+#include <algorithm>
+#include <fmt/core.h>
+#include <limits>
+
+#include "env/disk.h"
+#include "records/record.h"
+#include "storage/file_names.h"
+
+namespace millrace::storage {
+namespace {
+constexpr std::size_t recent_most = 64;
+}  // namespace
+
+Segment::Segment(env::Disk& disk, const std::string& directory, Offset base, Timestamp now)
+    : disk_(disk),
+      directory_(directory),
+      base_(base),
+      offset_index_(disk, segment_path(directory, base, index_suffix), base),
+      time_index_(disk, segment_path(directory, base, time_index_suffix), base),
+      transaction_index_(disk, segment_path(directory, base, transaction_index_suffix)),
+      created_(now) {}
+
+std::string Segment::path(std::string_view suffix) const {
+    return segment_path(directory_, base_, suffix);
+}
+
+Result<std::unique_ptr<Segment>> Segment::create(env::Disk& disk, const std::string& directory,
+                                                 Offset base, Timestamp now) {
+    std::unique_ptr<Segment> segment(new Segment(disk, directory, base, now));
+    ASSIGN_OR_RETURN(segment->file_, disk.open(segment->path(log_suffix),
+                                               {.write = true, .create = true, .truncate = true}));
+    RETURN_IF_ERROR(segment->offset_index_.file().create());
+    RETURN_IF_ERROR(segment->time_index_.file().create());
+    RETURN_IF_ERROR(segment->transaction_index_.clear());
+    segment->max_timestamp_ = TimeIndex::Entry{-1, base};
+    return segment;
+}
+
+Result<std::unique_ptr<Segment>> Segment::load(env::Disk& disk, const std::string& directory,
+                                               Offset base, std::uint64_t size, Timestamp now) {
+    std::unique_ptr<Segment> segment(new Segment(disk, directory, base, now));
+    if (size > std::numeric_limits<std::int32_t>::max()) {
+        return fail(ErrorCode::kafka_storage_error,
+                    fmt::format("{} has {} bytes; a segment has less than 2^31",
+                                segment->path(log_suffix), size));
+    }
+    segment->size_ = segment->written_ = static_cast<std::uint32_t>(size);
+    RETURN_IF_ERROR(segment->offset_index_.file().load());
+    RETURN_IF_ERROR(segment->time_index_.file().load());
+    return segment;
+}
+
+Result<std::shared_ptr<env::File>> Segment::file() {
+    if (file_ == nullptr) {
+        ASSIGN_OR_RETURN(file_, disk_.open(path(log_suffix), {.write = true}));
+    }
+    return file_;
+}
+
+void Segment::make_active(std::int32_t index_bytes, std::int64_t roll_jitter_ms) {
+    offset_index_.file().set_capacity(static_cast<std::size_t>(index_bytes));
+    time_index_.file().set_capacity(static_cast<std::size_t>(index_bytes));
+    roll_jitter_ms_ = roll_jitter_ms;
+}
+
+Result<> Segment::add(const BatchView& batch, std::int32_t index_interval) {
+    ASSIGN_OR_RETURN(TimeIndex::Entry largest, max_timestamp());
+    if (size_ == 0) first_timestamp_ = batch.max_timestamp();
+    if (batch.max_timestamp() > largest.timestamp) {
+        largest = {batch.max_timestamp(), batch.last_offset()};
+        max_timestamp_ = largest;
+    }
+    if (since_index_entry_ > static_cast<std::uint32_t>(index_interval)) {
+        RETURN_IF_ERROR(offset_index_.append({batch.last_offset(), size_}));
+        RETURN_IF_ERROR(time_index_.append(largest));
+        since_index_entry_ = 0;
+    }
+    auto size = static_cast<std::uint32_t>(batch.size());
+    remember({batch.base_offset(), batch.last_offset(), size_, size, batch.max_timestamp(),
+              batch.leader_epoch()});
+    since_index_entry_ += size;
+    size_ += size;
+    return {};
+}
+
+Result<bool> Segment::should_roll(const LogOptions& options, std::size_t size, Offset last_offset,
+                                  Timestamp max_timestamp, Timestamp now) {
+    if (last_offset - base_ > std::numeric_limits<std::int32_t>::max()) return true;
+    if (size_ + size > static_cast<std::size_t>(options.segment_bytes)) return true;
+    if (offset_index_.full() || time_index_.full()) return true;
+    if (size_ == 0) return false;
+    RETURN_IF_ERROR(load_first_timestamp());
+    std::int64_t waited = first_timestamp_ && *first_timestamp_ >= 0
+                              ? max_timestamp - *first_timestamp_
+                              : now - created_;
+    return waited > options.segment_ms - roll_jitter_ms_;
+}
+
+Result<> Segment::load_first_timestamp() {
+    if (first_timestamp_) return {};
+    ASSIGN_OR_RETURN(auto log, file());
+    PageAccess access;
+    ASSIGN_OR_RETURN(auto first, HeaderScan(log, 0, written_, access).next());
+    if (first) first_timestamp_ = first->max_timestamp;
+    return {};
+}
+
+Result<TimeIndex::Entry> Segment::max_timestamp() {
+    if (!max_timestamp_) {
+        PageAccess access;
+        ASSIGN_OR_RETURN(max_timestamp_, time_index_.last(access));
+    }
+    return *max_timestamp_;
+}
+
+Result<> Segment::seal() {
+    if (size_ > 0) {
+        ASSIGN_OR_RETURN(TimeIndex::Entry largest, max_timestamp());
+        RETURN_IF_ERROR(time_index_.append(largest));
+    }
+    RETURN_IF_ERROR(offset_index_.file().trim());
+    return time_index_.file().trim();
+}
+
+Result<std::vector<std::shared_ptr<env::File>>> Segment::files_to_sync() {
+    std::vector<std::shared_ptr<env::File>> files;
+    ASSIGN_OR_RETURN(auto log, file());
+    files.push_back(std::move(log));
+    std::vector<std::string> paths{offset_index_.file().path(), time_index_.file().path()};
+    if (transaction_index_.on_disk()) paths.push_back(transaction_index_.path());
+    for (const std::string& name : paths) {
+        ASSIGN_OR_RETURN(auto opened, disk_.open(name, {.write = true, .create = true}));
+        files.push_back(std::move(opened));
+    }
+    return files;
+}
+
+void Segment::remember(const BatchPlace& place) {
+    if (recent_.size() < recent_most) {
+        recent_.push_back(place);
+        return;
+    }
+    recent_[recent_next_] = place;
+    recent_next_ = (recent_next_ + 1) % recent_most;
+}
+
+const BatchPlace* Segment::find_recent(Offset offset) const {
+    if (recent_.empty() || offset < recent_[recent_next_].base_offset) return nullptr;
+    std::size_t low = 0;
+    std::size_t high = recent_.size();
+    auto at = [&](std::size_t i) -> const BatchPlace& {
+        return recent_[(recent_next_ + i) % recent_.size()];
+    };
+    while (low < high) {
+        std::size_t middle = (low + high) / 2;
+        if (at(middle).last_offset < offset) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low < recent_.size() ? &at(low) : nullptr;
+}
+
+template <typename Visit>
+Result<> Segment::scan_from(const OffsetIndex::Entry& entry, PageAccess& access, Visit visit) {
+    ASSIGN_OR_RETURN(auto log, file());
+    HeaderScan scan(std::move(log), std::min(entry.position, written_), written_, access);
+    bool proven = entry.position == 0;
+    while (true) {
+        auto place = scan.next();
+        bool wrong = !place ? place.error().code == ErrorCode::corrupt_message
+                            : !*place || (*place)->last_offset != entry.offset;
+        if (!proven && wrong) {
+            scan.seek(0);
+            proven = true;
+            continue;
+        }
+        if (!place) return fail(std::move(place).error());
+        proven = true;
+        if (!*place) return {};
+        ASSIGN_OR_RETURN(bool go_on, visit(**place));
+        if (!go_on) return {};
+    }
+}
+
+Result<std::optional<BatchPlace>> Segment::find(Offset offset, PageAccess& access) {
+    if (const BatchPlace* recent = find_recent(offset)) {
+        if (recent->position >= written_) return std::nullopt;
+        return *recent;
+    }
+    ASSIGN_OR_RETURN(OffsetIndex::Entry entry, offset_index_.find(offset, access));
+    std::optional<BatchPlace> found;
+    RETURN_IF_ERROR(scan_from(entry, access, [&](const BatchPlace& place) -> Result<bool> {
+        if (place.last_offset >= offset) found = place;
+        return !found;
+    }));
+    return found;
+}
+
+Result<std::optional<TimestampedOffset>> Segment::find_timestamp(Timestamp timestamp,
+                                                                 Offset start) {
+    PageAccess access;
+    ASSIGN_OR_RETURN(TimeIndex::Entry time, time_index_.find(timestamp, access));
+    ASSIGN_OR_RETURN(auto entry, offset_index_.find(std::max(time.offset, start), access));
+    std::optional<TimestampedOffset> found;
+    auto visit = [&](const BatchPlace& place) -> Result<bool> {
+        if (place.max_timestamp < timestamp || place.last_offset < start) return true;
+        ASSIGN_OR_RETURN(found, find_record(place, timestamp, start));
+        return !found;
+    };
+    RETURN_IF_ERROR(scan_from(entry, access, visit));
+    return found;
+}
+
+Result<std::optional<TimestampedOffset>> Segment::find_record(const BatchPlace& place,
+                                                              Timestamp timestamp, Offset start) {
+    PageAccess access;
+    ASSIGN_OR_RETURN(Slice bytes, read(place.position, place.size, access));
+    ASSIGN_OR_RETURN(BatchView batch, BatchView::parse(bytes));
+    RecordReader records(batch);
+    while (true) {
+        ASSIGN_OR_RETURN(const Record* record, records.next());
+        if (record == nullptr) return std::nullopt;
+        if (record->timestamp < timestamp || record->offset < start) continue;
+        return TimestampedOffset{record->timestamp, record->offset, place.leader_epoch};
+    }
+}
+
+Result<std::optional<TimestampedOffset>> Segment::find_max_timestamp() {
+    ASSIGN_OR_RETURN(TimeIndex::Entry largest, max_timestamp());
+    PageAccess access;
+    ASSIGN_OR_RETURN(auto entry, offset_index_.find(largest.offset, access));
+    std::optional<TimestampedOffset> found;
+    auto visit = [&](const BatchPlace& place) -> Result<bool> {
+        if (place.max_timestamp != largest.timestamp) return true;
+        ASSIGN_OR_RETURN(found, find_record(place, largest.timestamp, place.base_offset));
+        return false;
+    };
+    RETURN_IF_ERROR(scan_from(entry, access, visit));
+    return found;
+}
+
+Result<std::optional<BatchPlace>> Segment::last_batch() {
+    PageAccess access;
+    OffsetIndex::Entry entry{base_, 0};
+    if (offset_index_.count() > 0) {
+        ASSIGN_OR_RETURN(entry, offset_index_.entry(offset_index_.count() - 1, access));
+    }
+    std::optional<BatchPlace> last;
+    RETURN_IF_ERROR(scan_from(entry, access, [&](const BatchPlace& place) -> Result<bool> {
+        last = place;
+        return true;
+    }));
+    return last;
+}
+
+Result<Slice> Segment::read(std::uint32_t position, std::size_t size, PageAccess& access) {
+    ASSIGN_OR_RETURN(auto log, file());
+    Buffer buffer(size);
+    buffer.resize(size);
+    ASSIGN_OR_RETURN(std::size_t count, access.read(log, position, buffer.mutable_bytes()));
+    buffer.resize(count);
+    return std::move(buffer).freeze();
+}
+
+Result<> Segment::truncate_to(Offset offset) {
+    PageAccess access;
+    ASSIGN_OR_RETURN(auto place, find(offset, access));
+    RETURN_IF_ERROR(offset_index_.truncate_to(offset));
+    RETURN_IF_ERROR(time_index_.truncate_to(offset));
+    RETURN_IF_ERROR(transaction_index_.truncate_to(offset));
+    if (place) RETURN_IF_ERROR(cut(place->position));
+    recent_.clear();
+    recent_next_ = 0;
+    since_index_entry_ = 0;
+    if (size_ == 0) first_timestamp_.reset();
+    ASSIGN_OR_RETURN(TimeIndex::Entry largest, time_index_.last(access));
+    ASSIGN_OR_RETURN(auto entry, offset_index_.find(largest.offset, access));
+    RETURN_IF_ERROR(scan_from(entry, access, [&](const BatchPlace& batch) -> Result<bool> {
+        if (batch.max_timestamp > largest.timestamp) {
+            largest = {batch.max_timestamp, batch.last_offset};
+        }
+        return true;
+    }));
+    max_timestamp_ = largest;
+    return {};
+}
+
+Result<> Segment::cut(std::uint32_t size) {
+    ASSIGN_OR_RETURN(auto log, file());
+    RETURN_IF_ERROR(log->truncate(size));
+    size_ = written_ = size;
+    return {};
+}
+
+Result<> Segment::begin_rebuild() {
+    RETURN_IF_ERROR(offset_index_.file().create());
+    RETURN_IF_ERROR(time_index_.file().create());
+    RETURN_IF_ERROR(transaction_index_.clear());
+    max_timestamp_ = TimeIndex::Entry{-1, base_};
+    restart(0);
+    return {};
+}
+
+void Segment::restart(std::uint32_t size) {
+    size_ = size;
+    since_index_entry_ = 0;
+    first_timestamp_.reset();
+    recent_.clear();
+    recent_next_ = 0;
+}
+
+void Segment::renamed(const std::string& directory) {
+    directory_ = directory;
+    file_.reset();
+    offset_index_.file().renamed(path(index_suffix));
+    time_index_.file().renamed(path(time_index_suffix));
+    transaction_index_.renamed(path(transaction_index_suffix));
+}
+
+void Segment::release() {
+    file_.reset();
+    offset_index_.file().release();
+    time_index_.file().release();
+    transaction_index_.release();
+}
+
+}  // namespace millrace::storage

@@ -1,0 +1,121 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "storage/batch_scan.h"
+#include "storage/log_options.h"
+#include "storage/offset.h"
+#include "storage/offset_index.h"
+#include "storage/page_access.h"
+#include "storage/time_index.h"
+#include "storage/timestamped_offset.h"
+#include "storage/transaction_index.h"
+
+namespace millrace::env {
+class Disk;
+class File;
+}  // namespace millrace::env
+
+namespace millrace::storage {
+
+// One .log file with its indexes. Bytes are written by the log; the segment knows where they lie.
+// Files are opened when they are needed.
+class Segment {
+  public:
+    // Makes the files, empty; what is there by these names is emptied.
+    static Result<std::unique_ptr<Segment>> create(env::Disk& disk, const std::string& directory,
+                                                   Offset base, Timestamp now);
+    // Takes over files; `size` is that of the .log file.
+    static Result<std::unique_ptr<Segment>> load(env::Disk& disk, const std::string& directory,
+                                                 Offset base, std::uint64_t size, Timestamp now);
+
+    Offset base() const { return base_; }
+    // Bytes, queued ones included; and those that are in the file.
+    std::uint32_t size() const { return size_; }
+    std::uint32_t written() const { return written_; }
+    void set_written() { written_ = size_; }
+    Result<std::shared_ptr<env::File>> file();
+    std::string path(std::string_view suffix) const;
+
+    // --- Growing ---
+    // It is the log's last segment: its indexes are preallocated to `index_bytes` as they grow.
+    void make_active(std::int32_t index_bytes, std::int64_t roll_jitter_ms);
+    // Accounts for a batch at size(), making an index entry where one is due (formats 4.1).
+    Result<> add(const BatchView& batch, std::int32_t index_interval);
+    // Whether the next batch, or batches, go to a new segment (formats 4.5).
+    Result<bool> should_roll(const LogOptions& options, std::size_t size, Offset last_offset,
+                             Timestamp max_timestamp, Timestamp now);
+    // The last time index entry is written, and indexes are cut to their size.
+    Result<> seal();
+    // Open handles of every file that holds something, to be synced.
+    Result<std::vector<std::shared_ptr<env::File>>> files_to_sync();
+    bool unsynced = false;  // it is no longer active and was not synced since
+
+    // --- Looking up ---
+    // The batch that holds `offset`, or the next one; nothing behind the last.
+    Result<std::optional<BatchPlace>> find(Offset offset, PageAccess& access);
+    // The first record of at least `timestamp` and at or above `start`.
+    Result<std::optional<TimestampedOffset>> find_timestamp(Timestamp timestamp, Offset start);
+    // The first record with the largest timestamp.
+    Result<std::optional<TimestampedOffset>> find_max_timestamp();
+    // The largest timestamp, and the last offset of the first batch that has it.
+    Result<TimeIndex::Entry> max_timestamp();
+    // Nothing when the segment is empty.
+    Result<std::optional<BatchPlace>> last_batch();
+    Result<Slice> read(std::uint32_t position, std::size_t size, PageAccess& access);
+
+    // --- Shortening ---
+    // The batch that holds `offset` and all behind it go.
+    Result<> truncate_to(Offset offset);
+    Result<> cut(std::uint32_t size);
+    // Empties the indexes before the batches are added anew.
+    Result<> begin_rebuild();
+    void restart(std::uint32_t size);
+
+    TransactionIndex& transactions() { return transaction_index_; }
+    OffsetIndex& offsets() { return offset_index_; }
+    TimeIndex& times() { return time_index_; }
+    void renamed(const std::string& directory);
+    // Closes files, drops what can be read again.
+    void release();
+
+  private:
+    Segment(env::Disk& disk, const std::string& directory, Offset base, Timestamp now);
+    Result<std::optional<TimestampedOffset>> find_record(const BatchPlace& place,
+                                                         Timestamp timestamp, Offset start);
+    void remember(const BatchPlace& place);
+    const BatchPlace* find_recent(Offset offset) const;
+    Result<> load_first_timestamp();
+    // Visits the batches from the one that `entry` points to until `visit` says stop. An entry that
+    // points to no such batch is not believed: then from the beginning.
+    template <typename Visit>
+    Result<> scan_from(const OffsetIndex::Entry& entry, PageAccess& access, Visit visit);
+
+    env::Disk& disk_;
+    std::string directory_;
+    Offset base_;
+    OffsetIndex offset_index_;
+    TimeIndex time_index_;
+    TransactionIndex transaction_index_;
+    std::shared_ptr<env::File> file_;
+    std::uint32_t size_ = 0;
+    std::uint32_t written_ = 0;
+    std::uint32_t since_index_entry_ = 0;
+    std::optional<TimeIndex::Entry> max_timestamp_;
+    std::optional<Timestamp> first_timestamp_;  // what segment.ms counts from
+    Timestamp created_;
+    std::int64_t roll_jitter_ms_ = 0;
+    // The latest batches, oldest at recent_next_ once full: consumers at the end of the log ask for
+    // these, and need neither index nor file.
+    std::vector<BatchPlace> recent_;
+    std::size_t recent_next_ = 0;
+};
+
+}  // namespace millrace::storage
