@@ -24,3 +24,9 @@ generate(BROKER_GENERATED broker handlers ${CMAKE_SOURCE_DIR}/schema/apis.tsv
 generate(METADATA_GENERATED metadata features ${CMAKE_SOURCE_DIR}/schema/features.tsv)
 generate(CONFIG_GENERATED config configs ${CMAKE_SOURCE_DIR}/schema/config)
 generate(METRICS_GENERATED metrics metrics ${CMAKE_SOURCE_DIR}/schema/metrics/metrics.tsv)
+if(MILLRACE_TESTS)
+  add_test(NAME docs/reference
+    COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/schema/generate/reference.py
+            ${CMAKE_SOURCE_DIR}/schema ${CMAKE_SOURCE_DIR}/docs --check)
+  set_tests_properties(docs/reference PROPERTIES LABELS "lint")
+endif()
