@@ -38,7 +38,7 @@ Result<LogDirectories> LogDirectories::open(env::Disk& disk, const config::Broke
                                             std::vector<std::string>& offline) {
     LogDirectories opened;
     std::vector<std::string> paths = config.log_directories();
-    if (!std::ranges::contains(paths, config.metadata_directory())) {
+    if (std::ranges::find(paths, config.metadata_directory()) == paths.end()) {
         paths.push_back(config.metadata_directory());
     }
     for (const std::string& path : paths) {
