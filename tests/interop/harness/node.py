@@ -16,11 +16,11 @@ class Node:
 
     kind = ""
 
-    def __init__(self, folder, **overrides):
+    def __init__(self, folder, ports=None, **overrides):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.data = self.folder / "data"
-        self.port, self.controller_port = processes.free_ports(2)
+        self.port, self.controller_port = ports or processes.free_ports(2)
         self.process = None
         self.log = self.folder / f"{self.kind}.log"
         self.properties_file = self.folder / f"{self.kind}.properties"
@@ -74,7 +74,7 @@ class Node:
         return self
 
     def start(self):
-        """Starts the node, and waits until a client could use it."""
+        """Starts the node, and waits until a client can use it."""
         self.write_properties()
         self.process = processes.Process(
             self.server_command(), self.log, env=self.environment(), cwd=self.folder)
@@ -100,6 +100,12 @@ class Node:
     def stop(self):
         """A clean stop; the exit status."""
         return self.process.stop() if self.process else 0
+
+    def successor(self, kind):
+        """A node of another kind, or the same, on this one's data and ports."""
+        other = KINDS[kind](self.folder, ports=(self.port, self.controller_port))
+        other.properties = dict(self.properties)
+        return other
 
     def kill(self):
         """kill -9."""
@@ -133,9 +139,11 @@ class MillraceNode(Node):
     executable = toolchains.ROOT / "build" / "release" / "millrace"
 
     @classmethod
-    def is_built(cls):
-        """Whether the executable is there, and can serve."""
-        return cls.executable.exists()
+    def has(cls, command):
+        """Whether the executable is there, and knows a command."""
+        return cls.executable.exists() and subprocess.run(
+            [cls.executable, command, "--help"], capture_output=True, check=False,
+            timeout=30).returncode == 0
 
     def format_command(self):
         return [self.executable, "storage", "format", "-t", CLUSTER_ID,
@@ -151,11 +159,4 @@ KINDS = {"apache": ApacheNode, "millrace": MillraceNode}
 def make(kind, folder, **overrides):
     """A formatted node of a kind, not yet started."""
     return KINDS[kind](folder, **overrides).format()
-
-
-def load_properties(path):
-    """The keys of a properties file, as meta.properties."""
-    lines = pathlib.Path(path).read_text().splitlines()
-    return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
-
 
