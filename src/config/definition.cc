@@ -43,6 +43,8 @@ std::string_view Catalogue::nearest(std::string_view name) const {
     std::size_t best = std::min<std::size_t>(name.size() / 4 + 1, 6);
     std::string_view nearest;
     for (const Definition& definition : definitions_) {
+        std::size_t longer = std::max(name.size(), definition.name.size());
+        if (longer - std::min(name.size(), definition.name.size()) > best) continue;
         std::size_t edits = edits_between(name, definition.name, best);
         if (edits < best || (edits == best && nearest.empty())) {
             best = edits;

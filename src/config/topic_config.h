@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,6 +25,8 @@ class TopicConfig : public TopicSettings {
 
     bool compacts() const { return compacts_; }
     bool deletes() const { return deletes_; }  // by age and size
+    // What a segment is rolled at: segment.bytes, or the smaller one that tests may set.
+    std::int32_t segment_size() const { return internal_segment_bytes().value_or(segment_bytes()); }
     bool log_append_time() const { return log_append_time_; }
 
   private:

@@ -33,7 +33,7 @@ double lower_bound_of(std::int32_t index) {
 }  // namespace
 
 void Histogram::update(double value) {
-    if (std::isnan(value)) return;
+    if (!std::isfinite(value)) return;
     add(index_of(value), weight_);
     ++count_;
     if (count_ == 1) {

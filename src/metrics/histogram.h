@@ -12,7 +12,7 @@ namespace millrace::metrics {
 // (whole numbers below 64 are exact), so that memory is bounded whatever comes.
 class Histogram {
   public:
-    void update(double value);
+    void update(double value);  // infinity and NaN are no values
     void tick(Time now);
 
     std::uint64_t count() const { return count_; }

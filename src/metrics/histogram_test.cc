@@ -76,7 +76,7 @@ TEST(Histogram, TakesWhateverComes) {
          {0.0, -5.0, 1e-300, 1e300, std::nan(""), std::numeric_limits<double>::infinity()}) {
         histogram.update(value);
     }
-    EXPECT_EQ(histogram.count(), 5U);
+    EXPECT_EQ(histogram.count(), 4U);
     EXPECT_EQ(histogram.min(), -5);
 }
 
