@@ -160,6 +160,12 @@ TEST(Values, AreWrittenAsJavaWritesThem) {
     EXPECT_EQ(to_text(Value(std::vector<std::string>{"a", "b"})), "a,b");
 }
 
+TEST(Values, AreCutInErrors) {
+    auto wrong = parse_value(*topic_catalogue().find("segment.bytes"), std::string(1'000'000, 'x'));
+    ASSERT_FALSE(wrong);
+    EXPECT_LT(wrong.error().message.size(), 400U);
+}
+
 TEST(Values, TellWhatIsWrong) {
     auto wrong = parse_value(*topic_catalogue().find("segment.bytes"), "14");
     ASSERT_FALSE(wrong);

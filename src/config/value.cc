@@ -20,9 +20,12 @@ constexpr std::string_view client_match_keys[] = {
 
 std::unexpected<Error> wrong(const Definition& definition, std::string_view text,
                              std::string_view what) {
-    std::string_view shown = definition.sensitive() ? "(hidden)" : text;
-    return fail(ErrorCode::invalid_config, fmt::format("{}={}: {}; it takes {}", definition.name,
-                                                       shown, what, allowed(definition)));
+    constexpr std::size_t most_shown = 200;  // clients send texts of any size
+    std::string_view shown = text.substr(0, most_shown);
+    std::string_view rest = shown.size() < text.size() ? "..." : "";
+    return fail(ErrorCode::invalid_config,
+                fmt::format("{}={}{}: {}; it takes {}", definition.name, shown, rest,
+                            what.substr(0, most_shown), allowed(definition)));
 }
 
 template <typename T>

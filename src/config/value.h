@@ -21,7 +21,8 @@ using Value =
 // Configs of a resource as text, by name.
 using ConfigMap = std::map<std::string, std::string, std::less<>>;
 
-// Error invalid_config with the key, the value (never a password's) and what is allowed.
+// Error invalid_config with the key, the value and what is allowed. A password takes any text, so
+// that none gets into an Error.
 Result<Value> parse_value(const Definition& definition, std::string_view text);
 
 // The default, null where there is none.
