@@ -14,8 +14,7 @@ net::Reply common_ground(const net::Request& request) {
     response.api_keys.push_back({.api_key = static_cast<std::int16_t>(request.api->key),
                                  .min_version = request.api->min_version,
                                  .max_version = request.api->max_version});
-    Result<Chain> bytes =
-        encode_response(request.correlation_id, request.api->key, 0, response);
+    Result<Chain> bytes = encode_response(request.correlation_id, request.api->key, 0, response);
     CHECK(bytes);
     return {.bytes = *std::move(bytes)};
 }
@@ -33,9 +32,9 @@ Task<net::Reply> Dispatcher::answer(net::Request request) {
     }
     if (request.version < api.min_version || request.version > api.max_version) {
         if (api.key == ApiKey::api_versions) co_return common_ground(request);
-        co_return net::Reply{.close = true,
-                             .reason = fmt::format("{} has no version {}", api.name,
-                                                   request.version)};
+        co_return net::Reply{
+            .close = true,
+            .reason = fmt::format("{} has no version {}", api.name, request.version)};
     }
     co_return co_await handler->run(std::move(request), services_);
 }

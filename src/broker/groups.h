@@ -31,7 +31,8 @@ class Groups {
             coordinator_partition(group_id, static_cast<std::int32_t>(topic->partitions.size()));
         int shard = router_.owner({topic->id, index});
         co_return co_await router_.on(shard, [&](Partitions&) -> Task<T> {
-            std::shared_ptr<GroupHost> host = by_shard_[static_cast<std::size_t>(shard)]->find(index);
+            std::shared_ptr<GroupHost> host =
+                by_shard_[static_cast<std::size_t>(shard)]->find(index);
             ErrorCode error = host ? host->ready() : ErrorCode::not_coordinator;
             if (error != ErrorCode::none) co_return refuse(error);
             co_return co_await function(*host);

@@ -1,8 +1,7 @@
 #include "broker/log_directories.h"
 
-#include <fmt/core.h>
-
 #include <algorithm>
+#include <fmt/core.h>
 
 #include "config/broker_config.h"
 
@@ -58,6 +57,13 @@ Result<LogDirectories> LogDirectories::open(env::Disk& disk, const config::Broke
 storage::LogDirectory* LogDirectories::find(const Uuid& id) {
     for (auto& directory : directories_) {
         if (directory->meta()->directory_id == id) return directory.get();
+    }
+    return nullptr;
+}
+
+storage::LogDirectory* LogDirectories::find(std::string_view path) {
+    for (auto& directory : directories_) {
+        if (directory->path() == path) return directory.get();
     }
     return nullptr;
 }

@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -30,6 +31,7 @@ class LogDirectories {
     const std::string& cluster_id() const { return cluster_id_; }
     std::vector<std::unique_ptr<storage::LogDirectory>>& all() { return directories_; }
     storage::LogDirectory* find(const Uuid& id);
+    storage::LogDirectory* find(std::string_view path);  // as log.dirs names it
     // Where a new replica goes: the directory the controller chose, or else the one with the
     // fewest partitions.
     storage::LogDirectory& place(const Uuid& assigned);

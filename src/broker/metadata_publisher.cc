@@ -4,6 +4,7 @@
 
 #include "broker/coordinators/group_hosts.h"
 #include "broker/log.h"
+#include "env/disk.h"
 
 namespace millrace::broker {
 
@@ -11,8 +12,8 @@ using storage::CheckpointKind;
 using storage::PartitionDirectoryKind;
 
 MetadataPublisher::MetadataPublisher(PartitionRouter& router, LogDirectories& directories,
-                                     const config::BrokerConfig& static_config, std::int32_t node_id,
-                                     std::vector<ShardFollower> followers)
+                                     const config::BrokerConfig& static_config,
+                                     std::int32_t node_id, std::vector<ShardFollower> followers)
     : router_(router),
       directories_(directories),
       static_config_(static_config),
@@ -35,7 +36,8 @@ config::TopicConfig MetadataPublisher::config_of(const metadata::Topic& topic) c
 Result<std::map<TopicIdPartition, MetadataPublisher::Found>> MetadataPublisher::scan() {
     std::map<TopicIdPartition, Found> found;
     for (const auto& directory : directories_.all()) {
-        ASSIGN_OR_RETURN(auto recovery_points, directory->checkpoint(CheckpointKind::recovery_point));
+        ASSIGN_OR_RETURN(auto recovery_points,
+                         directory->checkpoint(CheckpointKind::recovery_point));
         ASSIGN_OR_RETURN(auto log_starts, directory->checkpoint(CheckpointKind::log_start));
         ASSIGN_OR_RETURN(auto partitions, directory->partitions());
         auto offset_in = [](const storage::OffsetCheckpoint& checkpoint,

@@ -15,8 +15,9 @@ constexpr std::uint64_t load_bytes = 5 << 20;  // offsets.load.buffer.size
 // A uuid in the form of RFC 9562, as Kafka ends member ids.
 std::string random_member_suffix(Random& random) {
     Uuid id = Uuid::random(random);
-    return fmt::format("{:08x}-{:04x}-{:04x}-{:04x}-{:012x}", id.high >> 32U, id.high >> 16U & 0xffff,
-                       id.high & 0xffff, id.low >> 48U, id.low & 0xffffffffffffU);
+    return fmt::format("{:08x}-{:04x}-{:04x}-{:04x}-{:012x}", id.high >> 32U,
+                       id.high >> 16U & 0xffff, id.high & 0xffff, id.low >> 48U,
+                       id.low & 0xffffffffffffU);
 }
 
 // What a client may hear of a failed append of the coordinator's log.
@@ -89,8 +90,8 @@ Result<> GroupHost::replay(Bytes batches, storage::Offset& next) {
         if (batch->is_control()) continue;
         RecordReader records(*batch);
         for (;;) {
-            ASSIGN_OR_RETURN(std::optional<Record> record, records.next());
-            if (!record) break;
+            ASSIGN_OR_RETURN(const Record* record, records.next());
+            if (record == nullptr) break;
             if (!record->key) continue;
             groups::GroupRecord entry{Slice::copy(*record->key), std::nullopt};
             if (record->value) entry.value = Slice::copy(*record->value);

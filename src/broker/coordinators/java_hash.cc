@@ -8,7 +8,11 @@ namespace {
 // The next code point; malformed bytes count as U+FFFD, as Java decodes them.
 std::uint32_t next_code_point(std::string_view text, std::size_t& at) {
     auto lead = static_cast<unsigned char>(text[at++]);
-    int more = lead < 0x80 ? 0 : (lead >> 5) == 6 ? 1 : (lead >> 4) == 14 ? 2 : (lead >> 3) == 30 ? 3 : -1;
+    int more = lead < 0x80         ? 0
+               : (lead >> 5) == 6  ? 1
+               : (lead >> 4) == 14 ? 2
+               : (lead >> 3) == 30 ? 3
+                                   : -1;
     if (more < 0) return 0xfffd;
     std::uint32_t point = more == 0 ? lead : lead & (0x3fU >> static_cast<unsigned>(more));
     for (; more > 0; --more) {

@@ -1,7 +1,8 @@
 // ApiVersions (key 18): which APIs and versions this node answers, and the cluster's features.
 //
 // A version above the known ones is answered in version 0 with UNSUPPORTED_VERSION and the versions
-// of this API alone, so that any client can find common ground (KIP-511). It needs no authorization.
+// of this API alone, so that any client can find common ground (KIP-511). It needs no
+// authorization.
 
 #include "protocol/api_versions.h"
 
@@ -31,9 +32,8 @@ ApiVersionsResponse answer_features(ApiVersionsResponse response, const metadata
     }
     response.finalized_features_epoch = image.offset;
     auto add = [&](std::string_view name, std::int16_t level) {
-        response.finalized_features.push_back({.name = std::string(name),
-                                               .max_version_level = level,
-                                               .min_version_level = level});
+        response.finalized_features.push_back(
+            {.name = std::string(name), .max_version_level = level, .min_version_level = level});
     };
     for (const auto& [name, level] : image.features.levels) add(name, level);
     if (image.features.metadata_version) {

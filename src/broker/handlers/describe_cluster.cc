@@ -38,8 +38,8 @@ Task<DescribeClusterResponse> answer(const DescribeClusterRequest& request, cons
     if (request.endpoint_type != here) {
         bool known = request.endpoint_type == brokers_endpoint ||
                      request.endpoint_type == controllers_endpoint;
-        response.error_code = known ? ErrorCode::mismatched_endpoint_type
-                                    : ErrorCode::unsupported_endpoint_type;
+        response.error_code =
+            known ? ErrorCode::mismatched_endpoint_type : ErrorCode::unsupported_endpoint_type;
         response.error_message = known ? "The request was sent to an endpoint of the wrong type."
                                        : "The endpoint type is not known.";
         co_return response;

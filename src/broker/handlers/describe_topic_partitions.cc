@@ -51,8 +51,8 @@ Task<Response> answer(const DescribeTopicPartitionsRequest& request, const Calle
                       MetadataCache& cache, const config::BrokerConfig& config) {
     Response response;
     metadata::ImagePtr image = cache.image();
-    std::int32_t room = std::max(1, std::min(request.response_partition_limit,
-                                             config.max_request_partition_size_limit()));
+    std::int32_t room = std::max(
+        1, std::min(request.response_partition_limit, config.max_request_partition_size_limit()));
     const std::string& listener = caller.peer().listener->name;
     for (const std::string& name : wanted_topics(request, *image)) {
         const metadata::Topic* topic = image->topics.find(name);

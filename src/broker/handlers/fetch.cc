@@ -46,8 +46,8 @@ std::vector<Item> resolve(FetchPlan& plan, const metadata::Image& image,
         item.topic = by_id ? image.topics.find(target.topic_id)
                            : image.topics.find(std::string_view(target.topic));
         if (item.topic == nullptr) {
-            item.result.error = by_id ? ErrorCode::unknown_topic_id
-                                      : ErrorCode::unknown_topic_or_partition;
+            item.result.error =
+                by_id ? ErrorCode::unknown_topic_id : ErrorCode::unknown_topic_or_partition;
         } else if (item.topic->partition(target.partition) == nullptr) {
             item.result.error = ErrorCode::unknown_topic_or_partition;
         } else {
@@ -68,7 +68,8 @@ Task<void> on_shards(PartitionRouter& router, std::vector<Item>& items, Function
         if (is_readable(item)) by_shard[item.shard].push_back(&item);
     }
     auto call = [&](int shard, std::vector<Item*>& group) {
-        return router.on(shard, [&](Partitions& partitions) { return function(partitions, group); });
+        return router.on(shard,
+                         [&](Partitions& partitions) { return function(partitions, group); });
     };
     if (by_shard.size() == 1) {
         co_await call(by_shard.begin()->first, by_shard.begin()->second);
@@ -145,7 +146,8 @@ Task<void> wait_for_news(PartitionRouter& router, std::vector<Item>& items, bool
         arrived = true;
         news.notify_all();
     };
-    if (by_shard.size() == 1) co_return co_await wait(by_shard.begin()->first, by_shard.begin()->second);
+    if (by_shard.size() == 1)
+        co_return co_await wait(by_shard.begin()->first, by_shard.begin()->second);
     co_await with_scope([&](Scope& scope) -> Task<void> {
         for (auto& [shard, group] : by_shard) scope.spawn(wait(shard, group));
         while (!arrived) co_await news.wait();
@@ -187,8 +189,7 @@ PartitionData describe(Item& item, bool read_committed) {
     if (read_committed && result.aborted) {
         auto& aborted = data.aborted_transactions.emplace();
         for (const auto& each : *result.aborted) {
-            aborted.push_back(
-                {.producer_id = each.producer_id, .first_offset = each.first_offset});
+            aborted.push_back({.producer_id = each.producer_id, .first_offset = each.first_offset});
         }
     }
     data.records = std::move(result.records);
@@ -227,11 +228,12 @@ Response build(FetchPlan& plan, std::vector<Item>& items, bool by_id, bool read_
     return response;
 }
 
-Task<Answer<Response>> answer(const FetchRequest& request, const Caller& caller, MetadataCache& cache,
-                      FetchSessions& sessions, PartitionRouter& router,
-                      const config::BrokerConfig& config) {
+Task<Answer<Response>> answer(const FetchRequest& request, const Caller& caller,
+                              MetadataCache& cache, FetchSessions& sessions,
+                              PartitionRouter& router, const config::BrokerConfig& config) {
     env::Shard& here = router.here();
-    auto shared = std::make_shared<FetchPlan>(sessions.begin(request, caller.version(), here.now()));
+    auto shared =
+        std::make_shared<FetchPlan>(sessions.begin(request, caller.version(), here.now()));
     FetchPlan& plan = *shared;
     if (plan.error != ErrorCode::none) {
         co_return Answer<Response>{.response = Response{.error_code = plan.error}};

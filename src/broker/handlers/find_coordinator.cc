@@ -55,8 +55,9 @@ Task<FindCoordinatorResponse> answer(const FindCoordinatorRequest& request, cons
     std::vector<Told> told;
     for (const std::string& key : keys) {
         if (request.key_type != group_key) {
-            told.push_back(refused(key, ErrorCode::invalid_request,
-                                   "This node coordinates groups only, not transactions or shares."));
+            told.push_back(
+                refused(key, ErrorCode::invalid_request,
+                        "This node coordinates groups only, not transactions or shares."));
         } else if (key.empty()) {
             told.push_back(refused(key, ErrorCode::invalid_group_id, "A group id is not empty."));
         } else {

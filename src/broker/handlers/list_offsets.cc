@@ -17,31 +17,35 @@ using Told = ListOffsetsResponse::ListOffsetsPartitionResponse;
 // The version that brought each special timestamp (-1 and -2 were always there).
 bool knows(std::int16_t version, Timestamp timestamp) {
     switch (timestamp) {
-        case -3: return version >= 7;
-        case -4: return version >= 8;
-        case -5: return version >= 9;
-        case -6: return version >= 11;
-        default: return timestamp >= -2;
+        case -3:
+            return version >= 7;
+        case -4:
+            return version >= 8;
+        case -5:
+            return version >= 9;
+        case -6:
+            return version >= 11;
+        default:
+            return timestamp >= -2;
     }
 }
 
 Task<Told> list_one(PartitionRouter& router, TopicIdPartition id,
                     ListOffsetsRequest::ListOffsetsPartition asked, bool read_committed) {
-    co_return co_await router.on(
-        router.owner(id), [&](Partitions& partitions) -> Task<Told> {
-            std::shared_ptr<Partition> partition = partitions.find(id);
-            if (!partition) {
-                co_return Told{.partition_index = id.partition,
-                               .error_code = ErrorCode::not_leader_or_follower};
-            }
-            Partition::ListedOffset listed = partition->list_offset(
-                asked.timestamp, read_committed, asked.current_leader_epoch);
+    co_return co_await router.on(router.owner(id), [&](Partitions& partitions) -> Task<Told> {
+        std::shared_ptr<Partition> partition = partitions.find(id);
+        if (!partition) {
             co_return Told{.partition_index = id.partition,
-                           .error_code = listed.error,
-                           .timestamp = listed.timestamp,
-                           .offset = listed.offset,
-                           .leader_epoch = listed.leader_epoch};
-        });
+                           .error_code = ErrorCode::not_leader_or_follower};
+        }
+        Partition::ListedOffset listed =
+            partition->list_offset(asked.timestamp, read_committed, asked.current_leader_epoch);
+        co_return Told{.partition_index = id.partition,
+                       .error_code = listed.error,
+                       .timestamp = listed.timestamp,
+                       .offset = listed.offset,
+                       .leader_epoch = listed.leader_epoch};
+    });
 }
 
 Task<ListOffsetsResponse> answer(const ListOffsetsRequest& request, const Caller& caller,

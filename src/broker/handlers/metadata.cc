@@ -70,7 +70,8 @@ bool is_malformed(const MetadataRequest& request, std::int16_t version) {
     return false;
 }
 
-std::vector<std::string> missing_topics(const metadata::Image& image, const MetadataRequest& request) {
+std::vector<std::string> missing_topics(const metadata::Image& image,
+                                        const MetadataRequest& request) {
     std::vector<std::string> missing;
     if (!request.topics) return missing;
     for (const Asked& asked : *request.topics) {
@@ -82,8 +83,8 @@ std::vector<std::string> missing_topics(const metadata::Image& image, const Meta
     return missing;
 }
 
-Task<MetadataResponse> answer(const MetadataRequest& request, const Caller& caller, const Node& node,
-                              MetadataCache& cache, Controllers& controllers,
+Task<MetadataResponse> answer(const MetadataRequest& request, const Caller& caller,
+                              const Node& node, MetadataCache& cache, Controllers& controllers,
                               const config::BrokerConfig& config) {
     MetadataResponse response;
     if (is_malformed(request, caller.version())) {
@@ -104,10 +105,8 @@ Task<MetadataResponse> answer(const MetadataRequest& request, const Caller& call
     for (const auto& [id, broker] : image->brokers) {
         const config::Endpoint* endpoint = broker->endpoint(listener);
         if (broker->fenced || endpoint == nullptr) continue;
-        response.brokers.push_back({.node_id = id,
-                                    .host = endpoint->host,
-                                    .port = endpoint->port,
-                                    .rack = broker->rack});
+        response.brokers.push_back(
+            {.node_id = id, .host = endpoint->host, .port = endpoint->port, .rack = broker->rack});
     }
     response.cluster_id = node.cluster_id;
     // Clients may send what is for the controller to any broker, which passes it on.

@@ -1,5 +1,5 @@
-// OffsetCommit (key 8): stores offsets of a group, by a member or from outside. Topics are named or,
-// from version 10, given by id. Partitions that do not exist get their own error.
+// OffsetCommit (key 8): stores offsets of a group, by a member or from outside. Topics are named
+// or, from version 10, given by id. Partitions that do not exist get their own error.
 
 #include "protocol/offset_commit.h"
 
@@ -41,7 +41,8 @@ Sorted sort_out(const OffsetCommitRequest& request, const Caller& caller,
                 continue;
             }
             sorted.commit.partitions.push_back(
-                {known->name, asked.partition_index,
+                {known->name,
+                 asked.partition_index,
                  {.offset = asked.committed_offset,
                   .leader_epoch = asked.committed_leader_epoch,
                   .metadata = asked.committed_metadata.value_or(""),

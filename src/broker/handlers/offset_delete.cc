@@ -1,4 +1,5 @@
-// OffsetDelete (key 47): deletes committed offsets of a group for topics it does not read (KIP-496).
+// OffsetDelete (key 47): deletes committed offsets of a group for topics it does not read
+// (KIP-496).
 
 #include "protocol/offset_delete.h"
 
@@ -21,9 +22,8 @@ Task<OffsetDeleteResponse> answer(const OffsetDeleteRequest& request, const Call
             if (image->topics.find(std::string_view(topic.name), each.partition_index) != nullptr) {
                 there.partitions.push_back(each);
             } else {
-                missing.partitions.push_back(
-                    {.partition_index = each.partition_index,
-                     .error_code = ErrorCode::unknown_topic_or_partition});
+                missing.partitions.push_back({.partition_index = each.partition_index,
+                                              .error_code = ErrorCode::unknown_topic_or_partition});
             }
         }
         if (!there.partitions.empty()) known.topics.push_back(std::move(there));

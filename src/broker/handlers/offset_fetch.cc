@@ -26,8 +26,8 @@ ToldPartition told(std::int32_t partition, const groups::CommittedOffset* offset
             .metadata = offset->metadata};
 }
 
-void fetch_all(const groups::GroupCoordinator& coordinator, const metadata::Image& image, bool by_id,
-               ToldGroup& group) {
+void fetch_all(const groups::GroupCoordinator& coordinator, const metadata::Image& image,
+               bool by_id, ToldGroup& group) {
     const auto* topics = coordinator.offsets(group.group_id);
     if (topics == nullptr) return;
     for (const auto& [name, partitions] : *topics) {
@@ -55,8 +55,8 @@ void fetch_named(const groups::GroupCoordinator& coordinator, const metadata::Im
                 unknown.error_code = ErrorCode::unknown_topic_id;
                 answered.partitions.push_back(std::move(unknown));
             } else {
-                answered.partitions.push_back(told(
-                    partition, coordinator.offset(group.group_id, answered.name, partition)));
+                answered.partitions.push_back(
+                    told(partition, coordinator.offset(group.group_id, answered.name, partition)));
             }
         }
     }
@@ -97,7 +97,8 @@ AskedGroup single_group(const OffsetFetchRequest& request, std::int16_t version)
     return group;
 }
 
-OffsetFetchResponse single_response(ToldGroup group, const AskedGroup& asked, std::int16_t version) {
+OffsetFetchResponse single_response(ToldGroup group, const AskedGroup& asked,
+                                    std::int16_t version) {
     OffsetFetchResponse response;
     if (version >= 2) response.error_code = group.error_code;
     if (version < 2 && group.error_code != ErrorCode::none && asked.topics) {

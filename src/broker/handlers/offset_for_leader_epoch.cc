@@ -1,5 +1,5 @@
-// OffsetForLeaderEpoch (key 23): where a leader epoch ends in this leader's log, so that a client or
-// follower finds where its own log or position parts from it (KIP-101, KIP-320).
+// OffsetForLeaderEpoch (key 23): where a leader epoch ends in this leader's log, so that a client
+// or follower finds where its own log or position parts from it (KIP-101, KIP-320).
 
 #include "protocol/offset_for_leader_epoch.h"
 

@@ -66,8 +66,8 @@ ItemsByShard sort_out(const ProduceRequest& request, const Caller& caller,
             answer.index = data.index;
             answer.base_offset = -1;
             if (known == nullptr) {
-                answer.error_code = by_id ? ErrorCode::unknown_topic_id
-                                          : ErrorCode::unknown_topic_or_partition;
+                answer.error_code =
+                    by_id ? ErrorCode::unknown_topic_id : ErrorCode::unknown_topic_or_partition;
             } else if (metadata::is_internal_topic(known->name) &&
                        caller.client_id() != "__admin_client") {
                 answer.error_code = ErrorCode::invalid_topic_exception;
@@ -91,8 +91,8 @@ void fill(Item& item, const metadata::Image& image, std::string_view listener, R
     answer.log_append_time_ms = outcome.log_append_time;
     answer.log_start_offset = outcome.log_start;
     for (RecordError& error : outcome.record_errors) {
-        answer.record_errors.push_back({.batch_index = error.index,
-                                        .batch_index_error_message = std::move(error.message)});
+        answer.record_errors.push_back(
+            {.batch_index = error.index, .batch_index_error_message = std::move(error.message)});
     }
     if (!outcome.record_errors.empty()) answer.error_message = std::move(outcome.message);
     if (outcome.error != ErrorCode::not_leader_or_follower) return;

@@ -19,10 +19,9 @@ Task<SyncGroupResponse> answer(const SyncGroupRequest& request, const Caller& ca
         request.group_id, [&](GroupHost& host) { return host.sync(request); },
         [](ErrorCode error) {
             // A member that hears of loading here joins again, which is what it should do.
-            return SyncGroupResponse{.error_code =
-                                         error == ErrorCode::coordinator_load_in_progress
-                                             ? ErrorCode::rebalance_in_progress
-                                             : error};
+            return SyncGroupResponse{.error_code = error == ErrorCode::coordinator_load_in_progress
+                                                       ? ErrorCode::rebalance_in_progress
+                                                       : error};
         });
 }
 

@@ -1,8 +1,7 @@
 #include "broker/partitions/partition.h"
 
-#include <fmt/core.h>
-
 #include <algorithm>
+#include <fmt/core.h>
 
 #include "broker/log.h"
 #include "env/shard.h"
@@ -24,9 +23,7 @@ std::optional<Codec> codec_wanted(const std::string& name) {
     return name == "uncompressed" ? Codec::none : millrace::codec_named(name);
 }
 
-Produced failed(Error error) {
-    return {.error = error.code, .message = std::move(error.message)};
-}
+Produced failed(Error error) { return {.error = error.code, .message = std::move(error.message)}; }
 
 }  // namespace
 
@@ -65,7 +62,6 @@ void Partition::configure(const config::TopicConfig& config, bool flush_acks_all
     options.index_interval_bytes = config.index_interval_bytes();
     options.segment_index_bytes = config.segment_index_bytes();
     options.file_delete_delay_ms = config.file_delete_delay_ms();
-    options.flush_messages = config.flush_messages();
 }
 
 ErrorCode Partition::check_leader(std::int32_t current_leader_epoch) const {
@@ -94,8 +90,8 @@ ProduceRules Partition::rules(const ProduceTerms& terms) const {
         .partition = name_,
         .max_message_bytes = config_.max_message_bytes(),
         .compacted = config_.compacts(),
-        .timestamp_type = config_.log_append_time() ? TimestampType::log_append_time
-                                                    : TimestampType::create_time,
+        .timestamp_type =
+            config_.log_append_time() ? TimestampType::log_append_time : TimestampType::create_time,
         .timestamp_before_max_ms = config_.message_timestamp_before_max_ms(),
         .timestamp_after_max_ms = config_.message_timestamp_after_max_ms(),
         .codec = codec_wanted(config_.compression_type()),
@@ -120,8 +116,8 @@ Task<Produced> Partition::produce(Slice records, ProduceTerms terms, BatchValida
         refused.record_errors = std::move(valid.error().record_errors);
         co_return refused;
     }
-    Result<storage::Appended> appended = log_->append_as_leader(
-        std::move(valid->batch), {.leader_epoch = state_.leader_epoch});
+    Result<storage::Appended> appended =
+        log_->append_as_leader(std::move(valid->batch), {.leader_epoch = state_.leader_epoch});
     if (!appended) co_return failed(appended.error());
     if (Result<> done = co_await acknowledged(appended->next_offset, terms.acks); !done) {
         co_return failed(done.error());
@@ -183,19 +179,19 @@ Task<Fetched> Partition::fetch(FetchTerms terms) {
     }
     if (terms.last_fetched_epoch >= 0) {
         auto end = log_->epochs().end_of(terms.last_fetched_epoch, log_->end_offset());
-        bool diverges = !end || end->epoch < terms.last_fetched_epoch ||
-                        end->end_offset < terms.offset;
+        bool diverges =
+            !end || end->epoch < terms.last_fetched_epoch || end->end_offset < terms.offset;
         if (diverges) result.diverging = end.value_or(storage::EpochEnd{-1, -1});
     }
     storage::Offset stable = last_stable_offset();
     storage::Offset bound = terms.read_committed ? stable : high_watermark_;
     if (!result.diverging) {
         // Between the bound and the log's end there is nothing yet; outside the log is an error.
-        Result<storage::ReadResult> read = co_await log_->fetch(
-            {.offset = terms.offset,
-             .max_bytes = terms.max_bytes,
-             .whole_first_batch = terms.whole_first_batch,
-             .upper_bound = bound});
+        Result<storage::ReadResult> read =
+            co_await log_->fetch({.offset = terms.offset,
+                                  .max_bytes = terms.max_bytes,
+                                  .whole_first_batch = terms.whole_first_batch,
+                                  .upper_bound = bound});
         if (!read) {
             result.error = read.error().code;
             co_return result;

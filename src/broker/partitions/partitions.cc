@@ -57,8 +57,8 @@ Task<void> Partitions::open(PartitionOpening opening, bool flush_acks_all) {
         LOG_ERROR("cannot open {}: {}", name.to_string(), log.error().message);
         co_return;
     }
-    auto partition = std::make_shared<Partition>(shard_, std::move(opening.identity), node_id_,
-                                                 std::move(*log));
+    auto partition =
+        std::make_shared<Partition>(shard_, std::move(opening.identity), node_id_, std::move(*log));
     partition->configure(opening.config, flush_acks_all);
     partition->update(opening.state);
     partitions_[id] = partition;
@@ -75,8 +75,8 @@ Task<void> Partitions::remove(PartitionRemoval removal) {
     Duration delay = Duration::milliseconds(partition->log().options().file_delete_delay_ms);
     co_await partition->log().abandon();
     const Partition::Identity& identity = partition->identity();
-    Result<std::string> path = removal.directory->rename_deleted({identity.topic, identity.index},
-                                                                 shard_.random());
+    Result<std::string> path =
+        removal.directory->rename_deleted({identity.topic, identity.index}, shard_.random());
     if (!path) {
         LOG_ERROR("cannot delete {}: {}", identity.to_string(), path.error().message);
         co_return;

@@ -32,7 +32,9 @@ class Partitions {
         auto found = partitions_.find(id);
         return found == partitions_.end() ? nullptr : found->second;
     }
-    const std::map<TopicIdPartition, std::shared_ptr<Partition>>& all() const { return partitions_; }
+    const std::map<TopicIdPartition, std::shared_ptr<Partition>>& all() const {
+        return partitions_;
+    }
     BatchValidator& validator() { return validator_; }
     void listen(LeadershipListener& listener) { leadership_ = &listener; }
 

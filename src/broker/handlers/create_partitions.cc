@@ -1,0 +1,30 @@
+// CreatePartitions (key 37): raises the number of partitions of topics.
+
+#include "protocol/create_partitions.h"
+
+#include "broker/controllers.h"
+#include "broker/handler.h"
+#include "broker/handlers.h"
+#include "core/controller/create_partitions.h"
+
+namespace millrace::broker {
+namespace {
+
+Task<CreatePartitionsResponse> answer(const CreatePartitionsRequest& request, const Caller&,
+                                      Controllers& controllers) {
+    auto response = co_await controllers.submit(controller::CreatePartitions{.request = request});
+    if (response) co_return *std::move(response);
+    CreatePartitionsResponse failed;
+    for (const auto& topic : request.topics) {
+        failed.results.push_back({.name = topic.name,
+                                  .error_code = response.error().code,
+                                  .error_message = response.error().message});
+    }
+    co_return failed;
+}
+
+}  // namespace
+
+constinit const Handler handlers::create_partitions = serve<answer>;
+
+}  // namespace millrace::broker

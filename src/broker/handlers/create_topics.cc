@@ -1,0 +1,32 @@
+// CreateTopics (key 19): creates topics, each with an answer of its own. Answers when this node's
+// shards know them, so that a client that produces next finds them.
+
+#include "protocol/create_topics.h"
+
+#include "broker/controllers.h"
+#include "broker/handler.h"
+#include "broker/handlers.h"
+#include "core/controller/create_topics.h"
+
+namespace millrace::broker {
+namespace {
+
+Task<CreateTopicsResponse> answer(const CreateTopicsRequest& request, const Caller&,
+                                  Controllers& controllers) {
+    auto response = co_await controllers.submit(controller::CreateTopics{.request = request});
+    if (response) co_return *std::move(response);
+    CreateTopicsResponse failed;
+    for (const auto& topic : request.topics) {
+        auto& result = failed.topics.emplace_back();
+        result.name = topic.name;
+        result.error_code = response.error().code;
+        result.error_message = response.error().message;
+    }
+    co_return failed;
+}
+
+}  // namespace
+
+constinit const Handler handlers::create_topics = serve<answer>;
+
+}  // namespace millrace::broker
