@@ -160,7 +160,7 @@ def normalised(run, step, node):
 def _quorum(text):
     """Offsets, lags and times of the quorum move all the time."""
     text = re.sub(r"(HighWatermark|MaxFollowerLagTimeMs|MaxFollowerLag):\s+\d+", r"\1: N", text)
-    text = re.sub(r"^(1\s+)[\w-]{22}\s+\d+\s+\d+\s+\d+\s+\d+\s+", r"\1ID N N N N ", text, flags=re.M)
+    text = re.sub(r"^(1\s+)[\w-]{22}(\s+\d+){4}\s+", r"\1ID N N N N ", text, flags=re.M)
     text = re.sub(r"^(1\s+)[\w-]{22}\s+\d+\s+\d+\s+TIME\s+TIME", r"\1ID N N TIME TIME", text,
                   flags=re.M)
     return re.sub(r"[\w-]{22}(?=\W)", "ID", text)

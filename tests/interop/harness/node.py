@@ -78,7 +78,8 @@ class Node:
         self.write_properties()
         self.process = processes.Process(
             self.server_command(), self.log, env=self.environment(), cwd=self.folder)
-        processes.wait_until(self._ready, START_SECONDS, lambda: f"{self.kind} node:\n{self.tail()}")
+        processes.wait_until(
+            self._ready, START_SECONDS, lambda: f"{self.kind} node:\n{self.tail()}")
         return self
 
     def tail(self):

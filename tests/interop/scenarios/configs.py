@@ -8,7 +8,8 @@ BROKER_KEYS = """
 advertised.listeners auto.create.topics.enable background.threads broker.id broker.rack
 compression.type connections.max.idle.ms controller.listener.names controlled.shutdown.enable
 default.replication.factor delete.topic.enable fetch.max.bytes group.initial.rebalance.delay.ms
-group.max.session.timeout.ms group.min.session.timeout.ms inter.broker.listener.name log.cleaner.threads
+group.max.session.timeout.ms group.min.session.timeout.ms inter.broker.listener.name
+log.cleaner.threads
 log.cleanup.policy log.flush.interval.messages log.index.interval.bytes
 log.message.timestamp.type log.retention.bytes log.retention.hours log.retention.ms
 log.roll.hours log.segment.bytes max.connections max.connections.per.ip message.max.bytes
