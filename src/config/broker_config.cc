@@ -21,6 +21,14 @@ bool belongs_to_plugin(std::string_view key) {
            std::ranges::any_of(plugin_prefixes, [&](auto p) { return key.starts_with(p); });
 }
 
+// What stands for a value that is missing or wrong, so that each has its type; with an error noted,
+// nobody sees it.
+Value fallback(const Definition& definition) {
+    if (!definition.required) return default_value(definition);
+    if (definition.type == Type::list) return std::vector<std::string>();
+    return std::int64_t{-1};
+}
+
 }  // namespace
 
 void BrokerConfigParser::set_text(const Property& property, bool from_file) {
@@ -88,22 +96,15 @@ void BrokerConfigParser::parse_values() {
     for (const Definition& definition : broker_catalogue().all()) {
         auto text = texts_.find(definition.name);
         if (text == texts_.end()) {
-            values_.push_back(default_value(definition));
-            if (definition.required) {
-                wrong(definition.name, fmt::format("{} is not set, and there is no default: it "
-                                                   "takes {}",
-                                                   definition.name, allowed(definition)));
-                values_.back() = definition.type == Type::list ? Value(std::vector<std::string>())
-                                                               : Value(std::int64_t{-1});
-            }
-            continue;
-        }
-        auto parsed = parse_value(definition, text->second);
-        if (!parsed) wrong(definition.name, parsed.error().message);
-        values_.push_back(parsed ? *std::move(parsed) : default_value(definition));
-        if (!parsed && definition.required) {
-            values_.back() = definition.type == Type::list ? Value(std::vector<std::string>())
-                                                           : Value(std::int64_t{-1});
+            values_.push_back(fallback(definition));
+            require(!definition.required, definition.name,
+                    fmt::format("{} is not set, and there is no default: it takes {}",
+                                definition.name, allowed(definition)));
+        } else if (auto parsed = parse_value(definition, text->second)) {
+            values_.push_back(*std::move(parsed));
+        } else {
+            values_.push_back(fallback(definition));
+            wrong(definition.name, parsed.error().message);
         }
     }
     for (const auto& [key, text] : texts_) {

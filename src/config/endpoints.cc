@@ -19,7 +19,7 @@ bool is_host(std::string_view text) {
     });
 }
 
-enum class AddressKind { name, ipv4, ipv6 };
+enum class AddressKind : std::uint8_t { name, ipv4, ipv6 };
 
 AddressKind kind_of(std::string_view host) {
     if (host.find(':') != std::string_view::npos) return AddressKind::ipv6;
