@@ -96,7 +96,8 @@ function(room NAME)
     else()
       # Without libFuzzer the target replays inputs made from a seed, so that it is run at all.
       add_executable(${name} ${fuzzer} ${CMAKE_SOURCE_DIR}/tests/fuzz/replay_main.cc)
-      add_test(NAME fuzz/${name} COMMAND ${name})
+      add_test(NAME fuzz/${name}
+        COMMAND ${name} --corpus ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${name})
       set_tests_properties(fuzz/${name} PROPERTIES LABELS "fuzz" TIMEOUT 300)
     endif()
     target_link_libraries(${name} PRIVATE ${target})

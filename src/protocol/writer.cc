@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <fmt/core.h>
+#include <variant>
 
 #include "base/varint.h"
 
@@ -40,9 +41,9 @@ Chain Writer::finish() && {
     Slice all = std::move(buffer_).freeze();
     Chain chain;
     std::size_t from = 0;
-    for (const Splice& splice : splices_) {
+    for (Splice& splice : splices_) {
         chain.append(all.slice(from, splice.position - from));
-        chain.append(splice.chain);
+        std::visit([&](auto& piece) { chain.append(std::move(piece)); }, splice.piece);
         from = splice.position;
     }
     chain.append(all.slice(from));
@@ -100,7 +101,7 @@ void Writer::write_string(const std::optional<std::string>& value, const char* f
 void Writer::put(const Slice& slice) {
     if (slice.size() < least_spliced || open_tags_ > 0) return buffer_.append(slice.bytes());
     spliced_size_ += slice.size();
-    splices_.push_back({buffer_.size(), Chain(slice)});
+    splices_.push_back({buffer_.size(), slice});
 }
 
 void Writer::write_bytes(const Slice& value, const char* field, bool compact) {
@@ -121,13 +122,15 @@ void Writer::write_records(const std::optional<Chain>& value, const char* field,
                            bool nullable) {
     if (!value) return write_null(field, compact, nullable);
     write_length(value->size(), field, compact);
-    if (value->pieces().size() == 1 && std::holds_alternative<Slice>(value->pieces().front())) {
-        return put(std::get<Slice>(value->pieces().front()));
+    for (const Chain::Piece& piece : value->pieces()) {
+        if (const auto* slice = std::get_if<Slice>(&piece)) {
+            put(*slice);
+            continue;
+        }
+        CHECK(open_tags_ == 0);  // no schema has records inside a tag
+        spliced_size_ += std::get<FileRange>(piece).size;
+        splices_.push_back({buffer_.size(), piece});
     }
-    if (value->empty()) return;
-    CHECK(open_tags_ == 0);  // no schema has records inside a tag
-    spliced_size_ += value->size();
-    splices_.push_back({buffer_.size(), *value});
 }
 
 void Writer::write_count(std::size_t count, const char* field, bool compact) {

@@ -109,7 +109,7 @@ class Writer {
     enum class Problem : std::uint8_t { none, unsupported, null, too_long, bad_version };
     struct Splice {
         std::size_t position;  // in buffer_
-        Chain chain;
+        Chain::Piece piece;
     };
     static constexpr std::size_t most_string_bytes = 0x7fff;
     static constexpr std::uint64_t most_elements = 0x7ffffffe;  // or bytes: one less than int32 has
