@@ -1,0 +1,300 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/random.h"
+#include "base/time.h"
+#include "core/raft/election.h"
+#include "core/raft/epochs.h"
+#include "core/raft/message.h"
+#include "core/raft/progress.h"
+#include "core/raft/replica.h"
+
+namespace millrace::raft {
+
+// controller.quorum.*
+struct Options {
+    ReplicaKey self;
+    std::vector<Endpoint> endpoints;  // where this node's controller is heard
+    // controller.quorum.bootstrap.servers: asked who leads, beside the voters, as ids -2, -3, …
+    std::vector<Endpoint> bootstrap;
+    Duration election_timeout = Duration::milliseconds(1000);
+    Duration election_backoff_max = Duration::milliseconds(1000);
+    Duration fetch_timeout = Duration::milliseconds(2000);
+    Duration fetch_max_wait = Duration::milliseconds(500);
+    Duration request_timeout = Duration::milliseconds(2000);
+    Duration retry_backoff = Duration::milliseconds(20);
+};
+
+// What must survive a crash besides the log: the file quorum-state.
+struct QuorumState {
+    std::int32_t epoch = 0;
+    std::int32_t leader = no_node;
+    ReplicaKey voted;
+    bool operator==(const QuorumState&) const = default;
+};
+
+// What the driver found on disk.
+struct Recovered {
+    QuorumState state;
+    LogFacts log;
+    VoterHistory voters;
+    std::int16_t kraft_version = 0;
+};
+
+enum class Role { unattached, prospective, candidate, leader, follower, resigned };
+std::string_view to_string(Role role);
+
+// What happened.
+struct TimeReached {};
+struct RequestArrived {
+    std::uint64_t token = 0;  // names the request in its Reply
+    Request request;
+};
+struct ResponseArrived {
+    std::int32_t from = no_node;
+    std::uint64_t correlation = 0;  // of the Send it answers
+    Response response;
+};
+struct SendFailed {
+    std::int32_t to = no_node;
+    std::uint64_t correlation = 0;
+};
+// Asks to append this many records; admitted only by a leader (Actions::appends).
+struct AppendRequested {
+    std::int32_t count = 0;
+};
+// The log is on stable storage below `end`. `generation`: of the last append that it covers.
+struct LogDurable {
+    std::int64_t end = 0;
+    std::uint64_t generation = 0;
+};
+struct StateDurable {
+    std::uint64_t version = 0;  // of the Persist
+};
+// A snapshot of committed records was made, or the log's start was moved to one.
+struct SnapshotMade {
+    OffsetAndEpoch earliest;
+    OffsetAndEpoch latest;
+    std::int64_t log_start = 0;
+};
+// The snapshot that the leader named is in place and the log begins behind it; none: it failed.
+struct SnapshotFetched {
+    std::optional<OffsetAndEpoch> snapshot;
+    VoterSet voters;
+    std::int16_t kraft_version = 0;
+};
+// Hand the leadership over: shutdown, or a leader that cannot go on.
+struct ResignRequested {};
+using Event =
+    std::variant<TimeReached, RequestArrived, ResponseArrived, SendFailed, AppendRequested,
+                 LogDurable, StateDurable, SnapshotMade, SnapshotFetched, ResignRequested>;
+
+// What to do about it, in the order of the fields.
+struct Persist {
+    QuorumState state;
+    std::uint64_t version = 0;
+};
+struct Append {
+    Span span;
+    std::uint64_t generation = 0;  // goes up with each truncation
+    Slice records;                 // of the leader; empty: those that were asked to be appended
+};
+// The first batch of an epoch, in the log before anything else of it.
+struct EpochStart {
+    Span span;  // one record, or three with voters
+    std::uint64_t generation = 0;
+    std::int32_t leader = no_node;
+    std::vector<std::int32_t> voters;
+    std::vector<std::int32_t> granting;
+    // KRaftVersion and Voters records behind the LeaderChange.
+    std::optional<VoterSet> voter_set;
+    std::int16_t kraft_version = 0;
+};
+struct Send {
+    std::int32_t to = no_node;
+    std::vector<Endpoint> endpoints;
+    std::uint64_t correlation = 0;
+    Request request;
+};
+struct Reply {
+    std::uint64_t token = 0;
+    Response response;
+};
+struct FetchSnapshot {
+    std::int32_t from = no_node;
+    std::vector<Endpoint> endpoints;
+    OffsetAndEpoch snapshot;
+};
+struct Leadership {
+    Role role = Role::unattached;
+    std::int32_t epoch = 0;
+    std::int32_t leader = no_node;
+    bool operator==(const Leadership&) const = default;
+};
+struct Actions {
+    std::optional<std::int64_t> truncate_to;
+    std::optional<Persist> persist;
+    std::optional<EpochStart> epoch_start;
+    std::vector<Append> appends;
+    std::vector<Send> sends;
+    std::vector<Reply> replies;
+    std::optional<FetchSnapshot> fetch_snapshot;
+    std::optional<Leadership> leadership;        // when it changed
+    std::optional<std::int64_t> high_watermark;  // when it advanced
+    Time wake_at = Time::never();                // TimeReached then, or sooner
+
+    bool empty() const;
+};
+// A line per action.
+std::string to_string(const Actions& actions);
+
+// KRaft as a pure step function (KIP-595, 853, 996, 1166): no I/O, no clock, no waiting. The
+// driver carries out the actions and tells back what became durable. Nothing leaves that rests on
+// an epoch or vote not yet on stable storage, and nothing counts towards the high watermark that
+// is not on stable storage of a majority.
+class Raft {
+  public:
+    Raft(Options options, Recovered recovered, Random random);
+
+    Actions step(const Event& event, Time now);
+
+    Role role() const { return role_; }
+    std::int32_t epoch() const { return state_.epoch; }
+    std::int32_t leader() const { return state_.leader; }
+    bool is_leader() const { return role_ == Role::leader; }
+    std::optional<std::int64_t> high_watermark() const { return high_watermark_; }
+    const LogFacts& log() const { return log_; }
+    const VoterSet& voters() const { return voters_.current(); }
+    const VoterSet& voters_at(std::int64_t end_offset) const { return voters_.at_end(end_offset); }
+    std::int16_t kraft_version() const { return kraft_version_; }
+    // Of a leader: where each replica stands.
+    const Progress& progress() const { return progress_; }
+
+  private:
+    // A node that requests go to: one at a time, and a pause after a failure.
+    struct Peer {
+        std::uint64_t in_flight = 0;  // correlation; 0: none
+        Time busy_until;
+        Time retry_at;
+    };
+    struct WaitingFetch {
+        std::uint64_t token = 0;
+        FetchRequest request;
+        Time until;
+    };
+    template <typename T>
+    struct Held {
+        std::uint64_t version;
+        T message;
+    };
+
+    // raft.cc: events, time, transitions
+    void on(const TimeReached&);
+    void on(const RequestArrived& event);
+    void on(const ResponseArrived& event);
+    void on(const SendFailed& event);
+    void on(const AppendRequested& event);
+    void on(const LogDurable& event);
+    void on(const StateDurable& event);
+    void on(const SnapshotMade& event);
+    void on(const SnapshotFetched& event);
+    void on(const ResignRequested& event);
+    void start();
+    void poll();
+    void poll_role();
+    void finish_actions();
+    Time next_wake() const;
+    void persist(QuorumState state);
+    void become_unattached(std::int32_t epoch);
+    void become_follower(std::int32_t epoch, std::int32_t leader, std::vector<Endpoint> endpoints);
+    void become_resigned();
+    void enter(Role role, Time deadline);
+    Duration random_election_timeout();
+
+    // votes.cc: elections
+    void become_prospective();
+    void become_candidate();
+    void become_leader();
+    void count_votes();
+    bool would_grant(const VoteRequest& request) const;
+    void handle(std::uint64_t token, const VoteRequest& request);
+    void handle(std::int32_t from, const VoteResponse& response);
+    void send_votes();
+    void end_pre_votes();
+
+    // leader.cc
+    void handle(std::uint64_t token, const FetchRequest& request);
+    void handle(std::int32_t from, const BeginEpochResponse& response);
+    void handle(std::int32_t from, const EndEpochResponse& response);
+    FetchResponse fetch(const FetchRequest& request);
+    bool worth_sending(const FetchRequest& request, const FetchResponse& response) const;
+    void complete_fetches();
+    void advance_high_watermark();
+    void poll_leader();
+    void poll_resigned();
+
+    // follower.cc
+    void handle(std::uint64_t token, const BeginEpochRequest& request);
+    void handle(std::uint64_t token, const EndEpochRequest& request);
+    void handle(std::int32_t from, const FetchResponse& response);
+    void append_fetched(const FetchResponse& response);
+    void send_fetch();
+    void follow_high_watermark(std::int64_t leaders);
+
+    // messages
+    Answer answer(ErrorCode error = ErrorCode::none) const;
+    ErrorCode check_voter_request(std::int32_t from, std::int32_t epoch) const;
+    bool is_for_us(const ReplicaKey& voter) const;
+    // True when the answer ends the matter: a newer epoch, a new leader, or an error.
+    bool learn(std::int32_t from, const Answer& answer);
+    void learn_leader(std::int32_t leader, std::int32_t epoch, std::vector<Endpoint> endpoints);
+    bool try_send(std::int32_t to, Request request);
+    void reply(std::uint64_t token, Response response);
+    std::vector<Endpoint> endpoints_of(std::int32_t id) const;
+    bool is_voter() const { return voters().contains(options_.self); }
+    bool state_durable() const { return persisted_ == version_; }
+
+    Options options_;
+    Random random_;
+    Time now_;
+    Actions actions_;
+
+    QuorumState state_;
+    std::uint64_t version_ = 0;    // of state_
+    std::uint64_t persisted_ = 0;  // version on stable storage
+    LogFacts log_;
+    std::int64_t durable_end_ = 0;
+    std::uint64_t generation_ = 1;
+    VoterHistory voters_;
+    std::int16_t kraft_version_ = 0;
+    std::optional<std::int64_t> high_watermark_;
+
+    bool started_ = false;
+    Role role_ = Role::unattached;
+    Leadership announced_;
+    std::vector<Endpoint> leader_endpoints_;
+    Time deadline_ = Time::never();  // election, fetch or check-quorum timeout of the role
+    bool fetched_in_epoch_ = false;
+    bool fetching_snapshot_ = false;
+    Election election_;
+    std::uint32_t lost_elections_ = 0;
+    Progress progress_;
+    Time begin_epoch_at_;
+
+    std::map<std::int32_t, Peer> peers_;
+    std::uint64_t correlations_ = 0;
+    std::vector<WaitingFetch> waiting_;
+    std::set<std::int32_t> resignation_told_;
+    std::vector<Held<Send>> held_sends_;
+    std::vector<Held<Reply>> held_replies_;
+};
+
+}  // namespace millrace::raft
