@@ -1,0 +1,119 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "base/task.h"
+#include "core/controller/decision.h"
+#include "core/metadata/image.h"
+#include "core/raft/raft.h"
+
+namespace millrace::env {
+class Shard;
+}
+namespace millrace::config {
+class BrokerConfig;
+}
+namespace millrace::controller {
+class State;
+}
+
+namespace millrace::quorum {
+
+// What a command came to, once it is committed: its answer, and the offset of the last record that
+// the answer rests on. An image of at least that offset shows its effects.
+template <typename Response>
+struct Committed {
+    Response response;
+    std::int64_t offset = -1;
+};
+
+// The answer type of a command's decide().
+template <typename Command>
+using ResponseOf = decltype(decide(std::declval<const Command&>(),
+                                   std::declval<const controller::State&>(),
+                                   std::declval<controller::Inputs>())
+                                .response);
+
+// Where the quorum stands (DescribeQuorum).
+struct QuorumStatus {
+    struct Replica {
+        raft::ReplicaKey key;
+        std::int64_t log_end = -1;  // -1: not known
+        Timestamp last_fetch = -1;
+        Timestamp last_caught_up = -1;
+    };
+    std::int32_t leader = raft::no_node;
+    std::int32_t epoch = 0;
+    std::int64_t high_watermark = -1;
+    std::vector<Replica> voters;  // in the order of ids
+    std::vector<Replica> observers;
+    std::vector<raft::Voter> voter_endpoints;
+};
+
+// This node's replica of the metadata log, and the controller while it leads. Lives on shard 0.
+class MetadataQuorum {
+  public:
+    struct Options {
+        std::string cluster_id;
+        std::int32_t node_id = 0;
+        Uuid directory_id;                  // of metadata.log.dir
+        std::string directory;              // metadata.log.dir
+        const config::BrokerConfig& config;
+    };
+    // Opens the log, recovering what an unclean end left, and starts taking part in the quorum.
+    // kafka_storage_error; invalid_config for a quorum that this node cannot take part in.
+    static Task<Result<std::unique_ptr<MetadataQuorum>>> open(env::Shard& shard, Options options);
+    ~MetadataQuorum();
+
+    // Resigns where it leads, and closes the log. Waiters are cancelled.
+    Task<Result<>> stop();
+    // Ends when the metadata log cannot be followed or written any more; the node must then end.
+    Task<Error> failed();
+
+    // The newest committed image.
+    metadata::ImagePtr image() const;
+    // Ends when everything that the log held at the start, and the first records of a term, are
+    // committed and in the image.
+    Task<metadata::ImagePtr> caught_up();
+    // The first image above `offset`.
+    Task<metadata::ImagePtr> image_after(std::int64_t offset);
+
+    // From any shard: the leader's id, or raft::no_node.
+    std::int32_t leader_id() const { return leader_id_.load(std::memory_order_relaxed); }
+    QuorumStatus status() const;
+
+    // Decides a command on the controller that this node is; answers when its records are
+    // committed. not_controller when this node does not lead, or ceased to before the commit.
+    template <typename Command>
+    Task<Result<Committed<ResponseOf<Command>>>> submit(Command command) {
+        std::optional<ResponseOf<Command>> response;
+        auto decision = [&](const controller::State& state, controller::Inputs in) {
+            auto decided = decide(command, state, in);
+            response.emplace(std::move(decided.response));
+            return Records{std::move(decided.records), decided.atomic};
+        };
+        ASSIGN_OR_CO_RETURN(std::int64_t offset, co_await commit(decision));
+        co_return Committed<ResponseOf<Command>>{*std::move(response), offset};
+    }
+
+  private:
+    struct Records {
+        metadata::Records records;
+        bool atomic = true;
+    };
+    using Decide = std::function<Records(const controller::State&, controller::Inputs)>;
+    // Decides now, and ends when the records are committed; their last offset.
+    Task<Result<std::int64_t>> commit(const Decide& decide);
+
+    std::atomic<std::int32_t> leader_id_ = raft::no_node;
+};
+
+}  // namespace millrace::quorum
