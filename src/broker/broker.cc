@@ -1,0 +1,213 @@
+#include "broker/broker.h"
+
+#include <algorithm>
+#include <charconv>
+#include <fmt/core.h>
+
+#include "broker/log.h"
+
+namespace millrace::broker {
+namespace {
+
+net::ConnectionCounts::Limits connection_limits(const config::BrokerConfig& config) {
+    net::ConnectionCounts::Limits limits{
+        .total = static_cast<std::size_t>(config.max_connections()),
+        .per_ip = static_cast<std::size_t>(config.max_connections_per_ip()),
+    };
+    std::string_view rest = config.max_connections_per_ip_overrides();  // ADDRESS:COUNT,…
+    while (!rest.empty()) {
+        std::string_view entry = rest.substr(0, rest.find(','));
+        rest.remove_prefix(std::min(rest.size(), entry.size() + 1));
+        std::size_t colon = entry.rfind(':');
+        std::size_t count = 0;
+        if (colon == std::string_view::npos) continue;
+        std::from_chars(entry.data() + colon + 1, entry.data() + entry.size(), count);
+        limits.per_ip_overrides.insert_or_assign(std::string(entry.substr(0, colon)), count);
+    }
+    return limits;
+}
+
+}  // namespace
+
+Broker::Broker(env::Shard& shard, Node node, config::BrokerConfig config,
+               LogDirectories& directories, quorum::MetadataQuorum& quorum)
+    : shard_(shard),
+      node_(std::move(node)),
+      config_(std::move(config)),
+      directories_(directories),
+      quorum_(quorum),
+      connections_(connection_limits(config_)),
+      scope_(shard) {}
+
+Broker::~Broker() = default;
+
+template <typename Function>
+Task<void> Broker::on_all(Function function) {
+    co_await with_scope([&](Scope& scope) -> Task<void> {
+        for (int id = 0; id < shard_.shards().count(); ++id) {
+            scope.spawn(env::call_on(shard_, id,
+                                     [&function](env::Shard& there) { return function(there); }));
+        }
+        co_await scope.join();
+    });
+}
+
+// Starting -------------------------------------------------------------------------------------
+
+Task<void> Broker::make_shards() {
+    auto count = static_cast<std::size_t>(shard_.shards().count());
+    states_.resize(count);
+    fronts_.resize(count);
+    co_await on_all([this](env::Shard& there) -> Task<void> {
+        states_[static_cast<std::size_t>(there.id())] =
+            std::make_unique<ShardState>(there, node_, config_);
+        co_return;
+    });
+    ShardFront::Shared shared{node_, directories_, quorum_, connections_, {}, {}};
+    for (auto& state : states_) {
+        shared.partitions.push_back(&state->partitions);
+        shared.groups.push_back(&state->groups);
+    }
+    co_await on_all([this, &shared](env::Shard& there) -> Task<void> {
+        auto id = static_cast<std::size_t>(there.id());
+        fronts_[id] = std::make_unique<ShardFront>(*states_[id], shared);
+        co_return;
+    });
+}
+
+Task<Result<>> Broker::start() {
+    co_await make_shards();
+    checkpoints_ = std::make_unique<Checkpoints>(front().router, directories_, config_);
+    lifecycle_ = std::make_unique<Lifecycle>(shard_, front().controllers, states_[0]->metadata,
+                                             node_, config_, directories_);
+    CO_RETURN_IF_ERROR(co_await open_partitions());
+    scope_.spawn(follow_metadata());
+    CO_RETURN_IF_ERROR(co_await listen());
+    CO_RETURN_IF_ERROR(co_await lifecycle_->start(advertised()));
+    checkpoints_->start();
+    scope_.spawn(tidy());
+    co_return Result<>{};
+}
+
+Task<Result<>> Broker::open_partitions() {
+    std::vector<ShardFollower> followers;
+    for (auto& state : states_) {
+        followers.push_back({&state->partitions, &state->metadata, &state->groups, &state->config});
+    }
+    publisher_ = std::make_unique<MetadataPublisher>(front().router, directories_, config_,
+                                                     node_.id, std::move(followers));
+    metadata::ImagePtr image = co_await quorum_.caught_up();
+    co_return co_await publisher_->start(std::move(image));
+}
+
+Task<void> Broker::follow_metadata() {
+    for (;;) {
+        metadata::ImagePtr image = co_await quorum_.image_after(publisher_->published_offset());
+        co_await publisher_->publish(std::move(image));
+    }
+}
+
+Task<void> Broker::tidy() {
+    for (;;) {
+        co_await env::sleep_for(shard_,
+                                Duration::milliseconds(config_.log_retention_check_interval_ms()));
+        co_await on_all([this](env::Shard& there) -> Task<void> {
+            states_[static_cast<std::size_t>(there.id())]->partitions.tidy();
+            co_return;
+        });
+    }
+}
+
+Task<Result<>> Broker::listen() {
+    auto add = [this](const config::Endpoint& bind, const std::vector<config::Endpoint>& told,
+                      bool is_controller) {
+        auto info = std::make_unique<net::ListenerInfo>();
+        info->name = bind.listener;
+        info->bind = {bind.host, bind.port};
+        info->is_controller = is_controller;
+        for (const config::Endpoint& each : told) {
+            if (each.listener == bind.listener) info->advertised = {each.host, each.port};
+        }
+        listeners_.push_back(std::move(info));
+    };
+    for (const auto& each : config_.broker_endpoints()) {
+        add(each, config_.advertised_broker_endpoints(), false);
+    }
+    for (const auto& each : config_.controller_endpoints()) {
+        add(each, config_.advertised_controller_endpoints(), true);
+    }
+    for (auto& info : listeners_) CO_RETURN_IF_ERROR(co_await listen_on(*info));
+    co_return Result<>{};
+}
+
+// Shard by shard: the first one finds out the port, where the OS chooses it.
+Task<Result<>> Broker::listen_on(net::ListenerInfo& info) {
+    for (int id = 0; id < shard_.shards().count(); ++id) {
+        Result<> listening = co_await env::call_on(shard_, id, [&](env::Shard&) -> Task<Result<>> {
+            co_return fronts_[static_cast<std::size_t>(id)]->server.listen(info);
+        });
+        if (!listening) {
+            co_return fail(listening.error().code,
+                           fmt::format("cannot listen on {}://{}: {}", info.name,
+                                       info.bind.to_string(), listening.error().message));
+        }
+    }
+    LOG_INFO("listening on {}://{}", info.name, info.bind.to_string());
+    co_return Result<>{};
+}
+
+std::vector<config::Endpoint> Broker::advertised() const {
+    std::vector<config::Endpoint> endpoints = config_.advertised_broker_endpoints();
+    for (config::Endpoint& endpoint : endpoints) {
+        for (const auto& info : listeners_) {
+            if (info->name == endpoint.listener) endpoint.port = info->advertised.port;
+        }
+    }
+    return endpoints;
+}
+
+// Stopping -------------------------------------------------------------------------------------
+
+Task<Result<>> Broker::stop() {
+    constexpr Duration patience = Duration::seconds(30);
+    if (states_.empty() || !lifecycle_) co_return Result<>{};
+    co_await lifecycle_->shut_down(shard_.now() + patience);
+    co_await on_all([this, patience](env::Shard& there) -> Task<void> {
+        auto& front = *fronts_[static_cast<std::size_t>(there.id())];
+        co_await front.server.stop(there.now() + patience);
+    });
+    co_await lifecycle_->stop();
+    co_await checkpoints_->stop();
+    co_await scope_.close();
+    Result<> closed;
+    co_await on_all([this, &closed](env::Shard& there) -> Task<void> {
+        ShardState& state = *states_[static_cast<std::size_t>(there.id())];
+        co_await state.groups.close();
+        Result<> done = co_await state.partitions.close();
+        if (!done) closed = done;
+    });
+    Result<> written = co_await checkpoints_->write_all();
+    for (const auto& directory : directories_.all()) {
+        if (!closed || !written || directory->health().failed()) continue;
+        Result<> marked = directory->mark_clean_shutdown(lifecycle_->epoch());
+        if (!marked) LOG_ERROR("{}", marked.error().message);
+    }
+    co_await destroy_shards();
+    co_return closed ? written : closed;
+}
+
+Task<void> Broker::destroy_shards() {
+    publisher_.reset();
+    checkpoints_.reset();
+    lifecycle_.reset();
+    co_await on_all([this](env::Shard& there) -> Task<void> {
+        fronts_[static_cast<std::size_t>(there.id())].reset();
+        co_return;
+    });
+    co_await on_all([this](env::Shard& there) -> Task<void> {
+        states_[static_cast<std::size_t>(there.id())].reset();
+        co_return;
+    });
+}
+
+}  // namespace millrace::broker

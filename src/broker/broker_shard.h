@@ -1,0 +1,54 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "broker/controllers.h"
+#include "broker/coordinators/group_hosts.h"
+#include "broker/dispatcher.h"
+#include "broker/fetch_sessions.h"
+#include "broker/groups.h"
+#include "broker/log_directories.h"
+#include "broker/metadata_cache.h"
+#include "broker/partition_router.h"
+#include "broker/producer_ids.h"
+#include "broker/services.h"
+#include "config/broker_config.h"
+#include "net/server.h"
+
+namespace millrace::broker {
+
+// What one shard owns, before it knows of the others. Made, used and destroyed on its own thread.
+struct ShardState {
+    ShardState(env::Shard& shard, const Node& node, const config::BrokerConfig& config);
+
+    env::Shard& shard;
+    config::BrokerConfig config;
+    MetadataCache metadata;
+    Partitions partitions;
+    GroupHosts groups;
+};
+
+// What the connections of one shard need: its own state, and the ways to the others'.
+struct ShardFront {
+    struct Shared {
+        const Node& node;
+        LogDirectories& directories;
+        quorum::MetadataQuorum& quorum;
+        net::ConnectionCounts& connections;
+        std::vector<Partitions*> partitions;
+        std::vector<GroupHosts*> groups;
+    };
+    ShardFront(ShardState& state, const Shared& shared);
+
+    PartitionRouter router;
+    FetchSessions fetch_sessions;
+    Groups groups;
+    Controllers controllers;
+    ProducerIds producer_ids;
+    Services services;
+    Dispatcher dispatcher;
+    net::Server server;
+};
+
+}  // namespace millrace::broker

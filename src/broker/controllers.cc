@@ -1,0 +1,62 @@
+#include "broker/controllers.h"
+
+#include "broker/log.h"
+#include "core/controller/create_topics.h"
+#include "core/metadata/topic_names.h"
+
+namespace millrace::broker {
+namespace {
+
+using Creatable = CreateTopicsRequest::CreatableTopic;
+
+Creatable creatable(std::string name, const config::BrokerConfig& config) {
+    bool is_offsets = name == metadata::consumer_offsets_topic;
+    Creatable topic;
+    topic.name = std::move(name);
+    if (!is_offsets) {
+        topic.num_partitions = -1;
+        topic.replication_factor = -1;
+        return topic;
+    }
+    topic.num_partitions = config.offsets_topic_num_partitions();
+    topic.replication_factor = config.offsets_topic_replication_factor();
+    auto set = [&](std::string key, std::string value) {
+        auto& entry = topic.configs.emplace_back();
+        entry.name = std::move(key);
+        entry.value = std::move(value);
+    };
+    set("cleanup.policy", "compact");
+    set("compression.type", "producer");
+    set("segment.bytes", std::to_string(config.offsets_topic_segment_bytes()));
+    return topic;
+}
+
+}  // namespace
+
+Task<void> Controllers::auto_create(std::vector<std::string> topics) {
+    CreateTopicsRequest request;
+    request.timeout_ms = config_.request_timeout_ms();
+    for (std::string& name : topics) {
+        request.topics.push_back(creatable(std::move(name), config_));
+    }
+    controller::CreateTopics command{.request = std::move(request)};
+    auto answered = co_await submit(std::move(command));
+    if (!answered) {
+        LOG_WARN("topics cannot be created now: {}", answered.error().message);
+        co_return;
+    }
+    for (const auto& topic : answered->topics) {
+        bool is_there = topic.error_code == ErrorCode::none ||
+                        topic.error_code == ErrorCode::topic_already_exists;
+        if (is_there) continue;
+        LOG_WARN("topic {} cannot be created automatically: {}", topic.name,
+                 topic.error_message.value_or(std::string(meaning_of(topic.error_code))));
+    }
+}
+
+Task<quorum::QuorumStatus> Controllers::status() {
+    auto ask = [this](env::Shard&) -> Task<quorum::QuorumStatus> { co_return quorum_.status(); };
+    co_return co_await env::call_on(shard_, 0, ask);
+}
+
+}  // namespace millrace::broker

@@ -1,0 +1,118 @@
+#include "broker/lifecycle.h"
+
+#include <algorithm>
+#include <fmt/core.h>
+
+#include "broker/log.h"
+#include "core/controller/broker_registration.h"
+#include "core/controller/heartbeat.h"
+
+namespace millrace::broker {
+namespace {
+
+// How soon a heartbeat follows another one that may change something.
+constexpr Duration soon = Duration::milliseconds(10);
+
+}  // namespace
+
+Lifecycle::Lifecycle(env::Shard& shard, Controllers& controllers, MetadataCache& metadata,
+                     const Node& node, const config::BrokerConfig& config,
+                     LogDirectories& directories)
+    : shard_(shard),
+      controllers_(controllers),
+      metadata_(metadata),
+      node_(node),
+      config_(config),
+      directories_(directories),
+      scope_(shard) {}
+
+Task<Result<>> Lifecycle::start(std::vector<config::Endpoint> advertised) {
+    CO_RETURN_IF_ERROR(co_await register_broker(advertised));
+    scope_.spawn(send_heartbeats());
+    Time deadline =
+        shard_.now() + Duration::milliseconds(config_.initial_broker_registration_timeout_ms());
+    bool unfenced =
+        co_await env::with_deadline(shard_, deadline, changed_.until([this] { return !fenced_; }));
+    if (unfenced) co_return Result<>{};
+    co_return fail(ErrorCode::broker_not_available,
+                   fmt::format("the controller has not unfenced broker {} within "
+                               "initial.broker.registration.timeout.ms",
+                               node_.id));
+}
+
+Task<Result<>> Lifecycle::register_broker(const std::vector<config::Endpoint>& advertised) {
+    BrokerRegistrationRequest request{
+        .broker_id = node_.id, .cluster_id = node_.cluster_id, .incarnation_id = node_.incarnation};
+    for (const config::Endpoint& endpoint : advertised) {
+        request.listeners.push_back(
+            {.name = endpoint.listener,
+             .host = endpoint.host,
+             .port = endpoint.port,
+             .security_protocol = static_cast<std::int16_t>(endpoint.protocol)});
+    }
+    for (const auto& [name, range] : metadata::supported_features()) {
+        request.features.push_back({.name = std::string(name),
+                                    .min_supported_version = range.min,
+                                    .max_supported_version = range.max});
+    }
+    request.rack =
+        config_.broker_rack() ? std::optional<std::string>(*config_.broker_rack()) : std::nullopt;
+    request.log_dirs = directories_.online_ids();
+    // The epoch before, when every directory says that it ended cleanly in it.
+    std::optional<std::int64_t> previous;
+    for (const auto& directory : directories_.all()) {
+        std::int64_t epoch = directory->broker_epoch().value_or(-1);
+        previous = previous && *previous != epoch ? -1 : epoch;
+    }
+    request.previous_broker_epoch = previous.value_or(-1);
+    auto response = co_await controllers_.submit(controller::RegisterBroker{
+        .request = request, .version = BrokerRegistrationRequest::max_version});
+    if (!response) co_return fail(response.error());
+    if (response->error_code != ErrorCode::none) {
+        co_return fail(response->error_code,
+                       fmt::format("the controller has not registered broker {}: {}", node_.id,
+                                   meaning_of(response->error_code)));
+    }
+    epoch_ = response->broker_epoch;
+    LOG_INFO("broker {} is registered with epoch {}", node_.id, epoch_);
+    co_return Result<>{};
+}
+
+Task<void> Lifecycle::send_heartbeats() {
+    for (;;) {
+        co_await send_heartbeat();
+        Duration interval = fenced_ || wants_to_stop_
+                                ? soon
+                                : Duration::milliseconds(config_.broker_heartbeat_interval_ms());
+        co_await env::with_deadline(
+            shard_, shard_.now() + interval,
+            [](Condition& hurry) -> Task<void> { co_await hurry.wait(); }(hurry_));
+    }
+}
+
+Task<void> Lifecycle::send_heartbeat() {
+    BrokerHeartbeatRequest request{.broker_id = node_.id,
+                                   .broker_epoch = epoch_,
+                                   .current_metadata_offset = metadata_.image()->offset,
+                                   .want_shut_down = wants_to_stop_};
+    auto response = co_await controllers_.submit(controller::BrokerHeartbeat{.request = request});
+    ErrorCode error = response ? response->error_code : response.error().code;
+    if (error != ErrorCode::none) {
+        LOG_WARN("heartbeat of broker {} failed: {}", node_.id, name_of(error));
+        co_return;
+    }
+    fenced_ = response->is_fenced;
+    may_stop_ = response->should_shut_down;
+    changed_.notify_all();
+}
+
+Task<void> Lifecycle::shut_down(Time deadline) {
+    if (epoch_ < 0 || !config_.controlled_shutdown_enable()) co_return;
+    wants_to_stop_ = true;
+    hurry_.notify_all();
+    bool agreed =
+        co_await env::with_deadline(shard_, deadline, changed_.until([this] { return may_stop_; }));
+    if (!agreed) LOG_WARN("the controller has not let broker {} go in time", node_.id);
+}
+
+}  // namespace millrace::broker

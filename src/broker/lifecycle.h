@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+
+#include "base/condition.h"
+#include "base/scope.h"
+#include "broker/controllers.h"
+#include "broker/log_directories.h"
+#include "broker/node.h"
+#include "config/broker_config.h"
+#include "net/request.h"
+
+namespace millrace::broker {
+
+// This broker's life in the cluster (KIP-631): registers, is unfenced when it has caught up, sends
+// heartbeats, and hands its leaderships over before it stops. Lives on shard 0.
+class Lifecycle {
+  public:
+    Lifecycle(env::Shard& shard, Controllers& controllers, MetadataCache& metadata,
+              const Node& node, const config::BrokerConfig& config, LogDirectories& directories);
+
+    // Registers with the addresses that clients are told, and ends when the broker is unfenced.
+    Task<Result<>> start(std::vector<config::Endpoint> advertised);
+    // Tells the controller, and waits until it agrees (controlled.shutdown.enable) or `deadline`.
+    Task<void> shut_down(Time deadline);
+    // Stops the heartbeats.
+    Task<void> stop() { return scope_.close(); }
+
+    std::int64_t epoch() const { return epoch_; }
+
+  private:
+    Task<Result<>> register_broker(const std::vector<config::Endpoint>& advertised);
+    Task<void> send_heartbeats();
+    Task<void> send_heartbeat();
+
+    env::Shard& shard_;
+    Controllers& controllers_;
+    MetadataCache& metadata_;
+    const Node& node_;
+    const config::BrokerConfig& config_;
+    LogDirectories& directories_;
+    std::int64_t epoch_ = -1;
+    bool wants_to_stop_ = false;
+    bool may_stop_ = false;
+    bool fenced_ = true;
+    Condition changed_;
+    Condition hurry_;
+    Scope scope_;
+};
+
+}  // namespace millrace::broker
