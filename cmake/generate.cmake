@@ -5,8 +5,8 @@ file(GLOB_RECURSE schema_files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/schema/*.ms
      ${CMAKE_SOURCE_DIR}/schema/*.tsv ${CMAKE_SOURCE_DIR}/schema/*.py)
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${schema_files})
 
-# generate(OUT_VARIABLE FOLDER GENERATOR args...): runs schema/generate/GENERATOR.py args... gen/FOLDER
-# and sets OUT_VARIABLE to the .cc files it made.
+# generate(OUT_VARIABLE FOLDER GENERATOR args...): runs schema/generate/GENERATOR.py args...
+# gen/FOLDER and sets OUT_VARIABLE to the .cc files it made.
 function(generate OUT FOLDER GENERATOR)
   execute_process(
     COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/schema/generate/${GENERATOR}.py ${ARGN}

@@ -1,6 +1,7 @@
 # Flags that every target is built with.
 if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
-  message(FATAL_ERROR "Millrace builds with clang 19 (g++ 12 miscompiles coroutines): use ./dev build")
+  message(FATAL_ERROR
+          "Millrace builds with clang 19 (g++ 12 miscompiles coroutines): use ./dev build")
 endif()
 find_program(CCACHE ccache)
 if(CCACHE)

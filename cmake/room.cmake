@@ -1,9 +1,10 @@
-# room(NAME [ROOT folder] [USES rooms...] [LIBRARIES libs...] [FOLDERS sub...] [GENERATED sources...])
+# room(NAME [ROOT folder] [USES rooms...] [LIBRARIES libs...] [FOLDERS sub...]
+#      [GENERATED sources...] [TEST_USES rooms...])
 #
-# A room is one folder below src/ (or below ROOT). It becomes a library of its .cc files, a test program of its
-# *_test.cc, fuzz targets, benchmarks, and a link test that links the whole room with nothing but
-# what it declares. Its include path holds the headers of the rooms it uses and of no others, so
-# that a forbidden include does not compile.
+# A room is one folder below src/ (or below ROOT). It becomes a library of its .cc files, a test
+# program of its *_test.cc, fuzz targets, benchmarks, and a link test that links the whole room with
+# nothing but what it declares. Its include path holds the headers of the rooms it uses and of no
+# others, so that a forbidden include does not compile.
 function(room NAME)
   cmake_parse_arguments(ROOM "" "ROOT" "USES;LIBRARIES;FOLDERS;GENERATED;TEST_USES" ${ARGN})
   string(REPLACE "/" "_" target ${NAME})
@@ -70,7 +71,20 @@ function(room NAME)
   endif()
   file(WRITE ${include_dir}.main.cc.new "int main() { return 0; }\n")
   file(COPY_FILE ${include_dir}.main.cc.new ${include_dir}.main.cc ONLY_IF_DIFFERENT)
-  add_executable(${target}_link ${include_dir}.main.cc)
+  # A header is compiled alone: foo.h by foo.cc, which includes it first, any other here.
+  set(alone)
+  foreach(header ${headers})
+    get_filename_component(folder ${header} DIRECTORY)
+    get_filename_component(stem ${header} NAME_WE)
+    if(EXISTS ${folder}/${stem}.cc OR stem MATCHES "^test_|_for_tests$")
+      continue()
+    endif()
+    file(RELATIVE_PATH relative ${root} ${header})
+    file(CONFIGURE OUTPUT ${include_dir}.headers/${relative}.cc
+         CONTENT "#include \"${relative}\"  // IWYU pragma: keep\n")
+    list(APPEND alone ${include_dir}.headers/${relative}.cc)
+  endforeach()
+  add_executable(${target}_link ${include_dir}.main.cc ${alone})
   target_link_libraries(${target}_link PRIVATE
     -Wl,--whole-archive $<TARGET_FILE:${target}> -Wl,--no-whole-archive ${target})
   add_test(NAME link/${NAME} COMMAND ${target}_link)
@@ -82,7 +96,8 @@ function(room NAME)
       string(REPLACE "/" "_" used ${used})
       target_link_libraries(${target}_test PRIVATE ${used})
     endforeach()
-    target_link_libraries(${target}_test PRIVATE ${target} GTest::gmock GTest::gtest_main rapidcheck)
+    target_link_libraries(${target}_test PRIVATE
+      ${target} GTest::gmock GTest::gtest_main rapidcheck)
     target_compile_definitions(${target}_test PRIVATE
       MILLRACE_SOURCE_DIR="${CMAKE_SOURCE_DIR}" MILLRACE_BUILD_DIR="${CMAKE_BINARY_DIR}")
     add_test(NAME unit/${NAME} COMMAND ${target}_test --gtest_brief=1)
@@ -94,7 +109,7 @@ function(room NAME)
       add_executable(${name} ${fuzzer})
       target_link_options(${name} PRIVATE -fsanitize=fuzzer)
     else()
-      # Without libFuzzer the target replays inputs made from a seed, so that it is run at all.
+      # Without libFuzzer the target runs inputs made from a seed, so that it is run at all.
       add_executable(${name} ${fuzzer} ${CMAKE_SOURCE_DIR}/tests/fuzz/replay_main.cc)
       add_test(NAME fuzz/${name}
         COMMAND ${name} --corpus ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${name})
