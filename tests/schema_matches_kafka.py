@@ -31,7 +31,8 @@ def fetch_jars(cache: Path) -> list[Path]:
         print("skipped: no mvn to get Apache Kafka's jars with")
         sys.exit(77)
     cache.mkdir(parents=True, exist_ok=True)
-    alone = "<exclusions><exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion></exclusions>"
+    alone = ("<exclusions><exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion>"
+             "</exclusions>")
     dependencies = "".join(
         f"<dependency><groupId>org.apache.kafka</groupId><artifactId>{name}</artifactId>"
         f"<version>{VERSION}</version>{alone}</dependency>" for name in ARTIFACTS
@@ -91,7 +92,8 @@ def theirs(field: dict) -> dict:
         "tag": field.get("tag"),
         "tagged": parse_versions(field.get("taggedVersions", "none")),
         "ignorable": field.get("ignorable") in (True, "true"),
-        "flexible": parse_versions(field["flexibleVersions"]) if "flexibleVersions" in field else None,
+        "flexible":
+            parse_versions(field["flexibleVersions"]) if "flexibleVersions" in field else None,
     }
 
 

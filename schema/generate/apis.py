@@ -12,7 +12,9 @@ def row_of(api: dict[str, str]) -> str:
     unstable = api["latest_unstable"] == "yes"
     advertised = [api["broker_advertises"], api["controller_advertises"]]
     least = min((parse_versions(v)[0] for v in advertised if v != "-"), default=first)
-    flexible = parse_versions(api["request_flexible"])[0] if api["request_flexible"][0].isdigit() else None
+    flexible = api["request_flexible"]
+    flexible_since = (
+        parse_versions(flexible)[0] if flexible[0].isdigit() else "never_flexible")
     listeners = api["listeners"].split(",")
     values = {
         "key": f"ApiKey::{snake(api['name'])}",
@@ -20,7 +22,7 @@ def row_of(api: dict[str, str]) -> str:
         "min_version": first,
         "max_version": last - unstable,
         "advertised_min": least,
-        "flexible_since": flexible if flexible is not None else "never_flexible",
+        "flexible_since": flexible_since,
         "on_broker": str("broker" in listeners).lower(),
         "on_controller": str("controller" in listeners).lower(),
         "latest_unstable": str(unstable).lower(),

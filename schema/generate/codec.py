@@ -11,7 +11,8 @@ FIXED = {"bool": 1, "int8": 1, "int16": 2, "uint16": 2, "int32": 4, "uint32": 4,
 def parameter(declared: str, body: str) -> str:
     """A parameter, without its name when the body does not use it."""
     name = re.split(r"[ &]", declared)[-1]
-    return declared if re.search(rf"(?<![.\w\"]){name}\b", body) else declared.removesuffix(name).rstrip()
+    is_used = re.search(rf"(?<![.\w\"]){name}\b", body)
+    return declared if is_used else declared.removesuffix(name).rstrip()
 
 
 def condition(versions: tuple[int, int], known: tuple[int, int]) -> str:

@@ -55,9 +55,11 @@ bool asks_for_metadata(ErrorCode code);  // a client refreshes its metadata on i
         "#include \"base/error_code.h\"\n\nnamespace millrace {\n\n"
         + function("std::string_view name_of(ErrorCode code)", lambda r: f'"{r["name"]}"', '""')
         + "\n"
-        + function("std::string_view meaning_of(ErrorCode code)", lambda r: f'"{r["meaning"]}"', '""')
+        + function("std::string_view meaning_of(ErrorCode code)",
+                   lambda r: f'"{r["meaning"]}"', '""')
         + "\n"
-        + function("bool is_retriable(ErrorCode code)", lambda r: str(r["retriable"] == "yes").lower(), "false")
+        + function("bool is_retriable(ErrorCode code)",
+                   lambda r: str(r["retriable"] == "yes").lower(), "false")
         + "\n"
         + function(
             "bool asks_for_metadata(ErrorCode code)",

@@ -29,11 +29,13 @@ def main(source: Path, out: Path) -> None:
         lines = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
     groups = groupby(lines, key=lambda row: row["feature"])
     ordered = sorted(
-        ((name, list(rows)) for name, rows in groups), key=lambda g: (g[0] != "metadata.version", g[0])
+        ((name, list(rows)) for name, rows in groups),
+        key=lambda g: (g[0] != "metadata.version", g[0])
     )
     for name, rows in ordered:
         variable = name.replace(".", "_") + "_levels"
-        tables.append(f"constexpr FeatureLevel {variable}[] = {{\n" + "".join(map(level, rows)) + "};\n")
+        rows_text = "".join(map(level, rows))
+        tables.append(f"constexpr FeatureLevel {variable}[] = {{\n{rows_text}}};\n")
         features.append(f'    {{"{name}", {variable}}},\n')
     write_if_changed(
         out / "core/metadata/feature_table.cc",
@@ -41,7 +43,8 @@ def main(source: Path, out: Path) -> None:
         + "".join(tables)
         + "\nconstexpr Feature features[] = {\n"
         + "".join(features)
-        + "};\n\n}  // namespace\n\nstd::span<const Feature> all_features() { return features; }\n\n"
+        + "};\n\n}  // namespace\n\n"
+        + "std::span<const Feature> all_features() { return features; }\n\n"
         + "}  // namespace millrace::metadata\n",
     )
 

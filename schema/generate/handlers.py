@@ -25,7 +25,8 @@ def main(apis: Path, folder: Path, out: Path) -> None:
             sys.exit(f"src/broker/handlers/{name}.cc: schema/apis.tsv has no API of that name")
     write_if_changed(
         out / "broker/handlers.h",
-        "#pragma once\n\n#include \"broker/handler.h\"\n\nnamespace millrace::broker::handlers {\n\n"
+        "#pragma once\n\n#include \"broker/handler.h\"\n\n"
+        + "namespace millrace::broker::handlers {\n\n"
         + "".join(f"extern const Handler {name};\n" for name in names)
         + "\n}  // namespace millrace::broker::handlers\n",
     )

@@ -36,7 +36,8 @@ def initial(field: Field) -> str:
     if field.is_error_code:
         return " = ErrorCode::none"
     value = field.default or ("false" if field.type == "bool" else "0")
-    return " = std::numeric_limits<std::int64_t>::min()" if value == str(-(2**63)) else f" = {value}"
+    is_least = value == str(-(2**63))  # as a literal it is the negation of what does not fit
+    return " = std::numeric_limits<std::int64_t>::min()" if is_least else f" = {value}"
 
 
 def is_comparable(struct: Struct) -> bool:

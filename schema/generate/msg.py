@@ -68,7 +68,8 @@ class Field:
 
     @property
     def is_error_code(self) -> bool:
-        return self.type == "int16" and not self.is_array and bool(re.search("[eE]rrorCode$", self.name))
+        is_named_so = re.search("[eE]rrorCode$", self.name)
+        return self.type == "int16" and not self.is_array and bool(is_named_so)
 
 
 @dataclass
@@ -154,10 +155,11 @@ def link(message: Message, shared: dict[str, Struct]) -> None:
 
     def visit(struct: Struct, versions: tuple[int, int]) -> None:
         known = struct.versions
-        struct.versions = (
-            versions if is_empty(known) else (min(known[0], versions[0]), max(known[1], versions[1]))
-        )
-        struct.fields = [f for f in struct.fields if not is_empty(overlap(f.versions, message.versions))]
+        struct.versions = versions
+        if not is_empty(known):
+            struct.versions = (min(known[0], versions[0]), max(known[1], versions[1]))
+        struct.fields = [
+            f for f in struct.fields if not is_empty(overlap(f.versions, message.versions))]
         for each in struct.fields:
             if each.type in PRIMITIVES:
                 continue
@@ -178,14 +180,17 @@ def parse_file(path: Path, root: Path) -> File:
     folder = path.relative_to(root).parts[0]
     key = int(head[1]) if head[1].isdigit() else None
     views = head[-1] == "views"
-    file = File(path.relative_to(root), folder, summary, head[2 if key is not None else 1], key, views)
+    name = head[2 if key is not None else 1]
+    file = File(path.relative_to(root), folder, summary, name, key, views)
     starts = [i for i in range(2, len(lines)) if not lines[i][1].startswith(" ")]
     for start, end in zip(starts, starts[1:] + [len(lines)]):
         words = lines[start][1].split()
         versions = parse_versions(words[words.index("versions") + 1])
         if is_empty(versions):
             continue
-        flexible = parse_versions(words[words.index("flexible") + 1]) if "flexible" in words else NEVER
+        flexible = NEVER
+        if "flexible" in words:
+            flexible = parse_versions(words[words.index("flexible") + 1])
         suffix = "" if words[0] == "message" else words[0].capitalize()
         name = file.name + suffix
         message = Message(name, words[0], versions, flexible, Struct(name), file)
