@@ -36,6 +36,7 @@ class Node:
             "share.coordinator.state.topic.replication.factor": 1,
             "share.coordinator.state.topic.min.isr": 1,
             "group.initial.rebalance.delay.ms": 0,
+            "log.retention.ms": -1,  # records carry times of long ago
             **{key.replace("__", "."): value for key, value in overrides.items()},
         }
 
