@@ -1,0 +1,144 @@
+#include "server/process.h"
+
+#include <algorithm>
+#include <fmt/core.h>
+
+#include "base/random.h"
+#include "server/log.h"
+#include "server/version.h"
+
+namespace millrace::server {
+namespace {
+
+// Keys that ask for what this version does not do, where going on without it would be worse than
+// not starting.
+Result<> check_supported(const config::BrokerConfig& config) {
+    auto refuse = [](std::string text) { return fail(ErrorCode::invalid_config, std::move(text)); };
+    if (!config.is_broker() || !config.is_controller()) {
+        return refuse(
+            "process.roles: this version runs both roles in one process; set "
+            "process.roles=broker,controller");
+    }
+    for (const auto* endpoints : {&config.broker_endpoints(), &config.controller_endpoints()}) {
+        for (const config::Endpoint& each : *endpoints) {
+            if (each.protocol == config::SecurityProtocol::plaintext) continue;
+            return refuse(
+                fmt::format("listener.security.protocol.map: listener {} is {}; this version "
+                            "serves PLAINTEXT only",
+                            each.listener, config::name_of(each.protocol)));
+        }
+    }
+    if (!config.authorizer_class_name().empty()) {
+        return refuse(
+            fmt::format("authorizer.class.name: '{}' cannot be run; this version has no "
+                        "authorizer, and leaves everything allowed when the key is empty",
+                        config.authorizer_class_name()));
+    }
+    return {};
+}
+
+}  // namespace
+
+Process::Process(env::Shard& shard, config::BrokerConfig config)
+    : shard_(shard), config_(std::move(config)), scope_(shard) {}
+
+Process::~Process() = default;
+
+Task<Result<std::unique_ptr<Process>>> Process::start(env::Shard& shard,
+                                                      config::BrokerConfig config) {
+    std::unique_ptr<Process> process(new Process(shard, std::move(config)));
+    Result<> started = co_await process->start_all();
+    if (started) co_return process;
+    Result<> stopped = co_await process->stop();
+    if (!stopped) LOG_ERROR("{}", stopped.error().message);
+    co_return fail(started.error());
+}
+
+Task<Result<>> Process::start_all() {
+    Time began = shard_.now();
+    for (const std::string& warning : config_.warnings()) LOG_WARN("{}", warning);
+    CO_RETURN_IF_ERROR(check_supported(config_));
+    CO_RETURN_IF_ERROR(open_directories());
+    storage::LogDirectory* directory = directories_->find(config_.metadata_directory());
+    quorum::MetadataQuorum::Options options{
+        .cluster_id = directories_->cluster_id(),
+        .node_id = config_.node_id(),
+        .directory_id = directory->meta()->directory_id.value_or(Uuid()),
+        .directory = config_.metadata_directory(),
+        .config = config_,
+    };
+    ASSIGN_OR_CO_RETURN(quorum_, co_await quorum::MetadataQuorum::open(shard_, std::move(options)));
+    scope_.spawn(watch_quorum());
+
+    broker::Node node{.id = config_.node_id(),
+                      .cluster_id = directories_->cluster_id(),
+                      .incarnation = Uuid::random(shard_.random()),
+                      .version = std::string(version)};
+    broker_ =
+        std::make_unique<broker::Broker>(shard_, std::move(node), config_, *directories_, *quorum_);
+    CO_RETURN_IF_ERROR(co_await broker_->start());
+    CO_RETURN_IF_ERROR(serve_metrics());
+    LOG_INFO("node {} of cluster {} is ready after {} ms", config_.node_id(),
+             directories_->cluster_id(), (shard_.now() - began).ms());
+    co_return Result<>{};
+}
+
+Result<> Process::open_directories() {
+    std::vector<std::string> offline;
+    ASSIGN_OR_RETURN(broker::LogDirectories opened,
+                     broker::LogDirectories::open(shard_.disk(), config_, offline));
+    for (const std::string& reason : offline) LOG_ERROR("{}", reason);
+    directories_ = std::make_unique<broker::LogDirectories>(std::move(opened));
+    for (auto& directory : directories_->all()) {
+        directory->health().observe([path = directory->path()](const Error& error) {
+            LOG_ERROR("{} takes no more writes until the node is started anew: {}", path,
+                      error.message);
+        });
+    }
+    return {};
+}
+
+Task<void> Process::watch_quorum() {
+    Error error = co_await quorum_->failed();
+    // What is in the logs can still be read, so the node stays.
+    LOG_ERROR("the metadata log has failed, nothing can be changed any more: {}", error.message);
+}
+
+Result<> Process::serve_metrics() {
+    if (config_.metrics_addresses().empty()) return {};
+    http_ = std::make_unique<net::HttpServer>(
+        shard_, [this](std::string_view path) -> Task<net::HttpResponse> {
+            if (path != "/metrics") {
+                co_return net::HttpResponse{.status = 404, .body = "see /metrics\n"};
+            }
+            co_return net::HttpResponse{.content_type = "text/plain; version=0.0.4; charset=utf-8",
+                                        .body = co_await broker_->metrics_text()};
+        });
+    for (const config::HostPort& each : config_.metrics_addresses()) {
+        auto listening = http_->listen({each.host, each.port});
+        if (!listening) {
+            return fail(listening.error().code,
+                        fmt::format("metrics.listeners: cannot listen on {}: {}",
+                                    config::to_string(each), listening.error().message));
+        }
+        LOG_INFO("metrics are at http://{}/metrics", listening->to_string());
+        metrics_addresses_.push_back(*listening);
+    }
+    return {};
+}
+
+Task<Result<>> Process::stop() {
+    Result<> result;
+    auto note = [&](Result<> each) {
+        if (result) result = std::move(each);
+    };
+    if (http_) co_await http_->stop();
+    if (broker_) note(co_await broker_->stop());
+    if (quorum_) note(co_await quorum_->stop());
+    co_await scope_.close();
+    broker_.reset();
+    quorum_.reset();
+    co_return result;
+}
+
+}  // namespace millrace::server

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/scope.h"
+#include "base/task.h"
+#include "broker/broker.h"
+#include "broker/log_directories.h"
+#include "config/broker_config.h"
+#include "net/http.h"
+#include "quorum/metadata_quorum.h"
+
+namespace millrace::server {
+
+// A node: all that one process of Millrace runs, in whichever world its shard belongs to. Made and
+// used on shard 0.
+class Process {
+  public:
+    // Opens the log directories, takes part in the quorum, and ends when clients are served.
+    // Errors are for the operator: what cannot be done, and what to change.
+    static Task<Result<std::unique_ptr<Process>>> start(env::Shard& shard,
+                                                        config::BrokerConfig config);
+    ~Process();
+
+    // Controlled shutdown. The first error is returned; all is closed nevertheless.
+    Task<Result<>> stop();
+    const broker::Broker& broker() const { return *broker_; }
+    // Where /metrics is served, with the ports that the OS chose.
+    const std::vector<env::Address>& metrics_addresses() const { return metrics_addresses_; }
+
+  private:
+    Process(env::Shard& shard, config::BrokerConfig config);
+    Task<Result<>> start_all();
+    Result<> open_directories();
+    Result<> serve_metrics();
+    Task<void> watch_quorum();
+
+    env::Shard& shard_;
+    config::BrokerConfig config_;
+    std::unique_ptr<broker::LogDirectories> directories_;
+    std::unique_ptr<quorum::MetadataQuorum> quorum_;
+    std::unique_ptr<broker::Broker> broker_;
+    std::unique_ptr<net::HttpServer> http_;
+    std::vector<env::Address> metrics_addresses_;
+    Scope scope_;
+};
+
+}  // namespace millrace::server
