@@ -166,6 +166,19 @@ std::vector<config::Endpoint> Broker::advertised() const {
     return endpoints;
 }
 
+Task<std::string> Broker::metrics_text() {
+    metrics::Snapshot all;
+    for (int id = 0; id < shard_.shards().count(); ++id) {
+        ShardState& state = *states_[static_cast<std::size_t>(id)];
+        metrics::Snapshot one =
+            co_await env::call_on(shard_, id, [&](env::Shard& there) -> Task<metrics::Snapshot> {
+                co_return state.metrics.snapshot(there.now());
+            });
+        all.merge(one);
+    }
+    co_return all.text();
+}
+
 // Stopping -------------------------------------------------------------------------------------
 
 Task<Result<>> Broker::stop() {

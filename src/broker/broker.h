@@ -25,6 +25,8 @@ class Broker {
     // The addresses that are listened on, with the ports that the OS chose.
     const std::vector<std::unique_ptr<net::ListenerInfo>>& listeners() const { return listeners_; }
     const Node& node() const { return node_; }
+    // The figures of all shards, in Prometheus' text format.
+    Task<std::string> metrics_text();
 
   private:
     Task<void> make_shards();

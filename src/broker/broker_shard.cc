@@ -34,7 +34,7 @@ std::size_t queued_bytes(const config::BrokerConfig& config, int shards) {
 }  // namespace
 
 ShardState::ShardState(env::Shard& s, const Node& node, const config::BrokerConfig& c)
-    : shard(s), config(c), partitions(s, node.id), groups(s, group_options(c)) {
+    : shard(s), config(c), metrics(s.now()), partitions(s, node.id), groups(s, group_options(c)) {
     partitions.listen(groups);
 }
 

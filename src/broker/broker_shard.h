@@ -14,6 +14,7 @@
 #include "broker/producer_ids.h"
 #include "broker/services.h"
 #include "config/broker_config.h"
+#include "metrics/registry.h"
 #include "net/server.h"
 
 namespace millrace::broker {
@@ -24,6 +25,7 @@ struct ShardState {
 
     env::Shard& shard;
     config::BrokerConfig config;
+    metrics::Registry metrics;
     MetadataCache metadata;
     Partitions partitions;
     GroupHosts groups;
