@@ -16,14 +16,18 @@ namespace millrace::env {
 class Shard;
 class File;
 
-// co_await file.sync() and file.read_cold(): carried out by a helper thread. Runs to its end even
-// when the caller is cancelled, and hands over its result.
+// co_await file.sync() and file.read_cold(): carried out by a helper thread. Once begun it runs to
+// its end even when the caller is cancelled, and hands over its result; under a cancellation that
+// was requested before, it does not begin and throws Cancelled.
 class FileOperation final : public Wait {
   public:
     enum class Kind { sync, read };
     FileOperation(File& file, Kind kind, std::uint64_t offset, MutableBytes into)
         : file(file), kind(kind), offset(offset), into(into) {}
-    Result<std::size_t> await_resume() { return std::move(result); }
+    Result<std::size_t> await_resume() {
+        if (!begun_) throw Cancelled{};
+        return std::move(result);
+    }
 
     File& file;
     Kind kind;
@@ -36,6 +40,7 @@ class FileOperation final : public Wait {
   private:
     bool start() override;
     void give_up() override {}
+    bool begun_ = false;
 };
 
 // An open file. Synchronous calls may block on the device only where the page cache has no room
@@ -73,6 +78,7 @@ class File {
 };
 
 inline bool FileOperation::start() {
+    begun_ = true;
     file.begin(*this);
     return true;
 }

@@ -93,6 +93,7 @@ void Sleep::give_up() {
 }
 
 bool Blocking::start() {
+    begun_ = true;
     shard_.run_blocking(std::move(work_), *this);
     return true;
 }

@@ -127,17 +127,21 @@ class Sleep final : public Wait, private Timer {
 inline Sleep sleep_until(Shard& shard, Time time) { return {shard, time}; }
 inline Sleep sleep_for(Shard& shard, Duration duration) { return {shard, shard.now() + duration}; }
 
-// co_await blocking(shard, [&] { ... }): runs the function on a helper thread; not cancellable.
+// co_await blocking(shard, [&] { ... }): runs the function on a helper thread. Once begun it runs to
+// its end; under a cancellation that was requested before, it does not begin and throws Cancelled.
 class Blocking final : public Wait {
   public:
     Blocking(Shard& shard, std::function<void()> work) : shard_(shard), work_(std::move(work)) {}
-    void await_resume() const {}
+    void await_resume() const {
+        if (!begun_) throw Cancelled{};
+    }
 
   private:
     bool start() override;
     void give_up() override {}
     Shard& shard_;
     std::function<void()> work_;
+    bool begun_ = false;
 };
 inline Blocking blocking(Shard& shard, std::function<void()> work) {
     return {shard, std::move(work)};
@@ -191,7 +195,8 @@ class Hop final : public Wait, private Message {
 
     Hop(Shard& from, int to, Function& function) : from_(from), to_(to), function_(function) {}
     T await_resume() {
-        if (ended_by_cancellation_) throw Cancelled{};
+        // Not home: it never set out, since the caller was cancelled already.
+        if (!home_ || ended_by_cancellation_) throw Cancelled{};
         if constexpr (!std::is_void_v<T>) return *std::move(result_);
     }
 
