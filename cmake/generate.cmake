@@ -18,6 +18,7 @@ endfunction()
 
 generate(BASE_GENERATED errors errors ${CMAKE_SOURCE_DIR}/schema/errors.tsv)
 generate(PROTOCOL_GENERATED protocol messages ${CMAKE_SOURCE_DIR}/schema)
+generate(PROTOCOL_JSON_GENERATED protocol_json json_schemas ${CMAKE_SOURCE_DIR}/schema)
 file(GLOB handler_files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/broker/handlers/*.cc)
 generate(BROKER_GENERATED broker handlers ${CMAKE_SOURCE_DIR}/schema/apis.tsv
          ${CMAKE_SOURCE_DIR}/src/broker/handlers)
