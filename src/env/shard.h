@@ -127,8 +127,9 @@ class Sleep final : public Wait, private Timer {
 inline Sleep sleep_until(Shard& shard, Time time) { return {shard, time}; }
 inline Sleep sleep_for(Shard& shard, Duration duration) { return {shard, shard.now() + duration}; }
 
-// co_await blocking(shard, [&] { ... }): runs the function on a helper thread. Once begun it runs to
-// its end; under a cancellation that was requested before, it does not begin and throws Cancelled.
+// co_await blocking(shard, [&] { ... }): runs the function on a helper thread. Once begun it runs
+// to its end; under a cancellation that was requested before, it does not begin and throws
+// Cancelled.
 class Blocking final : public Wait {
   public:
     Blocking(Shard& shard, std::function<void()> work) : shard_(shard), work_(std::move(work)) {}

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "env/sim/conformance.h"
+#include "env/sim/conformance_for_tests.h"
 
 namespace millrace::env::conformance {
 namespace {

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "env/sim/conformance.h"
+#include "env/sim/conformance_for_tests.h"
 
 namespace millrace::env::conformance {
 namespace {
@@ -132,7 +132,7 @@ TEST_P(ShardsConformance, NothingIsBegunUnderACancellationThatWasRequested) {
             co_await blocking(shard, [&] { ++begun; });
             ++passed;
         };
-        auto sleep = [&](Shard& shard) -> Task<void> {
+        auto wait = [&](Shard& shard) -> Task<void> {
             co_await sleep_for(shard, Duration());
             ++passed;
         };
@@ -146,7 +146,7 @@ TEST_P(ShardsConformance, NothingIsBegunUnderACancellationThatWasRequested) {
         };
         co_await attempt(call(here));
         co_await attempt(block(here));
-        co_await attempt(sleep(here));
+        co_await attempt(wait(here));
         EXPECT_EQ(thrown, 3);
         EXPECT_EQ(passed, 0);
         EXPECT_EQ(begun, 0);
