@@ -1,4 +1,6 @@
-"""Generates config/*_settings.h and their definitions from schema/config/*.tsv."""
+"""Generates config/*_settings.h, their definitions and the ignored keys of clients from
+schema/config/*.tsv.
+"""
 
 import re
 import sys
@@ -17,6 +19,9 @@ KINDS = {
     "topic": ("Topic", ["topic_configs.tsv"]),
     "group": ("Group", ["group_configs.tsv"]),
     "client_metrics": ("ClientMetrics", ["client_metrics_configs.tsv"]),
+    "producer": ("Producer", ["client_configs.tsv", "producer_configs.tsv"]),
+    "consumer": ("Consumer", ["client_configs.tsv", "consumer_configs.tsv"]),
+    "admin": ("Admin", ["client_configs.tsv", "admin_configs.tsv"]),
 }
 WORDS = {
     "voters": "voters", "servers": "servers", "throttled replicas": "throttled_replicas",
@@ -67,6 +72,9 @@ def valid_of(row: dict, words: Words) -> str:
     fields = {"form": None, "text": quoted(text)}
     if text in WORDS:
         fields["form"] = WORDS[text]
+    elif text == "latest, earliest, none or by_duration:DURATION":
+        fields["form"] = "offset_reset"
+        fields["choices"] = words.span(["none"])
     elif text == "not empty":
         fields["form"] = "not_empty"
     elif found := re.fullmatch(r"set(, not empty)?(?:: (.*))?", text):
@@ -196,12 +204,36 @@ const Catalogue& {kind}_catalogue() {{
 """
 
 
+def ignored_keys_source(rows: list[dict]) -> str:
+    keys = "".join(
+        f"    {{.name = {quoted(row['name'])}, .client = {quoted(row['clients'])}, "
+        f".told = {'true' if row['told'] == 'yes' else 'false'}, .why = {quoted(row['why'])}}},\n"
+        for row in rows
+    )
+    return f"""#include "config/ignored_client_keys.h"
+
+namespace millrace::config {{
+namespace {{
+
+constexpr IgnoredKey keys[] = {{
+{keys}}};
+
+}}  // namespace
+
+std::span<const IgnoredKey> ignored_client_keys() {{ return keys; }}
+
+}}  // namespace millrace::config
+"""
+
+
 def main(schema: Path, out: Path) -> None:
     for kind, (title, files) in KINDS.items():
         rows = sorted((row for file in files for row in read_table(schema / file)),
                       key=lambda row: row["name"])
         write_if_changed(out / f"config/{kind}_settings.h", header_of(kind, title, rows))
         write_if_changed(out / f"config/{kind}_definitions.cc", source_of(kind, rows))
+    write_if_changed(out / "config/ignored_client_keys.cc",
+                     ignored_keys_source(read_table(schema / "ignored_client_configs.tsv")))
 
 
 if __name__ == "__main__":

@@ -73,6 +73,16 @@ def configs_page(schema: Path) -> str:
         "## Client metrics subscriptions\n",
         table([*columns, "Meaning"],
               config_rows(read_table(folder / "client_metrics_configs.tsv"), mode=False)),
+        "## Clients\nFor Millrace's client, and so for `--command-config` and its like of the tools. "
+        "Keys of Java's client that have nothing to act on here are taken and ignored, with a "
+        "warning where their value would have changed what is sent or read.\n",
+        table([*columns, "Meaning"],
+              config_rows(read_table(folder / "client_configs.tsv"), mode=False)),
+        *(f"### {title}\n\n" + table([*columns, "Meaning"],
+                                    config_rows(read_table(folder / f"{kind}_configs.tsv"),
+                                                mode=False))
+          for kind, title in (("producer", "Producers"), ("consumer", "Consumers"),
+                              ("admin", "Admins"))),
         "## Quotas\nSet with `kafka-configs` on users, client ids and addresses.\n",
         table(["Entity", "Key", "Type", "Default"],
               [[cell(row["entity"]), code(row["name"]), row["type"].lower(), default_text(row)]

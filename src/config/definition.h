@@ -38,7 +38,7 @@ enum class Form : std::uint8_t {
     voters,     // ID@HOST:PORT,...
     servers,    // HOST:PORT,...
     throttled_replicas,  // PARTITION:BROKER,... or *
-    offset_reset,        // earliest, latest, by_duration:ISO-8601
+    offset_reset,        // earliest, latest, by_duration:ISO-8601, and the choices
     client_match,        // KEY=REGEX,... (KIP-714)
 };
 
@@ -102,6 +102,10 @@ const Catalogue& broker_catalogue();
 const Catalogue& topic_catalogue();
 const Catalogue& group_catalogue();
 const Catalogue& client_metrics_catalogue();
+// Of what clients are configured with.
+const Catalogue& producer_catalogue();
+const Catalogue& consumer_catalogue();
+const Catalogue& admin_catalogue();
 
 // "did you mean 'log.dirs'?" behind a comma, or "" when no name is near.
 std::string suggestion(const Catalogue& catalogue, std::string_view name);

@@ -21,7 +21,13 @@ std::vector<Table> tables() {
             {"own_configs.tsv", broker_catalogue()},
             {"topic_configs.tsv", topic_catalogue()},
             {"group_configs.tsv", group_catalogue()},
-            {"client_metrics_configs.tsv", client_metrics_catalogue()}};
+            {"client_metrics_configs.tsv", client_metrics_catalogue()},
+            {"client_configs.tsv", producer_catalogue()},
+            {"client_configs.tsv", consumer_catalogue()},
+            {"client_configs.tsv", admin_catalogue()},
+            {"producer_configs.tsv", producer_catalogue()},
+            {"consumer_configs.tsv", consumer_catalogue()},
+            {"admin_configs.tsv", admin_catalogue()}};
 }
 
 template <typename Function>
@@ -125,7 +131,7 @@ TEST(Definitions, TakeTheirChoices) {
             EXPECT_TRUE(takes(definition, word)) << word;
             bool any_case = valid.starts_with("any case");
             std::string other = lower_case(word) == word ? upper_case(word) : lower_case(word);
-            EXPECT_EQ(takes(definition, other), any_case) << other;
+            if (other != word) EXPECT_EQ(takes(definition, other), any_case) << other;
             if (valid.starts_with("set")) {
                 auto twice = parse_value(definition, word + "," + word);
                 ASSERT_TRUE(twice);

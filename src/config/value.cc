@@ -138,9 +138,10 @@ std::string flaw_of_client_match(const std::vector<std::string>& words) {
     return "";
 }
 
-std::string flaw_of_offset_reset(std::string_view text) {
+std::string flaw_of_offset_reset(const Valid& valid, std::string_view text) {
     constexpr std::string_view prefix = "by_duration:";
     if (text == "latest" || text == "earliest") return "";
+    if (std::ranges::find(valid.choices, text) != valid.choices.end()) return "";
     if (text.starts_with(prefix) && is_iso_duration(text.substr(prefix.size()))) return "";
     return "not among the choices";
 }
@@ -170,7 +171,7 @@ std::string flaw_of(const Definition& definition, const Value& value) {
                        ? ""
                        : "not of this form";
         case Form::offset_reset:
-            return flaw_of_offset_reset(*text);
+            return flaw_of_offset_reset(valid, *text);
         case Form::client_match:
             return flaw_of_client_match(*words);
     }
@@ -285,7 +286,8 @@ std::string allowed(const Definition& definition) {
         case Form::throttled_replicas:
             return "* or PARTITION:BROKER, separated by commas";
         case Form::offset_reset:
-            return "earliest, latest or by_duration: and an ISO-8601 duration";
+            return fmt::format("earliest, latest, {}or by_duration: and an ISO-8601 duration",
+                               valid.choices.empty() ? "" : "none, ");
         case Form::client_match:
             return fmt::format("KEY=REGEX, separated by commas, with the keys {}",
                                fmt::join(client_match_keys, ", "));
