@@ -80,6 +80,8 @@ Task<Result<>> Broker::start() {
     checkpoints_ = std::make_unique<Checkpoints>(front().router, directories_, config_);
     lifecycle_ = std::make_unique<Lifecycle>(shard_, front().controllers, states_[0]->metadata,
                                              node_, config_, directories_);
+    cluster_metrics_ = std::make_unique<ClusterMetrics>(states_[0]->metrics, states_[0]->metadata,
+                                                        quorum_, node_.id);
     CO_RETURN_IF_ERROR(co_await open_partitions());
     scope_.spawn(follow_metadata());
     CO_RETURN_IF_ERROR(co_await listen());
@@ -166,7 +168,7 @@ std::vector<config::Endpoint> Broker::advertised() const {
     return endpoints;
 }
 
-Task<std::string> Broker::metrics_text() {
+Task<metrics::Snapshot> Broker::metrics() {
     metrics::Snapshot all;
     for (int id = 0; id < shard_.shards().count(); ++id) {
         ShardState& state = *states_[static_cast<std::size_t>(id)];
@@ -176,7 +178,7 @@ Task<std::string> Broker::metrics_text() {
             });
         all.merge(one);
     }
-    co_return all.text();
+    co_return all;
 }
 
 // Stopping -------------------------------------------------------------------------------------
@@ -210,6 +212,7 @@ Task<Result<>> Broker::stop() {
 }
 
 Task<void> Broker::destroy_shards() {
+    cluster_metrics_.reset();
     publisher_.reset();
     checkpoints_.reset();
     lifecycle_.reset();

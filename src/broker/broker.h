@@ -6,6 +6,7 @@
 
 #include "broker/broker_shard.h"
 #include "broker/checkpoints.h"
+#include "broker/cluster_metrics.h"
 #include "broker/lifecycle.h"
 #include "broker/metadata_publisher.h"
 
@@ -25,8 +26,8 @@ class Broker {
     // The addresses that are listened on, with the ports that the OS chose.
     const std::vector<std::unique_ptr<net::ListenerInfo>>& listeners() const { return listeners_; }
     const Node& node() const { return node_; }
-    // The figures of all shards, in Prometheus' text format.
-    Task<std::string> metrics_text();
+    // The figures of all shards, put together.
+    Task<metrics::Snapshot> metrics();
 
   private:
     Task<void> make_shards();
@@ -54,6 +55,7 @@ class Broker {
     std::unique_ptr<MetadataPublisher> publisher_;
     std::unique_ptr<Checkpoints> checkpoints_;
     std::unique_ptr<Lifecycle> lifecycle_;
+    std::unique_ptr<ClusterMetrics> cluster_metrics_;
     Scope scope_;
 };
 

@@ -34,7 +34,11 @@ std::size_t queued_bytes(const config::BrokerConfig& config, int shards) {
 }  // namespace
 
 ShardState::ShardState(env::Shard& s, const Node& node, const config::BrokerConfig& c)
-    : shard(s), config(c), metrics(s.now()), partitions(s, node.id), groups(s, group_options(c)) {
+    : shard(s),
+      config(c),
+      metrics(s.now()),
+      partitions(s, node.id, metrics),
+      groups(s, group_options(c), metrics) {
     partitions.listen(groups);
 }
 
@@ -51,6 +55,6 @@ ShardFront::ShardFront(ShardState& state, const Shared& shared)
                router,      groups,      controllers,  producer_ids,   shared.directories},
       dispatcher(services),
       server(state.shard, dispatcher, session_limits(state.config),
-             queued_bytes(state.config, router.shards()), shared.connections) {}
+             queued_bytes(state.config, router.shards()), shared.connections, state.metrics) {}
 
 }  // namespace millrace::broker

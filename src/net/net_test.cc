@@ -35,7 +35,10 @@ class Fixture {
   public:
     explicit Fixture(Shard& s, SessionLimits limits = {},
                      ConnectionCounts::Limits counts_limits = {})
-        : shard(s), counts(counts_limits), server(s, handler, limits, 1 << 20, counts) {
+        : shard(s),
+          counts(counts_limits),
+          metrics(s.now()),
+          server(s, handler, limits, 1 << 20, counts, metrics) {
         info.name = "PLAINTEXT";
         info.bind = {"127.0.0.1", 0};
         EXPECT_TRUE(server.listen(info));
@@ -62,6 +65,7 @@ class Fixture {
     TestHandler handler;
     ConnectionCounts counts;
     ListenerInfo info;
+    metrics::Registry metrics;
     Server server;
 };
 

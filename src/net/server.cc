@@ -29,9 +29,9 @@ void ConnectionCounts::release(const std::string& host) {
 }
 
 Server::Server(env::Shard& shard, RequestHandler& handler, SessionLimits limits,
-               std::size_t queued_bytes, ConnectionCounts& counts)
+               std::size_t queued_bytes, ConnectionCounts& counts, metrics::Registry& metrics)
     : counts_(counts),
-      shared_{shard, handler, limits, Budget(queued_bytes)},
+      shared_{shard, handler, limits, Budget(queued_bytes), Traffic(metrics, shard.id())},
       accepting_(shard),
       serving_(shard) {}
 

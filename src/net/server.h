@@ -35,7 +35,7 @@ class ConnectionCounts {
 class Server {
   public:
     Server(env::Shard& shard, RequestHandler& handler, SessionLimits limits,
-           std::size_t queued_bytes, ConnectionCounts& counts);
+           std::size_t queued_bytes, ConnectionCounts& counts, metrics::Registry& metrics);
     ~Server();
 
     // Listens on `info.bind`; the actual port (of port 0) is written back into `info`, which must

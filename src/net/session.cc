@@ -32,9 +32,12 @@ Session::Session(SessionShared& shared, std::unique_ptr<env::Connection> connect
     : shared_(shared),
       connection_(std::move(connection)),
       peer_(std::move(peer)),
+      figures_(shared.traffic.listener(peer_->listener->name)),
       last_activity_(shared.shard.now()) {}
 
 Task<void> Session::run() {
+    figures_.opened.add();
+    figures_.open.add(1);
     idle_.start(shared_.shard, last_activity_ + shared_.limits.max_idle);
     bool cancelled = false;
     try {
@@ -48,6 +51,8 @@ Task<void> Session::run() {
     idle_.stop();
     for (const auto& slot : slots_) shared_.request_bytes.release(slot->request_bytes);
     slots_.clear();
+    figures_.closed.add();
+    figures_.open.add(-1);
     shared_.handler.closed(*peer_);
     if (cancelled) throw Cancelled{};
 }
@@ -72,6 +77,7 @@ void Session::IdleTimer::fire() {
               std::max(due, session_.shared_.shard.now() + Duration::seconds(1)));
         return;
     }
+    session_.figures_.expired.add(1);
     session_.end("idle for connections.max.idle.ms");
 }
 
@@ -96,6 +102,7 @@ Task<void> Session::read_requests(Scope& scope) {
             end(count ? "closed by the peer" : count.error().message);
             co_return;
         }
+        figures_.bytes_in.add(*count);
         last_activity_ = shared_.shard.now();
         if (*count == room) {
             read_size = std::min(read_size * 4, most_buffer);
@@ -145,13 +152,15 @@ Task<bool> Session::start_frames(Scope& scope, Buffer& buffer) {
 }
 
 Task<void> Session::answer_one(std::shared_ptr<Slot> slot, Slice frame) {
-    slot->reply = co_await answer(std::move(frame));
+    slot->received = shared_.shard.now();
+    slot->reply = co_await answer(*slot, std::move(frame));
+    slot->answered = shared_.shard.now();
     slot->ready = true;
     unsent_bytes_ += slot->reply.bytes.size();
     if (!slots_.empty() && slots_.front() == slot) ready_.notify_all();
 }
 
-Task<Reply> Session::answer(Slice frame) {
+Task<Reply> Session::answer(Slot& slot, Slice frame) {
     Reader reader(frame);
     Result<RequestHeader> header = decode_request_header(reader);
     if (!header) co_return Reply{.close = true, .reason = header.error().message};
@@ -160,19 +169,32 @@ Task<Reply> Session::answer(Slice frame) {
         co_return Reply{.close = true,
                         .reason = fmt::format("unknown api key {}", header->request_api_key)};
     }
+    slot.api = api;
+    figures_.requests.add();
+    shared_.traffic.received(*api, header->request_api_version, frame.size());
     Request request{
         .api = api,
         .version = header->request_api_version,
         .correlation_id = header->correlation_id,
         .client_id = std::move(header->client_id),
         .body = frame.slice(frame.size() - reader.remaining()),
-        .received = shared_.shard.now(),
+        .received = slot.received,
         .peer = peer_,
     };
     co_return co_await shared_.handler.answer(std::move(request));
 }
 
+void Session::note_sent(const std::vector<std::shared_ptr<Slot>>& sent, Time begun) {
+    Time now = shared_.shard.now();
+    for (const auto& slot : sent) {
+        if (slot->api == nullptr) continue;
+        figures_.responses.add();
+        shared_.traffic.answered(*slot->api, {slot->received, slot->answered, begun, now});
+    }
+}
+
 Task<void> Session::write_replies() {
+    std::vector<std::shared_ptr<Slot>> sent;
     for (;;) {
         while (!ended_ && !(draining_ && slots_.empty()) &&
                (slots_.empty() || !slots_.front()->ready)) {
@@ -181,17 +203,23 @@ Task<void> Session::write_replies() {
         if (ended_ || slots_.empty()) co_return;
         Chain bytes;
         std::optional<std::string> close;
+        sent.clear();
         while (!slots_.empty() && slots_.front()->ready && !close) {
             Slot& slot = *slots_.front();
             bytes.append(slot.reply.bytes);
             if (slot.reply.close) close = std::move(slot.reply.reason);
             shared_.request_bytes.release(slot.request_bytes);
+            slot.reply.bytes = {};
+            sent.push_back(std::move(slots_.front()));
             slots_.pop_front();
         }
         std::size_t size = bytes.size();
         if (size > 0) {
+            Time begun = shared_.shard.now();
             Result<> written = co_await connection_->write(std::move(bytes));
             if (!written) end(written.error().message);
+            figures_.bytes_out.add(size);
+            note_sent(sent, begun);
             last_activity_ = shared_.shard.now();
             unsent_bytes_ -= size;
         }

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <vector>
 
 #include "base/condition.h"
 #include "base/queue.h"
@@ -10,6 +11,7 @@
 #include "env/network.h"
 #include "env/shard.h"
 #include "net/request.h"
+#include "net/traffic.h"
 
 namespace millrace::net {
 
@@ -27,6 +29,7 @@ struct SessionShared {
     RequestHandler& handler;
     SessionLimits limits;
     Budget request_bytes;  // queued.max.request.bytes: past it nothing more is read
+    Traffic traffic;
 };
 
 // One connection of the Kafka protocol. Requests start in order of arrival, their waits overlap,
@@ -46,6 +49,9 @@ class Session {
     struct Slot {
         Reply reply;
         std::size_t request_bytes = 0;
+        const ApiInfo* api = nullptr;  // none for what is no request
+        Time received;
+        Time answered;
         bool ready = false;
     };
     class IdleTimer final : public env::Timer {
@@ -61,13 +67,15 @@ class Session {
     Task<bool> start_frames(Scope& scope, Buffer& buffer);
     Task<void> answer_one(std::shared_ptr<Slot> slot, Slice frame);
     Task<void> write_replies();
-    Task<Reply> answer(Slice frame);
+    Task<Reply> answer(Slot& slot, Slice frame);
+    void note_sent(const std::vector<std::shared_ptr<Slot>>& sent, Time begun);
     void end(std::string reason);
     bool must_hold_back() const;
 
     SessionShared& shared_;
     std::unique_ptr<env::Connection> connection_;
     std::shared_ptr<Peer> peer_;
+    Traffic::Listener& figures_;
     std::deque<std::shared_ptr<Slot>> slots_;  // in order of arrival
     std::size_t unsent_bytes_ = 0;
     bool draining_ = false;

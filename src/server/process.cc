@@ -39,14 +39,19 @@ Result<> check_supported(const config::BrokerConfig& config) {
 
 }  // namespace
 
-Process::Process(env::Shard& shard, config::BrokerConfig config)
-    : shard_(shard), config_(std::move(config)), scope_(shard) {}
+Process::Process(env::Shard& shard, config::BrokerConfig config, MoreFigures more_figures)
+    : shard_(shard),
+      config_(std::move(config)),
+      more_figures_(std::move(more_figures)),
+      scope_(shard) {}
 
 Process::~Process() = default;
 
 Task<Result<std::unique_ptr<Process>>> Process::start(env::Shard& shard,
-                                                      config::BrokerConfig config) {
-    std::unique_ptr<Process> process(new Process(shard, std::move(config)));
+                                                      config::BrokerConfig config,
+                                                      MoreFigures more_figures) {
+    std::unique_ptr<Process> process(
+        new Process(shard, std::move(config), std::move(more_figures)));
     Result<> started = co_await process->start_all();
     if (started) co_return process;
     Result<> stopped = co_await process->stop();
@@ -107,13 +112,7 @@ Task<void> Process::watch_quorum() {
 Result<> Process::serve_metrics() {
     if (config_.metrics_addresses().empty()) return {};
     http_ = std::make_unique<net::HttpServer>(
-        shard_, [this](std::string_view path) -> Task<net::HttpResponse> {
-            if (path != "/metrics") {
-                co_return net::HttpResponse{.status = 404, .body = "see /metrics\n"};
-            }
-            co_return net::HttpResponse{.content_type = "text/plain; version=0.0.4; charset=utf-8",
-                                        .body = co_await broker_->metrics_text()};
-        });
+        shard_, [this](std::string_view path) { return answer_http(path); });
     for (const config::HostPort& each : config_.metrics_addresses()) {
         auto listening = http_->listen({each.host, each.port});
         if (!listening) {
@@ -125,6 +124,14 @@ Result<> Process::serve_metrics() {
         metrics_addresses_.push_back(*listening);
     }
     return {};
+}
+
+Task<net::HttpResponse> Process::answer_http(std::string_view path) {
+    if (path != "/metrics") co_return net::HttpResponse{.status = 404, .body = "see /metrics\n"};
+    metrics::Snapshot snapshot = co_await broker_->metrics();
+    if (more_figures_) more_figures_(snapshot);
+    co_return net::HttpResponse{.content_type = "text/plain; version=0.0.4; charset=utf-8",
+                                .body = snapshot.text()};
 }
 
 Task<Result<>> Process::stop() {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,10 +20,13 @@ namespace millrace::server {
 // used on shard 0.
 class Process {
   public:
+    // Adds figures that only the world around the node knows, at each scrape.
+    using MoreFigures = std::function<void(metrics::Snapshot&)>;
     // Opens the log directories, takes part in the quorum, and ends when clients are served.
     // Errors are for the operator: what cannot be done, and what to change.
     static Task<Result<std::unique_ptr<Process>>> start(env::Shard& shard,
-                                                        config::BrokerConfig config);
+                                                        config::BrokerConfig config,
+                                                        MoreFigures more_figures = {});
     ~Process();
 
     // Controlled shutdown. The first error is returned; all is closed nevertheless.
@@ -32,14 +36,16 @@ class Process {
     const std::vector<env::Address>& metrics_addresses() const { return metrics_addresses_; }
 
   private:
-    Process(env::Shard& shard, config::BrokerConfig config);
+    Process(env::Shard& shard, config::BrokerConfig config, MoreFigures more_figures);
     Task<Result<>> start_all();
     Result<> open_directories();
     Result<> serve_metrics();
+    Task<net::HttpResponse> answer_http(std::string_view path);
     Task<void> watch_quorum();
 
     env::Shard& shard_;
     config::BrokerConfig config_;
+    MoreFigures more_figures_;
     std::unique_ptr<broker::LogDirectories> directories_;
     std::unique_ptr<quorum::MetadataQuorum> quorum_;
     std::unique_ptr<broker::Broker> broker_;

@@ -8,6 +8,7 @@
 #include "env/posix/world.h"
 #include "server/arguments.h"
 #include "server/log.h"
+#include "server/process_figures.h"
 
 namespace millrace::server {
 namespace {
@@ -23,7 +24,7 @@ void raise_file_limit() {
 Task<int> run(env::Shard& shard, const config::BrokerConfig& config,
               const std::function<void(const Process&)>& ready, const std::vector<int>& numbers) {
     env::posix::Signals signals(shard, numbers);
-    auto process = co_await Process::start(shard, config);
+    auto process = co_await Process::start(shard, config, add_process_figures);
     if (!process) {
         LOG_ERROR("the node does not start: {}", process.error().message);
         co_return failed;

@@ -1,8 +1,23 @@
 #include "broker/coordinators/group_hosts.h"
 
 #include "core/metadata/topic_names.h"
+#include "metrics/declared.h"
 
 namespace millrace::broker {
+
+GroupHosts::GroupHosts(env::Shard& shard, groups::GroupOptions options, metrics::Registry& registry)
+    : shard_(shard),
+      options_(options),
+      group_count_(registry.read_gauge(metrics::declared::group_metadata_manager_num_groups, {},
+                                       [this] {
+                                           double total = 0;
+                                           for (const auto& [partition, host] : hosts_) {
+                                               total += static_cast<double>(
+                                                   host->coordinator().group_count());
+                                           }
+                                           return total;
+                                       })),
+      scope_(shard) {}
 
 void GroupHosts::elected(const std::shared_ptr<Partition>& partition) {
     if (partition->identity().topic != metadata::consumer_offsets_topic) return;

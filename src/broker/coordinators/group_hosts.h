@@ -12,8 +12,7 @@ namespace millrace::broker {
 // The group hosts of one shard: one for each partition of __consumer_offsets that is led here.
 class GroupHosts final : public LeadershipListener {
   public:
-    GroupHosts(env::Shard& shard, groups::GroupOptions options)
-        : shard_(shard), options_(options), scope_(shard) {}
+    GroupHosts(env::Shard& shard, groups::GroupOptions options, metrics::Registry& registry);
 
     void elected(const std::shared_ptr<Partition>& partition) override;
     void resigned(const Partition& partition) override;
@@ -29,6 +28,7 @@ class GroupHosts final : public LeadershipListener {
     env::Shard& shard_;
     groups::GroupOptions options_;
     std::map<std::int32_t, std::shared_ptr<GroupHost>> hosts_;
+    metrics::Registry::Reading group_count_;
     Scope scope_;
 };
 

@@ -30,13 +30,15 @@ Produced failed(Error error) { return {.error = error.code, .message = std::move
 std::string Partition::Identity::to_string() const { return fmt::format("{}-{}", topic, index); }
 
 Partition::Partition(env::Shard& shard, Identity identity, std::int32_t node_id,
-                     std::unique_ptr<storage::Log> log)
+                     std::unique_ptr<storage::Log> log, PartitionMetrics& metrics)
     : shard_(shard),
       identity_(std::move(identity)),
       name_(identity_.to_string()),
       node_id_(node_id),
       log_(std::move(log)),
-      high_watermark_(log_->end_offset()) {
+      high_watermark_(log_->end_offset()),
+      metrics_(metrics.topic(identity_.topic)),
+      readings_(metrics.watch(*this)) {
     log_->listen(this);
 }
 
@@ -100,12 +102,24 @@ ProduceRules Partition::rules(const ProduceTerms& terms) const {
     };
 }
 
+std::int32_t Partition::isr_against_minimum() const {
+    if (!is_leader()) return 1;
+    return static_cast<std::int32_t>(state_.isr.size()) - config_.min_insync_replicas();
+}
+
 Task<Produced> Partition::produce(Slice records, ProduceTerms terms, BatchValidator& validator) {
+    metrics_->produce_request();
+    std::size_t bytes = records.size();
+    Produced outcome = co_await append(std::move(records), terms, validator);
+    if (outcome.error != ErrorCode::none) metrics_->produce_failed(bytes);
+    co_return outcome;
+}
+
+Task<Produced> Partition::append(Slice records, ProduceTerms terms, BatchValidator& validator) {
     if (ErrorCode error = check_leader(-1); error != ErrorCode::none) {
         co_return failed({error, fmt::format("this node does not lead {}", name_)});
     }
-    if (terms.acks == -1 &&
-        static_cast<std::int32_t>(state_.isr.size()) < config_.min_insync_replicas()) {
+    if (terms.acks == -1 && isr_against_minimum() < 0) {
         co_return failed({ErrorCode::not_enough_replicas,
                           fmt::format("{} has {} replicas in sync; min.insync.replicas is {}",
                                       name_, state_.isr.size(), config_.min_insync_replicas())});
@@ -116,9 +130,13 @@ Task<Produced> Partition::produce(Slice records, ProduceTerms terms, BatchValida
         refused.record_errors = std::move(valid.error().record_errors);
         co_return refused;
     }
+    std::size_t bytes = valid->batch.size();
     Result<storage::Appended> appended =
         log_->append_as_leader(std::move(valid->batch), {.leader_epoch = state_.leader_epoch});
     if (!appended) co_return failed(appended.error());
+    if (!appended->duplicate) {
+        metrics_->produced(static_cast<std::uint64_t>(valid->count), bytes);
+    }
     if (Result<> done = co_await acknowledged(appended->next_offset, terms.acks); !done) {
         co_return failed(done.error());
     }
@@ -170,6 +188,14 @@ bool Partition::has_beyond(storage::Offset offset, bool read_committed) {
 }
 
 Task<Fetched> Partition::fetch(FetchTerms terms) {
+    metrics_->fetch_request();
+    Fetched fetched = co_await read_records(terms);
+    if (fetched.error != ErrorCode::none) metrics_->fetch_failed();
+    metrics_->fetched(fetched.records.size());
+    co_return fetched;
+}
+
+Task<Fetched> Partition::read_records(FetchTerms terms) {
     Fetched result;
     result.error = check_leader(terms.current_leader_epoch);
     if (result.error != ErrorCode::none) {

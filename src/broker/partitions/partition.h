@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "base/task.h"
 #include "broker/partitions/arrivals.h"
+#include "broker/partitions/partition_metrics.h"
 #include "config/topic_config.h"
 #include "core/metadata/partition.h"
 #include "records/validate.h"
@@ -76,7 +77,7 @@ class Partition final : private storage::LogListener {
     };
 
     Partition(env::Shard& shard, Identity identity, std::int32_t node_id,
-              std::unique_ptr<storage::Log> log);
+              std::unique_ptr<storage::Log> log, PartitionMetrics& metrics);
     ~Partition();
 
     const Identity& identity() const { return identity_; }
@@ -84,7 +85,14 @@ class Partition final : private storage::LogListener {
     void update(const metadata::Partition& state);
     void configure(const config::TopicConfig& config, bool flush_acks_all);
 
+    const metadata::Partition& state() const { return state_; }
     bool is_leader() const { return state_.leader == node_id_; }
+    // Of a leader: a replica is not in sync.
+    bool is_under_replicated() const {
+        return is_leader() && state_.isr.size() < state_.replicas.size();
+    }
+    // Of a leader: how many replicas are in sync beyond min.insync.replicas; 1 where it follows.
+    std::int32_t isr_against_minimum() const;
     std::int32_t leader_epoch() const { return state_.leader_epoch; }
     // None when this node leads and the client's epoch (-1: it has none) is the current one.
     ErrorCode check_leader(std::int32_t current_leader_epoch) const;
@@ -113,12 +121,16 @@ class Partition final : private storage::LogListener {
     storage::Offset high_watermark() const { return high_watermark_; }
     storage::Offset last_stable_offset() { return log_->last_stable_offset(high_watermark_); }
     storage::Log& log() { return *log_; }
+    bool has_failed() const { return log_->failed(); }
+    std::size_t producer_count() const { return log_->producers().producers().size(); }
     std::unique_ptr<storage::Log> release_log() { return std::move(log_); }
 
   private:
     void log_written(storage::Offset end_offset) override;
     void log_flushed(storage::Offset) override {}
     void log_failed(const Error& error) override;
+    Task<Produced> append(Slice records, ProduceTerms terms, BatchValidator& validator);
+    Task<Fetched> read_records(FetchTerms terms);
     ProduceRules rules(const ProduceTerms& terms) const;
     Task<Result<>> acknowledged(storage::Offset end, std::int16_t acks);
 
@@ -132,6 +144,8 @@ class Partition final : private storage::LogListener {
     bool flush_acks_all_ = true;
     storage::Offset high_watermark_ = 0;
     Arrivals arrivals_;
+    std::shared_ptr<TopicMetrics> metrics_;
+    std::vector<metrics::Registry::Reading> readings_;
 };
 
 }  // namespace millrace::broker

@@ -2,11 +2,42 @@
 
 #include "broker/log.h"
 #include "env/disk.h"
+#include "metrics/declared.h"
 
 namespace millrace::broker {
 
-Partitions::Partitions(env::Shard& shard, std::int32_t node_id)
-    : shard_(shard), node_id_(node_id), scope_(shard) {}
+namespace declared = metrics::declared;
+
+Partitions::Partitions(env::Shard& shard, std::int32_t node_id, metrics::Registry& registry)
+    : shard_(shard), node_id_(node_id), metrics_(registry), scope_(shard) {
+    watch(registry);
+}
+
+// ReplicaManager's figures, as far as they are sums over partitions.
+void Partitions::watch(metrics::Registry& registry) {
+    auto sum = [&](const metrics::GaugeDeclaration& declaration, auto of) {
+        readings_.push_back(registry.read_gauge(declaration, {}, [this, of] {
+            double total = 0;
+            for (const auto& [id, partition] : partitions_) total += of(*partition);
+            return total;
+        }));
+    };
+    using P = const Partition&;
+    sum(declared::replica_manager_partition_count, [](P) { return 1; });
+    sum(declared::replica_manager_leader_count, [](P p) { return p.is_leader() ? 1 : 0; });
+    sum(declared::replica_manager_under_replicated_partitions,
+        [](P p) { return p.is_under_replicated() ? 1 : 0; });
+    sum(declared::replica_manager_under_min_isr_partition_count,
+        [](P p) { return p.isr_against_minimum() < 0 ? 1 : 0; });
+    sum(declared::replica_manager_at_min_isr_partition_count,
+        [](P p) { return p.isr_against_minimum() == 0 ? 1 : 0; });
+    sum(declared::replica_manager_offline_replica_count,
+        [](P p) { return p.has_failed() ? 1 : 0; });
+    sum(declared::replica_manager_reassigning_partitions,
+        [](P p) { return p.is_leader() && p.state().is_reassigning() ? 1 : 0; });
+    sum(declared::replica_manager_producer_id_count,
+        [](P p) { return static_cast<double>(p.producer_count()); });
+}
 
 Task<void> Partitions::apply(PartitionChanges changes) {
     for (PartitionRemoval& removal : changes.removals) co_await remove(removal);
@@ -57,8 +88,8 @@ Task<void> Partitions::open(PartitionOpening opening, bool flush_acks_all) {
         LOG_ERROR("cannot open {}: {}", name.to_string(), log.error().message);
         co_return;
     }
-    auto partition =
-        std::make_shared<Partition>(shard_, std::move(opening.identity), node_id_, std::move(*log));
+    auto partition = std::make_shared<Partition>(shard_, std::move(opening.identity), node_id_,
+                                                 std::move(*log), metrics_);
     partition->configure(opening.config, flush_acks_all);
     partition->update(opening.state);
     partitions_[id] = partition;

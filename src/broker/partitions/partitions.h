@@ -26,7 +26,7 @@ class LeadershipListener {
 // is deleted meanwhile ends with its last user.
 class Partitions {
   public:
-    Partitions(env::Shard& shard, std::int32_t node_id);
+    Partitions(env::Shard& shard, std::int32_t node_id, metrics::Registry& registry);
 
     std::shared_ptr<Partition> find(const TopicIdPartition& id) const {
         auto found = partitions_.find(id);
@@ -61,13 +61,16 @@ class Partitions {
     Task<void> open(PartitionOpening opening, bool flush_acks_all);
     Task<void> remove(PartitionRemoval removal);
     Task<void> wipe_later(storage::LogDirectory& directory, std::string path, Duration delay);
+    void watch(metrics::Registry& registry);
     void lead_or_follow(const std::shared_ptr<Partition>& partition, bool led_before);
 
     env::Shard& shard_;
     std::int32_t node_id_;
     BatchValidator validator_;
+    PartitionMetrics metrics_;
     std::map<TopicIdPartition, std::shared_ptr<Partition>> partitions_;
     LeadershipListener* leadership_ = nullptr;
+    std::vector<metrics::Registry::Reading> readings_;
     Scope scope_;
 };
 
