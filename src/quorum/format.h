@@ -34,8 +34,8 @@ struct FormatCommand {
 
 // Makes the directories of a new node: meta.properties and bootstrap.checkpoint in each of log.dirs
 // and metadata.log.dir, and the first voters in the metadata log's where the quorum is dynamic.
-// Returns what the tool prints. Errors carry the sentences of kafka-storage; nothing is written then
-// unless it is the disk that failed. Blocking.
+// Returns what the tool prints. Errors carry the sentences of kafka-storage; nothing is written
+// then unless it is the disk that failed. Blocking.
 Result<std::string> format(env::Disk& disk, const config::BrokerConfig& config,
                            const FormatCommand& command, Random& random, Timestamp now);
 

@@ -2,7 +2,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +13,7 @@
 #include "core/controller/decision.h"
 #include "core/metadata/image.h"
 #include "core/raft/raft.h"
+#include "quorum/proposal.h"
 
 namespace millrace::env {
 class Shard;
@@ -27,6 +27,8 @@ class State;
 
 namespace millrace::quorum {
 
+class MetadataReplica;
+
 // What a command came to, once it is committed: its answer, and the offset of the last record that
 // the answer rests on. An image of at least that offset shows its effects.
 template <typename Response>
@@ -37,10 +39,10 @@ struct Committed {
 
 // The answer type of a command's decide().
 template <typename Command>
-using ResponseOf = decltype(decide(std::declval<const Command&>(),
-                                   std::declval<const controller::State&>(),
-                                   std::declval<controller::Inputs>())
-                                .response);
+using ResponseOf =
+    decltype(decide(std::declval<const Command&>(), std::declval<const controller::State&>(),
+                    std::declval<controller::Inputs>())
+                 .response);
 
 // Where the quorum stands (DescribeQuorum).
 struct QuorumStatus {
@@ -58,16 +60,18 @@ struct QuorumStatus {
     std::vector<raft::Voter> voter_endpoints;
 };
 
+struct QuorumOptions {
+    std::string cluster_id;
+    std::int32_t node_id = 0;
+    Uuid directory_id;      // of metadata.log.dir
+    std::string directory;  // metadata.log.dir
+    const config::BrokerConfig& config;
+};
+
 // This node's replica of the metadata log, and the controller while it leads. Lives on shard 0.
 class MetadataQuorum {
   public:
-    struct Options {
-        std::string cluster_id;
-        std::int32_t node_id = 0;
-        Uuid directory_id;                  // of metadata.log.dir
-        std::string directory;              // metadata.log.dir
-        const config::BrokerConfig& config;
-    };
+    using Options = QuorumOptions;
     // Opens the log, recovering what an unclean end left, and starts taking part in the quorum.
     // kafka_storage_error; invalid_config for a quorum that this node cannot take part in.
     static Task<Result<std::unique_ptr<MetadataQuorum>>> open(env::Shard& shard, Options options);
@@ -98,22 +102,20 @@ class MetadataQuorum {
         auto decision = [&](const controller::State& state, controller::Inputs in) {
             auto decided = decide(command, state, in);
             response.emplace(std::move(decided.response));
-            return Records{std::move(decided.records), decided.atomic};
+            return Proposal{std::move(decided.records), decided.atomic};
         };
         ASSIGN_OR_CO_RETURN(std::int64_t offset, co_await commit(decision));
         co_return Committed<ResponseOf<Command>>{*std::move(response), offset};
     }
 
   private:
-    struct Records {
-        metadata::Records records;
-        bool atomic = true;
-    };
-    using Decide = std::function<Records(const controller::State&, controller::Inputs)>;
     // Decides now, and ends when the records are committed; their last offset.
     Task<Result<std::int64_t>> commit(const Decide& decide);
 
+    MetadataQuorum(env::Shard& shard, const Options& options);
+
     std::atomic<std::int32_t> leader_id_ = raft::no_node;
+    std::unique_ptr<MetadataReplica> replica_;
 };
 
 }  // namespace millrace::quorum

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+
+#include "base/result.h"
+#include "core/metadata/replay.h"
+#include "quorum/metadata_log.h"
+
+namespace millrace::quorum {
+
+// Follows batches of the metadata log from an offset on, up to its end.
+class LogReader {
+  public:
+    // `start`: the image of the snapshot that the log goes on from; `contents` gets what the
+    // batches say.
+    LogReader(storage::Log& log, std::int64_t from, LogContents& contents);
+
+    // kafka_storage_error for bytes that are no batches or leave a gap; invalid_record and
+    // unsupported_version as Replay and metadata::decode have them.
+    Result<> read_to_end();
+
+  private:
+    Result<> take(const BatchView& batch);
+    Result<> take_control(const BatchView& batch);
+    Result<> take_record(metadata::VersionedRecord record, std::int64_t offset, std::int32_t epoch);
+
+    storage::Log& log_;
+    std::int64_t next_;
+    LogContents& contents_;
+    metadata::Replay replay_;
+};
+
+}  // namespace millrace::quorum

@@ -1,0 +1,318 @@
+#include "quorum/metadata_replica.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <utility>
+
+#include "base/random.h"
+#include "core/metadata/bootstrap.h"
+#include "env/disk.h"
+#include "env/shard.h"
+#include "quorum/quorum_log.h"
+#include "quorum/quorum_membership.h"
+#include "quorum/quorum_state_file.h"
+#include "quorum/snapshot_file.h"
+
+namespace millrace::quorum {
+namespace {
+
+storage::LogOptions log_options(const config::BrokerConfig& config) {
+    storage::LogOptions options;
+    options.segment_bytes =
+        config.internal_metadata_log_segment_bytes().value_or(config.metadata_log_segment_bytes());
+    options.segment_ms = config.metadata_log_segment_ms();
+    options.file_delete_delay_ms = config.internal_metadata_delete_delay_millis();
+    return options;
+}
+
+MetadataLog::Options metadata_log_options(const config::BrokerConfig& config,
+                                          const std::string& directory) {
+    MetadataLog::Options options;
+    options.directory = directory;
+    options.log = log_options(config);
+    options.static_voters = static_voters(config);
+    options.retention_bytes = config.metadata_max_retention_bytes();
+    options.retention_ms = config.metadata_max_retention_ms();
+    return options;
+}
+
+}  // namespace
+
+class MetadataReplica::Visit {
+  public:
+    explicit Visit(MetadataReplica& replica) : replica_(replica) { ++replica_.visits_; }
+    Visit(const Visit&) = delete;
+    ~Visit() {
+        --replica_.visits_;
+        replica_.visit_ended_.notify_all();
+    }
+
+  private:
+    MetadataReplica& replica_;
+};
+
+MetadataReplica::MetadataReplica(env::Shard& shard, const QuorumOptions& options,
+                                 std::atomic<std::int32_t>& leader_id)
+    : shard_(shard),
+      cluster_id_(options.cluster_id),
+      self_{options.node_id, options.directory_id},
+      directory_(options.directory),
+      config_(options.config),
+      leader_id_(leader_id),
+      image_(std::make_shared<const metadata::Image>()),
+      scope_(shard) {}
+
+Task<Result<>> MetadataReplica::open() {
+    CO_RETURN_IF_ERROR(check_role(config_));
+    MetadataLog::Options options = metadata_log_options(config_, directory_);
+    ASSIGN_OR_CO_RETURN(log_, co_await MetadataLog::open(shard_, health_, std::move(options)));
+    ASSIGN_OR_CO_RETURN(LogContents contents, co_await log_->read());
+    CO_RETURN_IF_ERROR(take_over(std::move(contents)));
+    scope_.spawn(lead());
+    scope_.spawn(make_snapshots());
+    scope_.spawn(remove_deleted());
+    driver_->start(scope_);
+    co_return Result<>{};
+}
+
+Result<> MetadataReplica::take_over(LogContents contents) {
+    const raft::VoterSet& voters = contents.voters.current();
+    RETURN_IF_ERROR(check_voters(voters, self_, log_->path()));
+    raft::Recovered recovered;
+    ASSIGN_OR_RETURN(recovered.state, read_quorum_state());
+    recovered.log = log_->facts();
+    recovered.kraft_version = contents.kraft_version;
+    raft::Options options = raft_options(config_, self_, voters);
+    recovered.voters = contents.voters;
+    QuorumListener& listener = *this;
+    raft::Raft raft(std::move(options), std::move(recovered), shard_.random().fork());
+    driver_ = std::make_unique<RaftDriver>(shard_, *log_, std::move(raft), listener);
+    image_ = contents.snapshot;
+    last_snapshot_ = shard_.now();
+    contents_ = std::move(contents);
+    return {};
+}
+
+Result<raft::QuorumState> MetadataReplica::read_quorum_state() const {
+    std::string path = log_->path_of(quorum_state_file);
+    if (!shard_.disk().exists(path)) return raft::QuorumState{};
+    ASSIGN_OR_RETURN(std::string text, env::read_file(shard_.disk(), path));
+    return parse_quorum_state(text, path);
+}
+
+Task<Result<>> MetadataReplica::stop() {
+    if (driver_ == nullptr) co_return Result<>{};
+    if (!stopped_) {
+        stopped_ = true;
+        driver_->resign();
+        changed_.notify_all();
+    }
+    Cancellation& caller = co_await current_cancellation();
+    Cancellation shield(caller.executor());
+    co_await drain().under(shield);
+    co_await scope_.close();
+    controller_.reset();
+    co_return co_await log_->log().close();
+}
+
+Task<void> MetadataReplica::drain() {
+    while (visits_ > 0) co_await visit_ended_.wait();
+}
+
+// Of whoever visits.
+Task<void> MetadataReplica::changed() {
+    if (!stopped_) co_await changed_.wait();
+    if (stopped_) throw Cancelled{};
+}
+
+Task<Error> MetadataReplica::failed() {
+    Visit visit(*this);
+    while (!failure_) co_await changed();
+    co_return *failure_;
+}
+
+Task<metadata::ImagePtr> MetadataReplica::caught_up() {
+    Visit visit(*this);
+    while (!caught_up_) co_await changed();
+    co_return image_;
+}
+
+Task<metadata::ImagePtr> MetadataReplica::image_after(std::int64_t offset) {
+    Visit visit(*this);
+    while (image_->offset <= offset) co_await changed();
+    co_return image_;
+}
+
+Task<Result<std::int64_t>> MetadataReplica::commit(const Decide& decide) {
+    Visit visit(*this);
+    if (controller_ != nullptr && !controller_->has_room()) co_await controller_->room();
+    if (failure_) co_return fail(*failure_);
+    if (controller_ == nullptr || !driver_->raft().is_leader()) {
+        co_return fail(ErrorCode::not_controller,
+                       fmt::format("node {} is not the active controller", self_.id));
+    }
+    ASSIGN_OR_CO_RETURN(std::int64_t offset, controller_->propose(decide));
+    CO_RETURN_IF_ERROR(co_await controller_->committed(offset));
+    co_return offset;
+}
+
+void MetadataReplica::leadership_changed(const raft::Leadership& leadership) {
+    bool known = leadership.role == raft::Role::leader || leadership.role == raft::Role::follower;
+    std::int32_t leader = known ? leadership.leader : raft::no_node;
+    LOG_INFO("Metadata quorum: {} in epoch {}, led by {}", raft::to_string(leadership.role),
+             leadership.epoch, leader);
+    leader_id_.store(leader, std::memory_order_relaxed);
+    if (leadership.role != raft::Role::leader && controller_ != nullptr) {
+        controller_->end({ErrorCode::not_controller,
+                          fmt::format("node {} is not the active controller any more", self_.id)});
+    }
+    leadership_changed_.notify_all();
+}
+
+void MetadataReplica::quorum_failed(const Error& error) {
+    failure_ = error;
+    leader_id_.store(raft::no_node, std::memory_order_relaxed);
+    if (controller_ != nullptr) controller_->end(error);
+    changed_.notify_all();
+}
+
+void MetadataReplica::committed(std::int64_t high_watermark) {
+    if (controller_ == nullptr) return;
+    std::optional<Published> published = controller_->advance(high_watermark);
+    bool activated = high_watermark >= controller_->activation_end();
+    if (!published && (caught_up_ || !activated)) return;
+    if (published) {
+        image_ = std::move(published->image);
+        bytes_since_snapshot_ += published->bytes;
+        last_timestamp_ = published->timestamp;
+    }
+    caught_up_ = caught_up_ || activated;
+    changed_.notify_all();
+    if (snapshot_due()) snapshot_due_.notify_all();
+}
+
+Task<void> MetadataReplica::lead() {
+    while (!driver_->raft().is_leader()) co_await leadership_changed_.wait();
+    if (Result<> begun = begin_term(); !begun) co_return driver_->fail_with(begun.error());
+    co_await controller_->keep_time();
+}
+
+// A quorum of one is led from the first election to the end: it gives up only in stop().
+Result<> MetadataReplica::begin_term() {
+    controller::Settings settings{cluster_id_, self_.id, config_, {}, 0, false};
+    for (const raft::Voter& voter : driver_->raft().voters().voters())
+        settings.quorum.push_back(voter.key.id);
+    settings.kraft_version = driver_->raft().kraft_version();
+    settings.unstable_features = config_.unstable_feature_versions_enable();
+    auto controller =
+        std::make_unique<ActiveController>(shard_, *log_, *driver_, std::move(settings));
+    RETURN_IF_ERROR(controller->load(*std::exchange(contents_, std::nullopt)));
+    ASSIGN_OR_RETURN(metadata::Records bootstrap, bootstrap_records());
+    controller_ = std::move(controller);
+    RETURN_IF_ERROR(controller_->activate(std::move(bootstrap)));
+    // The first batch of the epoch may be committed already.
+    if (auto high_watermark = driver_->raft().high_watermark()) committed(*high_watermark);
+    return {};
+}
+
+// What format has written, or the newest version where the directory was made without it.
+Result<metadata::Records> MetadataReplica::bootstrap_records() const {
+    std::string path = fmt::format("{}/{}", directory_, bootstrap_file);
+    metadata::Records records;
+    if (!shard_.disk().exists(path)) {
+        metadata::FeatureLevels levels;
+        levels.emplace(metadata::metadata_version_feature,
+                       metadata::MetadataVersion::latest().level());
+        return metadata::bootstrap_records(levels);
+    }
+    auto visit = [&](metadata::VersionedRecord record, std::int64_t) -> Result<> {
+        records.push_back(std::move(record));
+        return {};
+    };
+    RETURN_IF_ERROR(read_snapshot(shard_.disk(), path, visit));
+    return records;
+}
+
+bool MetadataReplica::snapshot_due() const {
+    if (bytes_since_snapshot_ == 0) return false;
+    if (std::cmp_greater_equal(bytes_since_snapshot_,
+                               config_.metadata_log_max_record_bytes_between_snapshots()))
+        return true;
+    auto interval = Duration::milliseconds(config_.metadata_log_max_snapshot_interval_ms());
+    return interval > Duration() && shard_.now() - last_snapshot_ >= interval;
+}
+
+Task<void> MetadataReplica::make_snapshots() {
+    for (;;) {
+        while (!snapshot_due()) co_await snapshot_due_.wait();
+        Result<> made = co_await make_snapshot();
+        if (made) continue;
+        if (made.error().code == ErrorCode::kafka_storage_error)
+            co_return driver_->fail_with(made.error());
+        LOG_ERROR("No snapshot of the metadata: {}", made.error().message);
+    }
+}
+
+Task<Result<>> MetadataReplica::make_snapshot() {
+    metadata::ImagePtr image = image_;
+    raft::OffsetAndEpoch id{image->offset + 1, image->epoch};
+    SnapshotHead head;
+    head.epoch = id.epoch;
+    head.now = shard_.wall_ms();
+    head.last_contained = last_timestamp_;
+    head.facts = {driver_->raft().kraft_version(), driver_->raft().voters_at(id.offset)};
+    head.max_batch_bytes =
+        static_cast<std::size_t>(config_.internal_metadata_max_batch_size_in_bytes());
+    bytes_since_snapshot_ = 0;
+    last_snapshot_ = shard_.now();
+    if (id.offset <= log_->latest_snapshot().offset) co_return Result<>{};
+    Result<std::uint64_t> size;
+    co_await env::blocking(shard_, [&, disk = &shard_.disk()] {
+        size = write_snapshot(*disk, log_->path(), id, head, *image);
+    });
+    if (!size) co_return fail(std::move(size).error());
+    LOG_INFO("{}: {} bytes", log_->path_of(snapshot_name(id)), *size);
+    log_->add_snapshot(id, *size, head.last_contained);
+    driver_->snapshot_made();
+    co_return clean_log();
+}
+
+Result<> MetadataReplica::clean_log() {
+    ASSIGN_OR_RETURN(bool cleaned, log_->clean());
+    if (!cleaned) return {};
+    driver_->snapshot_made();
+    cleaned_.notify_all();
+    return {};
+}
+
+Task<void> MetadataReplica::remove_deleted() {
+    for (;;) {
+        std::optional<Timestamp> next = log_->remove_deleted();
+        if (!next) {
+            co_await cleaned_.wait();
+        } else {
+            co_await env::sleep_for(shard_, Duration::milliseconds(*next - shard_.wall_ms()));
+        }
+    }
+}
+
+QuorumStatus MetadataReplica::status() const {
+    const raft::Raft& raft = driver_->raft();
+    QuorumStatus status;
+    status.leader = leader_id_.load(std::memory_order_relaxed);
+    status.epoch = raft.epoch();
+    status.high_watermark = raft.high_watermark().value_or(-1);
+    for (const raft::Voter& voter : raft.voters().voters()) {
+        QuorumStatus::Replica replica;
+        replica.key = voter.key;
+        if (voter.key.id == self_.id && raft.is_leader()) {
+            replica.log_end = log_->log().end_offset();
+            replica.last_fetch = replica.last_caught_up = shard_.wall_ms();
+        }
+        status.voters.push_back(replica);
+    }
+    status.voter_endpoints = raft.voters().voters();
+    return status;
+}
+
+}  // namespace millrace::quorum

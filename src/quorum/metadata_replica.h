@@ -1,0 +1,90 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/condition.h"
+#include "base/result.h"
+#include "base/scope.h"
+#include "base/task.h"
+#include "base/time.h"
+#include "config/broker_config.h"
+#include "core/metadata/image.h"
+#include "quorum/active_controller.h"
+#include "quorum/metadata_log.h"
+#include "quorum/metadata_quorum.h"
+#include "quorum/proposal.h"
+#include "quorum/raft_driver.h"
+#include "storage/directory_health.h"
+
+namespace millrace::quorum {
+
+// What MetadataQuorum is made of; see there.
+class MetadataReplica final : private QuorumListener {
+  public:
+    MetadataReplica(env::Shard& shard, const QuorumOptions& options,
+                    std::atomic<std::int32_t>& leader_id);
+
+    Task<Result<>> open();
+    Task<Result<>> stop();
+    Task<Error> failed();
+    metadata::ImagePtr image() const { return image_; }
+    Task<metadata::ImagePtr> caught_up();
+    Task<metadata::ImagePtr> image_after(std::int64_t offset);
+    QuorumStatus status() const;
+    Task<Result<std::int64_t>> commit(const Decide& decide);
+
+  private:
+    // A task of someone else that is in here; stop() waits until none is.
+    class Visit;
+
+    void leadership_changed(const raft::Leadership& leadership) override;
+    void committed(std::int64_t high_watermark) override;
+    void quorum_failed(const Error& error) override;
+
+    Result<> take_over(LogContents contents);
+    Result<raft::QuorumState> read_quorum_state() const;
+    Task<void> lead();
+    Result<> begin_term();
+    Result<metadata::Records> bootstrap_records() const;
+    bool snapshot_due() const;
+    Task<void> make_snapshots();
+    Task<Result<>> make_snapshot();
+    Result<> clean_log();
+    Task<void> remove_deleted();
+    Task<void> changed();
+    Task<void> drain();
+
+    env::Shard& shard_;
+    std::string cluster_id_;
+    raft::ReplicaKey self_;
+    std::string directory_;
+    config::BrokerConfig config_;
+    std::atomic<std::int32_t>& leader_id_;
+    storage::DirectoryHealth health_;
+    std::unique_ptr<MetadataLog> log_;
+    std::unique_ptr<RaftDriver> driver_;
+    std::optional<LogContents> contents_;  // until the first term begins
+    std::unique_ptr<ActiveController> controller_;
+    Condition leadership_changed_;
+
+    metadata::ImagePtr image_;
+    bool caught_up_ = false;
+    std::optional<Error> failure_;
+    bool stopped_ = false;
+    Condition changed_;  // one of the four above
+    int visits_ = 0;
+    Condition visit_ended_;
+
+    std::uint64_t bytes_since_snapshot_ = 0;
+    Timestamp last_timestamp_ = 0;  // of what image_ holds
+    Time last_snapshot_;
+    Condition snapshot_due_;
+    Condition cleaned_;
+    Scope scope_;
+};
+
+}  // namespace millrace::quorum
