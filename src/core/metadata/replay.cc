@@ -30,6 +30,7 @@ Result<> Replay::apply(const VersionedRecord& record, std::int64_t offset, std::
             return out_of_place(
                 fmt::format("the transaction at {} is still open", *transaction_start_));
         }
+        image();  // of what is before, which stays as it is until the transaction ends
         transaction_start_ = offset;
     } else if (std::holds_alternative<AbortTransactionRecord>(message)) {
         if (!transaction_start_) return out_of_place("there is no open transaction");
