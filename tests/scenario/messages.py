@@ -12,6 +12,7 @@ TIME = 1_700_000_000_000  # of records, unless they say otherwise
 NOW = range(1_750_000_000_000, 4_000_000_000_000)
 CODECS = {number: name for name, number in batches.CODECS.items()}
 ALWAYS_TOLD = {"PartitionIndex", "Partition", "Index"}
+ORDERED = {"Synonyms"}  # lists of structs whose order says something
 FLAGS = {"transactional": batches.TRANSACTIONAL, "control": batches.CONTROL}
 
 
@@ -133,7 +134,7 @@ def from_wire(section, version, value, variables):
         if field.is_array and given is not None:
             # The order of what hash tables hold is nobody's promise.
             in_order = given
-            if field.is_struct:
+            if field.is_struct and field.name not in ORDERED:
                 in_order = sorted(given, key=lambda element: order(field, element))
             return [one(field, element) for element in in_order]
         return one(field, given)
