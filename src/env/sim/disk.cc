@@ -26,22 +26,21 @@ std::unexpected<Error> failure(std::string_view what, std::string_view reason) {
 
 constexpr std::string_view missing = "No such file or directory";
 
-}  // namespace
-
-// Releases the lock of its boot; a crash has released it already.
+// A lock of one boot: the end of the process releases it without this.
 class HeldLock final : public FileLock {
   public:
-    HeldLock(Disk& disk, std::shared_ptr<Inode> inode)
-        : disk_(disk), inode_(std::move(inode)), boot_(disk.node_.boot()) {}
+    HeldLock(std::shared_ptr<Inode> inode, std::uint64_t boot)
+        : inode_(std::move(inode)), boot_(boot) {}
     ~HeldLock() override {
-        if (boot_ == disk_.node_.boot()) inode_->locked = false;
+        if (inode_->locked_in == boot_) inode_->locked_in.reset();
     }
 
   private:
-    Disk& disk_;
     std::shared_ptr<Inode> inode_;
     std::uint64_t boot_;
 };
+
+}  // namespace
 
 std::shared_ptr<Inode> Disk::find(std::string_view path) const {
     std::shared_ptr<Inode> inode = root_;
@@ -66,8 +65,11 @@ Result<Disk::Place> Disk::place(std::string_view path, std::string_view what) co
     return Place{directory, std::string(parts.back())};
 }
 
-Result<> Disk::check_online(std::string_view what) const {
-    if (!node_.attached()) return failure(what, "the node has lost its power");
+bool Disk::online() const { return node_.attached() && operations_left_ != 0; }
+
+Result<> Disk::check_online(std::string_view what) {
+    if (!online()) return failure(what, "the process or its machine is ending");
+    if (operations_left_) --*operations_left_;
     return {};
 }
 
@@ -87,6 +89,15 @@ Result<> Disk::draw_fault(Fault fault, std::string_view path, double probability
     }
     if (probability > 0 && random_.chance(probability)) return failure(what, "Input/output error");
     return {};
+}
+
+void Disk::account(const Inode& inode, std::uint64_t size_before) {
+    if (inode.linked) used_ += inode.content.size() - size_before;
+}
+
+void Disk::unlink(Inode& inode) {
+    used_ -= inode.content.size();
+    inode.linked = false;
 }
 
 void Disk::make_durable(const Change& change) {
@@ -124,8 +135,9 @@ Result<std::shared_ptr<env::File>> Disk::open(std::string_view path, OpenOptions
         inode = std::make_shared<Inode>();
         change({{{at.directory, at.name, inode}}});
     } else if (options.truncate) {
-        used_ -= inode->content.size();
+        std::uint64_t size_before = inode->content.size();
         inode->content.truncate(0);
+        account(*inode, size_before);
     }
     return std::make_shared<File>(*this, std::move(inode), std::string(path), options.write);
 }
@@ -179,7 +191,7 @@ Result<> Disk::rename(std::string_view from, std::string_view to) {
             return failure(what, old->is_directory ? "Is a directory" : "Not a directory");
         }
         if (!old->entries.empty()) return failure(what, "Directory not empty");
-        used_ -= old->content.size();
+        unlink(*old);
     }
     change({{{source.directory, source.name, nullptr}, {target.directory, target.name, inode}}});
     return {};
@@ -192,7 +204,7 @@ Result<> Disk::remove(std::string_view path) {
     auto entry = at.directory->entries.find(at.name);
     if (entry == at.directory->entries.end()) return failure(what, missing);
     if (!entry->second->entries.empty()) return failure(what, "Directory not empty");
-    used_ -= entry->second->content.size();
+    unlink(*entry->second);
     change({{{at.directory, at.name, nullptr}}});
     return {};
 }
@@ -238,11 +250,11 @@ Result<> Disk::set_mode(std::string_view path, unsigned) {
 Result<std::unique_ptr<FileLock>> Disk::lock(std::string_view path) {
     RETURN_IF_ERROR(open(path, {.write = true, .create = true}));
     std::shared_ptr<Inode> inode = find(path);
-    if (inode->locked) {
+    if (inode->locked_in == node_.boot()) {
         return failure(fmt::format("locking {}", path), "another process uses this directory");
     }
-    inode->locked = true;
-    return std::make_unique<HeldLock>(*this, std::move(inode));
+    inode->locked_in = node_.boot();
+    return std::make_unique<HeldLock>(std::move(inode), node_.boot());
 }
 
 Result<Disk::Space> Disk::space(std::string_view path) {
@@ -280,15 +292,17 @@ void Disk::lose_power() {
         }
     }
     unsynced_.clear();
+    operations_left_.reset();
     used_ = 0;
     std::vector<Inode*> open{root_.get()};
     while (!open.empty()) {
         Inode* inode = open.back();
         open.pop_back();
-        inode->locked = false;
+        inode->linked = true;
+        inode->locked_in.reset();
         inode->entries = inode->durable_entries;
         if (!inode->is_directory) inode->content.lose_power(random_, conditions.torn_write);
-        used_ += inode->content.size();
+        used_ += inode->content.size();  // each has one name
         for (const auto& [name, child] : inode->entries) open.push_back(child.get());
     }
 }

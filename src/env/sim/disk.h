@@ -3,6 +3,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -47,6 +48,9 @@ class Disk final : public env::Disk {
     // that pass.
     void fail_next(Fault fault, std::string path_part, std::string reason = "Input/output error",
                    int skip = 0);
+    // After so many further operations all fail, until the power is lost: a crash in the middle of
+    // what a process does at one go.
+    void cut_off_after(std::uint64_t operations) { operations_left_ = operations; }
     // Flips a bit of a stored file, synced or not.
     void rot(std::string_view path, std::uint64_t offset, unsigned bit = 0);
     // Forgets, keeps, tears and reorders what was not synced.
@@ -56,7 +60,6 @@ class Disk final : public env::Disk {
 
   private:
     friend class File;
-    friend class HeldLock;
     // One atomic change of the tree: names that go, and names that come.
     struct Change {
         struct Name {
@@ -73,13 +76,16 @@ class Disk final : public env::Disk {
         std::string name;
     };
     Result<Place> place(std::string_view path, std::string_view what) const;
-    Result<> check_online(std::string_view what) const;
+    bool online() const;
+    Result<> check_online(std::string_view what);
     // Whether an injected or drawn fault hits this operation.
     Result<> draw_fault(Fault fault, std::string_view path, double probability,
                         std::string_view what);
     void change(Change change);
     static void make_durable(const Change& change);
-    void recount();
+    // After the size of a file has changed.
+    void account(const Inode& inode, std::uint64_t size_before);
+    void unlink(Inode& inode);
 
     struct Planned {
         Fault fault;
@@ -94,6 +100,7 @@ class Disk final : public env::Disk {
     std::shared_ptr<Inode> root_;
     std::deque<Change> unsynced_;
     std::vector<Planned> planned_;
+    std::optional<std::uint64_t> operations_left_;
     std::uint64_t used_ = 0;  // bytes of all files
 };
 

@@ -18,7 +18,7 @@ File::File(Disk& disk, std::shared_ptr<Inode> inode, std::string path, bool writ
 Result<> File::check_usable(std::string_view what) const {
     if (boot_ == disk_.node_.boot()) return {};
     return fail(ErrorCode::kafka_storage_error,
-                fmt::format("{}: the node has crashed since the file was opened", what));
+                fmt::format("{}: the process that opened the file has ended", what));
 }
 
 Result<std::size_t> File::read(std::uint64_t offset, MutableBytes into) {
@@ -40,7 +40,7 @@ Result<> File::write(std::uint64_t offset, std::span<const Bytes> pieces) {
     RETURN_IF_ERROR(check_usable(what));
     if (!writable_) return fail(ErrorCode::kafka_storage_error, what + ": Bad file descriptor");
     Result<> fate = disk_.draw_fault(Disk::Fault::write, path_, disk_.conditions.write_error, what);
-    if (!fate && !disk_.node_.attached()) return fate;
+    if (!fate && !disk_.online()) return fate;
     std::uint64_t total = 0;
     for (Bytes piece : pieces) total += piece.size();
     // A write that fails may have got any part of the way.
@@ -57,7 +57,7 @@ Result<> File::write(std::uint64_t offset, std::span<const Bytes> pieces) {
         }
         std::uint64_t size_before = inode_->content.size();
         inode_->content.write(offset, piece);
-        disk_.used_ += inode_->content.size() - size_before;
+        disk_.account(*inode_, size_before);
         offset += piece.size();
         left -= piece.size();
         if (!fate) break;
@@ -71,8 +71,9 @@ Result<> File::truncate(std::uint64_t size) {
     RETURN_IF_ERROR(check_usable(what));
     RETURN_IF_ERROR(disk_.check_online(what));
     if (!writable_) return fail(ErrorCode::kafka_storage_error, what + ": Invalid argument");
-    disk_.used_ += size - inode_->content.size();
+    std::uint64_t size_before = inode_->content.size();
     inode_->content.truncate(size);
+    disk_.account(*inode_, size_before);
     return {};
 }
 

@@ -68,7 +68,8 @@ using Entries = std::map<std::string, std::shared_ptr<Inode>, std::less<>>;
 // A file or a directory. A directory knows its entries and those that would survive a power cut.
 struct Inode {
     bool is_directory = false;
-    bool locked = false;
+    bool linked = true;                      // found by a name: its bytes take room
+    std::optional<std::uint64_t> locked_in;  // the node's boot in which it was locked
     Content content;
     Entries entries;
     Entries durable_entries;

@@ -121,6 +121,7 @@ void Node::end(End end) {
         powered_ = end != End::power_lost;
         world_.fabric().drop(*this, powered_);
         unwind();
+        if (end != End::main_returned) exit_code_.reset();  // whatever it would have said
         loops_.clear();
         ++boot_;
         attached_ = true;

@@ -48,17 +48,17 @@ void World::reap() {
     }
 }
 
-bool World::pass_time() {
+bool World::pass_time(Time end) {
     Time next = events_.empty() ? Time::never() : events_.top().when;
     for (auto& node : nodes_) {
         for (auto& loop : node->loops()) next = std::min(next, loop->timers().soonest());
     }
     if (next == Time::never()) return false;
-    now_ = std::max(now_, next);
-    return true;
+    now_ = std::max(now_, std::min(next, end));
+    return next <= end;
 }
 
-bool World::step() {
+bool World::step_until(Time end) {
     reap();
     runnable_.clear();
     for (auto& node : nodes_) {
@@ -67,10 +67,7 @@ bool World::step() {
         }
     }
     bool event_due = !events_.empty() && events_.top().when <= now_;
-    if (runnable_.empty() && !event_due) {
-        if (!pass_time()) return false;
-        return true;
-    }
+    if (runnable_.empty() && !event_due) return pass_time(end);
     std::size_t chosen = schedule_.below(runnable_.size() + (event_due ? 1 : 0));
     if (chosen == runnable_.size()) {
         run_event();
@@ -88,7 +85,7 @@ bool World::step() {
 bool World::run_until(const std::function<bool()>& done, Duration limit) {
     Time end = now_ + limit;
     while (!done()) {
-        if (now_ >= end || !step()) return done();
+        if (now_ >= end || !step_until(end)) return done();
     }
     return true;
 }

@@ -39,7 +39,7 @@ class World {
     Trace& trace() { return trace_; }
 
     // One turn of one shard, or one event. False when nothing will ever happen any more.
-    bool step();
+    bool step() { return step_until(Time::never()); }
     // Steps until `done()`; false when `limit` of virtual time passed before, or all is still.
     bool run_until(const std::function<bool()>& done, Duration limit = Duration::seconds(3600));
     void run_for(Duration duration);
@@ -70,7 +70,9 @@ class World {
             return a.when != b.when ? a.when > b.when : a.number > b.number;
         }
     };
-    bool pass_time();
+    // As step(), but time does not pass beyond `end`: false then, too.
+    bool step_until(Time end);
+    bool pass_time(Time end);
     void run_event();
     void reap();
 
