@@ -58,7 +58,7 @@ Result<> check_directories(const BrokerRegistrationRequest& request, const State
     };
     if (!state.metadata_version().supports_directories()) return {};
     if (request.log_dirs.empty()) return refuse("No directories specified in request");
-    if (std::ranges::any_of(request.log_dirs, &Uuid::is_reserved))
+    if (std::ranges::any_of(request.log_dirs, metadata::is_reserved_directory))
         return refuse("Reserved directory ID in request");
     std::set<Uuid> distinct(request.log_dirs.begin(), request.log_dirs.end());
     if (distinct.size() != request.log_dirs.size())
@@ -174,7 +174,6 @@ Decision<UnregisterBrokerResponse> decide(const UnregisterBroker& command, const
                                           Inputs in) {
     std::int32_t id = command.request.broker_id;
     Decision<UnregisterBrokerResponse> decision{.records = {}, .response = {}, .atomic = false};
-    decision.response.error_message = std::nullopt;
     if (state.broker(id) == nullptr) {
         decision.response.error_code = ErrorCode::broker_id_not_registered;
         decision.response.error_message =
@@ -190,7 +189,6 @@ Decision<ControllerRegistrationResponse> decide(const RegisterController& comman
                                                 const State& state, Inputs) {
     const ControllerRegistrationRequest& request = command.request;
     Decision<ControllerRegistrationResponse> decision;
-    decision.response.error_message = std::nullopt;
     if (!state.metadata_version().supports_controller_registration()) {
         decision.response.error_code = ErrorCode::unsupported_version;
         decision.response.error_message =

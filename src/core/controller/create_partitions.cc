@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "core/controller/new_partitions.h"
-#include "core/controller/standard_message.h"
 #include "core/controller/state.h"
 #include "core/metadata/snapshot.h"
 
@@ -56,7 +55,7 @@ Result<metadata::Records> create(const Wanted& wanted, const CreatePartitions& c
                                  const State& state, Random& random, bool twice) {
     if (twice) return fail(ErrorCode::invalid_request, "Duplicate topic name.");
     if (!permits(command.may_alter, wanted.name))
-        return fail(standard_error(ErrorCode::topic_authorization_failed));
+        return fail(ErrorCode::topic_authorization_failed);
     const metadata::Topic* topic = state.image().topics.find(std::string_view(wanted.name));
     if (topic == nullptr) return fail(ErrorCode::unknown_topic_or_partition);
     RETURN_IF_ERROR(check_count(wanted, *topic));

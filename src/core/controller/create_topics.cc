@@ -91,23 +91,30 @@ Result<NewPartitions> manual_partitions(const CreatableTopic& topic, const State
                     "A manual partition assignment was specified, but numPartitions was not set "
                     "to -1.");
     }
-    std::map<std::int32_t, metadata::BrokerIds> by_index;
+    // The request's order decides which error is told.
+    std::map<std::int32_t, metadata::Partition> by_index;
+    std::optional<std::size_t> replicas;
     for (const auto& assignment : topic.assignments) {
-        if (!by_index.emplace(assignment.partition_index, assignment.broker_ids).second) {
-            return fail(ErrorCode::invalid_replica_assignment,
-                        fmt::format("Found multiple manual partition assignments for partition {}",
-                                    assignment.partition_index));
+        std::int32_t index = assignment.partition_index;
+        if (by_index.contains(index)) {
+            return fail(
+                ErrorCode::invalid_replica_assignment,
+                fmt::format("Found multiple manual partition assignments for partition {}", index));
         }
+        ASSIGN_OR_RETURN(metadata::Partition partition,
+                         assign_manually(state, index, assignment.broker_ids, replicas));
+        replicas = assignment.broker_ids.size();
+        by_index.emplace(index, std::move(partition));
     }
-    std::vector<metadata::BrokerIds> assignments;
-    for (auto& [index, brokers] : by_index) {
-        if (index != static_cast<std::int32_t>(assignments.size())) {
+    NewPartitions made;
+    for (auto& [index, partition] : by_index) {
+        if (index != static_cast<std::int32_t>(made.partitions.size())) {
             return fail(ErrorCode::invalid_replica_assignment,
                         "partitions should be a consecutive 0-based integer sequence");
         }
-        assignments.push_back(std::move(brokers));
+        made.partitions.push_back(std::move(partition));
     }
-    return assign_manually(state, 0, assignments, std::nullopt);
+    return made;
 }
 
 Result<NewPartitions> partitions_of(const CreatableTopic& topic, const State& state,

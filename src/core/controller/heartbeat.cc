@@ -13,15 +13,17 @@ namespace {
 
 enum class Standing : std::uint8_t { fenced, unfenced, controlled_shutdown, shut_down };
 
-Standing standing_of(const metadata::Broker& broker) {
+// The registration of a broker whose shutdown began under another leader, or that thought better of
+// it, still says so; what counts is whether this leader moved its leaderships away.
+Standing standing_of(const metadata::Broker& broker, const Sessions& sessions) {
     if (broker.fenced) return Standing::fenced;
-    return broker.in_controlled_shutdown ? Standing::controlled_shutdown : Standing::unfenced;
+    return sessions.shutdown_offset(broker.id) ? Standing::controlled_shutdown : Standing::unfenced;
 }
 
 Standing next_standing(const BrokerHeartbeatRequest& request, const metadata::Broker& broker,
                        const State& state, const Sessions& sessions) {
     bool leads = !state.partitions().led_by(broker.id).empty();
-    switch (standing_of(broker)) {
+    switch (standing_of(broker, sessions)) {
         case Standing::fenced:
             if (request.want_shut_down) return Standing::shut_down;
             return !request.want_fence &&
@@ -114,7 +116,7 @@ Decision<BrokerHeartbeatResponse> decide(const BrokerHeartbeat& command, const S
 
     Standing next = next_standing(request, broker, state, in.sessions);
     metadata::Records& records = decision.records;
-    if (next != standing_of(broker)) append_transition(state, id, next, records);
+    if (next != standing_of(broker, in.sessions)) append_transition(state, id, next, records);
     metadata::MetadataVersion version = state.metadata_version();
     if (version.supports_directories())
         append_offline_directories(state, broker, request.offline_log_dirs, records);

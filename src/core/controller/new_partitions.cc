@@ -64,21 +64,29 @@ metadata::Partition make(const State& state, const BrokerIds& replicas, BrokerId
 
 }  // namespace
 
+Result<metadata::Partition> assign_manually(const State& state, std::int32_t index,
+                                            const BrokerIds& replicas,
+                                            std::optional<std::size_t> replication_factor) {
+    RETURN_IF_ERROR(check_assignment(state, replicas, replication_factor));
+    BrokerIds isr = active_of(state, replicas);
+    if (isr.empty()) {
+        return bad_assignment(fmt::format(
+            "All brokers specified in the manual partition assignment for partition {} are fenced "
+            "or in controlled shutdown.",
+            index));
+    }
+    return make(state, replicas, std::move(isr));
+}
+
 Result<NewPartitions> assign_manually(const State& state, std::int32_t first,
                                       const std::vector<BrokerIds>& assignments,
                                       std::optional<std::size_t> replication_factor) {
     NewPartitions made{first, {}};
     for (const BrokerIds& replicas : assignments) {
-        RETURN_IF_ERROR(check_assignment(state, replicas, replication_factor));
-        replication_factor = replicas.size();
-        BrokerIds isr = active_of(state, replicas);
-        if (isr.empty()) {
-            return bad_assignment(fmt::format(
-                "All brokers specified in the manual partition assignment for partition {} are "
-                "fenced or in controlled shutdown.",
-                first + static_cast<std::int32_t>(made.partitions.size())));
-        }
-        made.partitions.push_back(make(state, replicas, std::move(isr)));
+        auto index = first + static_cast<std::int32_t>(made.partitions.size());
+        ASSIGN_OR_RETURN(metadata::Partition partition,
+                         assign_manually(state, index, replicas, replication_factor));
+        made.partitions.push_back(std::move(partition));
     }
     return made;
 }

@@ -19,8 +19,12 @@ struct NewPartitions {
     std::vector<metadata::Partition> partitions;
 };
 
-// Replicas that the caller chose, by partition. With `replication_factor` all must have as many.
+// A partition on replicas that the caller chose. With `replication_factor` there must be as many.
 // Error invalid_replica_assignment.
+Result<metadata::Partition> assign_manually(const State& state, std::int32_t index,
+                                            const metadata::BrokerIds& replicas,
+                                            std::optional<std::size_t> replication_factor);
+// Several, from index `first` on.
 Result<NewPartitions> assign_manually(const State& state, std::int32_t first,
                                       const std::vector<metadata::BrokerIds>& assignments,
                                       std::optional<std::size_t> replication_factor);

@@ -33,7 +33,7 @@ void PartitionIndex::add(const PartitionKey& key, const metadata::Partition& par
     for (std::int32_t broker : partition.elr) elr_[broker].insert(key);
     leaders_[partition.leader].insert(key);
     for (const Uuid& directory : partition.directories) {
-        if (!directory.is_reserved()) directories_[directory].insert(key);
+        if (!metadata::is_reserved_directory(directory)) directories_[directory].insert(key);
     }
 }
 

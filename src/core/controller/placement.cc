@@ -134,7 +134,9 @@ auto refuse(std::string message) {
 std::vector<UsableBroker> usable_brokers(const State& state) {
     std::vector<UsableBroker> usable;
     for (const auto& [id, broker] : state.image().brokers) {
-        if (broker->in_controlled_shutdown || !broker->has_uncordoned_directory()) continue;
+        // One that has shut down comes back; one that is about to moves its replicas away.
+        bool leaving = broker->in_controlled_shutdown && !broker->fenced;
+        if (leaving || !broker->has_uncordoned_directory()) continue;
         usable.push_back({id, broker->rack, broker->fenced});
     }
     return usable;

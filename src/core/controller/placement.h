@@ -19,7 +19,7 @@ struct UsableBroker {
     std::optional<std::string> rack;
     bool fenced = false;
 };
-// Registered, with a directory that is not cordoned and not shutting down.
+// Registered, with a directory that is not cordoned, and not about to shut down.
 std::vector<UsableBroker> usable_brokers(const State& state);
 
 // Replicas for `partitions` partitions: leaders spread over the brokers, replicas of a partition

@@ -47,7 +47,7 @@ std::optional<std::int64_t> Sessions::shutdown_offset(std::int32_t broker) const
 std::int64_t Sessions::lowest_offset(const metadata::Image& image) const {
     std::int64_t lowest = std::numeric_limits<std::int64_t>::max();
     for (const auto& [id, broker] : image.brokers) {
-        if (!broker->is_active() || shutdown_offset(id)) continue;
+        if (broker->fenced || shutdown_offset(id)) continue;
         auto at = brokers_.find(id);
         lowest = std::min(lowest, at == brokers_.end() ? -1 : at->second.metadata_offset);
     }

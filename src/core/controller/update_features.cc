@@ -139,8 +139,11 @@ Result<metadata::VersionedRecord> decide_one(const Update& update, const Feature
         RETURN_IF_ERROR(check_kraft_version(update, upgrade, current));
         return metadata::VersionedRecord{NoOpRecord{}, 0};
     } else {
-        const Feature& feature = *metadata::find_feature(update.feature);
-        Result<> fits = metadata::check_needs(feature, update.max_version_level, proposed);
+        // Level 0, not enabled, is one that anybody supports of any feature.
+        const Feature* feature = metadata::find_feature(update.feature);
+        if (feature == nullptr)
+            return refuse_level(update, fmt::format("Feature {} not found.", update.feature));
+        Result<> fits = metadata::check_needs(*feature, update.max_version_level, proposed);
         if (!fits) return refuse_level(update, fits.error().message);
     }
     return metadata::feature_level_record(update.feature, update.max_version_level);
@@ -210,7 +213,7 @@ Decision<UpdateFeaturesResponse> decide(const UpdateFeatures& command, const Sta
         for (const Update& update : command.request.feature_updates) {
             auto& answer = decision.response.results.emplace_back();
             answer.feature = update.feature;
-            answer.error_message = std::nullopt;
+            answer.error_message = "NONE";  // so Apache answers
         }
     }
     return decision;

@@ -23,6 +23,10 @@ inline constexpr std::int32_t leader_unchanged = -2;
 inline constexpr Uuid migrating_directory{0, 0};
 inline constexpr Uuid unassigned_directory{0, 1};
 inline constexpr Uuid lost_directory{0, 2};
+// The first hundred are set aside, signed as Apache counts.
+inline bool is_reserved_directory(const Uuid& id) {
+    return id.high == 0 && static_cast<std::int64_t>(id.low) < 100;
+}
 
 // After an unclean election the leader tells when it has recovered (KIP-704).
 enum class LeaderRecovery : std::int8_t { recovered = 0, recovering = 1 };
