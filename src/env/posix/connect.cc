@@ -17,6 +17,14 @@ constexpr Duration head_start = Duration::milliseconds(250);
 
 class Attempt;
 
+// Whether a socket has connected to itself: the kernel picked for it the very port at which nobody
+// listens. It would keep the port from the process that is to listen there.
+bool is_own_end(int fd, const SocketAddress& to) {
+    SocketAddress own;
+    if (getsockname(fd, own.get(), &own.size) != 0) return false;
+    return own.to_address() == to.to_address();
+}
+
 // Finds the addresses of a name on a helper thread. Outlives the attempt if it must.
 class Resolve final : public Job {
   public:
@@ -84,12 +92,17 @@ class Attempt final : public ConnectAttempt, private Timer {
                 last_error_ = errno;
                 continue;
             }
-            set_no_delay(fd->get());
-            if (::connect(fd->get(), to.get(), to.size) == 0) return succeed(*std::move(fd), to);
-            if (errno != EINPROGRESS) {
+            set_options(fd->get());
+            bool connected = ::connect(fd->get(), to.get(), to.size) == 0;
+            if (!connected && errno != EINPROGRESS) {
                 last_error_ = errno;
                 continue;
             }
+            if (connected && is_own_end(fd->get(), to)) {
+                last_error_ = ECONNREFUSED;
+                continue;
+            }
+            if (connected) return succeed(*std::move(fd), to);
             Trial& trial = trials_.emplace_back(*this, *std::move(fd), to);
             ++waiting_;
             loop_.watch(trial.fd.get(), trial);
@@ -109,6 +122,7 @@ class Attempt final : public ConnectAttempt, private Timer {
         int error = 0;
         socklen_t size = sizeof error;
         if (getsockopt(trial.fd.get(), SOL_SOCKET, SO_ERROR, &error, &size) != 0) error = errno;
+        if (error == 0 && is_own_end(trial.fd.get(), trial.to)) error = ECONNREFUSED;
         if (error == 0) {
             loop_.unwatch(trial.fd.get());
             succeed(std::move(trial.fd), trial.to);

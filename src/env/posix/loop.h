@@ -14,6 +14,7 @@
 
 namespace millrace::env::posix {
 
+class BoundAddresses;
 class Workers;
 
 // Gets the events of a descriptor it watches. No coroutine runs while events are handed out.
@@ -45,6 +46,7 @@ class Loop final : public Shard {
         Shards& shards;
         Disk& disk;
         Workers& workers;
+        BoundAddresses& bound_addresses;
     };
     Loop(int id, std::uint64_t seed, Surroundings surroundings);
     ~Loop() override;
@@ -76,6 +78,7 @@ class Loop final : public Shard {
     // What the world itself runs here.
     Scope& root() { return root_; }
     Workers& workers() { return around_.workers; }
+    BoundAddresses& bound_addresses() { return around_.bound_addresses; }
 
     // Edge-triggered, both directions, until the descriptor is closed.
     void watch(int fd, EventTarget& target);

@@ -1,10 +1,11 @@
 #include "env/posix/network.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <fmt/core.h>
-#include <netinet/in.h>
 
 #include "base/log.h"
+#include "env/posix/bound_addresses.h"
 #include "env/posix/connect.h"
 #include "env/posix/socket.h"
 #include "env/posix/system_error.h"
@@ -14,7 +15,6 @@ namespace {
 
 log::Area log_area{"network"};
 
-constexpr int backlog = 1024;
 // Without descriptors or memory for another connection, the next try comes after this long.
 constexpr Duration exhausted_pause = Duration::milliseconds(100);
 constexpr Duration complaint_interval = Duration::seconds(10);
@@ -38,7 +38,9 @@ class Acceptor final : public Listener, private EventTarget, private Timer {
 
     const Address& local() const override { return local_; }
     void close() override {
+        if (!fd_.valid()) return;
         fd_.reset();
+        loop_.bound_addresses().closed(local_);
         stop();
         if (waiting_ != nullptr) finish();
     }
@@ -83,7 +85,7 @@ class Acceptor final : public Listener, private EventTarget, private Timer {
             Descriptor fd(
                 ::accept4(fd_.get(), peer.get(), &peer.size, SOCK_NONBLOCK | SOCK_CLOEXEC));
             if (fd.valid()) {
-                set_no_delay(fd.get());
+                set_options(fd.get());
                 operation.result = std::make_unique<Socket>(loop_, std::move(fd), peer);
                 return true;
             }
@@ -131,27 +133,16 @@ class TcpNetwork final : public Network {
             return listen_on(any_address(AF_INET, address.port), address);
         }
         ASSIGN_OR_RETURN(std::vector<SocketAddress> found, resolve(address));
-        return listen_on(found.front(), address);
+        // Java's preference, whatever the system's: a name as localhost is IPv4 first.
+        auto v4 = std::ranges::find(found, AF_INET, &SocketAddress::family);
+        return listen_on(v4 != found.end() ? *v4 : found.front(), address);
     }
 
   private:
     Result<std::unique_ptr<Listener>> listen_on(SocketAddress to, const Address& named) {
-        ASSIGN_OR_RETURN(Descriptor fd, open_socket(to.family()));
-        int on = 1;
-        int off = 0;
-        setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-        setsockopt(fd.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
-        if (named.host.empty() && to.family() == AF_INET6) {
-            setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
-        }
-        if (::bind(fd.get(), to.get(), to.size) != 0 || ::listen(fd.get(), backlog) != 0) {
-            return network_failure(fmt::format("listening on {}", named.to_string()), errno);
-        }
-        SocketAddress bound;
-        if (getsockname(fd.get(), bound.get(), &bound.size) != 0) {
-            return network_failure(fmt::format("listening on {}", named.to_string()), errno);
-        }
-        return std::make_unique<Acceptor>(loop_, std::move(fd), bound.to_address());
+        bool both_families = named.host.empty() && to.family() == AF_INET6;
+        ASSIGN_OR_RETURN(Descriptor fd, loop_.bound_addresses().listen(to, both_families));
+        return std::make_unique<Acceptor>(loop_, std::move(fd), to.to_address());
     }
     bool begin(ConnectOperation& operation) override { return begin_connect(loop_, operation); }
     void give_up(ConnectOperation& operation) override {

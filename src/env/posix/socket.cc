@@ -61,9 +61,10 @@ Result<Descriptor> open_socket(int family) {
     return fd;
 }
 
-void set_no_delay(int fd) {
+void set_options(int fd) {
     int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
 }
 
 Socket::Socket(Loop& loop, Descriptor fd, const SocketAddress& peer)
@@ -182,6 +183,11 @@ bool Socket::advance(WriteOperation& operation) {
             sent_now += static_cast<std::uint64_t>(sent);
         } else if (sent == -EAGAIN) {
             writable_ = false;
+        } else if (sent == -EIO && range != nullptr) {
+            // The device has failed, not the peer: whoever owns the file has to know.
+            operation.result =
+                storage_failure(fmt::format("sending a file to {}", peer_.to_string()), EIO);
+            return true;
         } else if (sent != -EINTR) {
             operation.result = network_failure(fmt::format("writing to {}", peer_.to_string()),
                                                static_cast<int>(-sent));
@@ -283,7 +289,11 @@ void Socket::give_up(WriteOperation& operation) {
 }
 
 void Socket::shutdown_write() {
-    if (fd_.valid()) ::shutdown(fd_.get(), SHUT_WR);
+    if (!fd_.valid()) return;
+    ::shutdown(fd_.get(), SHUT_WR);
+    // A write that still waits for room learns now that there will be none.
+    writable_ = true;
+    go_on();
 }
 
 void Socket::close() {

@@ -9,9 +9,11 @@ namespace millrace::env::posix {
 
 class File;
 
-// A new TCP socket: nonblocking, without delay for small writes.
+// A new TCP socket, nonblocking.
 Result<Descriptor> open_socket(int family);
-void set_no_delay(int fd);
+// What each connection has: no delay for small writes, and probes that find out in the end that a
+// silent peer is gone.
+void set_options(int fd);
 
 // A TCP connection. Each operation tries the system call first; epoll learns of the descriptor
 // when for the first time it would block.

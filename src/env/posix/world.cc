@@ -87,6 +87,8 @@ World::World(Options options) : options_(std::move(options)) {
     pthread_sigmask(SIG_BLOCK, &blocked, &mask_before_);
     // sendfile() has no flag to say that a peer which has gone is no reason to die.
     signal(SIGPIPE, SIG_IGN);
+    // A file that may not grow any further is a failed write like any other.
+    signal(SIGXFSZ, SIG_IGN);
     if (options_.timestamp_log) log_to_stderr();
     if (options_.shards == 0) options_.shards = static_cast<int>(usable_cores().size());
     if (options_.seed == 0) options_.seed = kernel_seed();
@@ -94,7 +96,7 @@ World::World(Options options) : options_(std::move(options)) {
     workers_ = std::make_unique<Workers>(options_.helper_threads);
     Random seeds(options_.seed);
     for (int id = 0; id < options_.shards; ++id) {
-        Loop::Surroundings around{*this, disk_, *workers_};
+        Loop::Surroundings around{*this, disk_, *workers_, bound_addresses_};
         loops_.push_back(std::make_unique<Loop>(id, seeds.next(), around));
     }
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/task.h"
+#include "env/posix/bound_addresses.h"
 #include "env/posix/disk.h"
 #include "env/posix/loop.h"
 #include "env/posix/workers.h"
@@ -44,6 +45,7 @@ class World final : private Shards {
     Options options_;
     sigset_t mask_before_;
     posix::Disk disk_;
+    BoundAddresses bound_addresses_;
     std::unique_ptr<Workers> workers_;
     std::vector<std::unique_ptr<Loop>> loops_;
 };
