@@ -106,7 +106,7 @@ STD = (r"\bstd::(?:jthread|thread|this_thread|async|mutex|shared_mutex|recursive
        r"|timed_mutex|condition_variable\w*|lock_guard|unique_lock|scoped_lock|shared_lock"
        r"|counting_semaphore|binary_semaphore|latch|barrier|call_once|random_device|mt19937\w*"
        r"|default_random_engine|chrono::\w+_clock)\b")
-ALONE = ("time gettimeofday clock_gettime localtime gmtime localtime_r gmtime_r rand srand random"
+ALONE = ("time gettimeofday clock_gettime localtime gmtime localtime_r gmtime_r rand srand"
          " getrandom usleep nanosleep sleep socket accept4 pread pwrite preadv pwritev preadv2"
          " pwritev2 fsync fdatasync sendfile epoll_\\w+ pthread_\\w+ fork fopen").split()
 # Words that methods have too: the system's are those behind a bare `::`.
