@@ -74,8 +74,8 @@ def configs_page(schema: Path) -> str:
         table([*columns, "Meaning"],
               config_rows(read_table(folder / "client_metrics_configs.tsv"), mode=False)),
         "## Clients\nFor Millrace's client, and so for `--command-config` and its like of the "
-        "tools. Keys of Java's client that have nothing to act on here are taken and ignored, with a "
-        "warning where their value would have changed what is sent or read.\n",
+        "tools. Keys of Java's client that have nothing to act on here are taken and ignored, with "
+        "a warning where their value would have changed what is sent or read.\n",
         table([*columns, "Meaning"],
               config_rows(read_table(folder / "client_configs.tsv"), mode=False)),
         *(f"### {title}\n\n" + table([*columns, "Meaning"],
