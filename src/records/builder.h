@@ -55,6 +55,8 @@ class BatchBuilder {
     Timestamp max_timestamp() const { return max_timestamp_; }
     // Size of the batch so far without compression.
     std::size_t size() const;
+    // Room for a batch of this size, so that it does not move as it grows.
+    void reserve(std::size_t size) { buffer_.reserve(size); }
     // Most that one more record may add to size().
     static std::size_t record_size_bound(std::optional<Bytes> key, std::optional<Bytes> value,
                                          std::span<const RecordHeader> headers = {});
