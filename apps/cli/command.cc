@@ -1,0 +1,36 @@
+#include "cli/command.h"
+
+#include "cli/commands.h"
+
+namespace millrace::cli {
+
+namespace {
+
+constexpr const Command* all[] = {
+    &tools::broker_api_versions,
+    &tools::cluster,
+    &tools::configs,
+    &tools::console_consumer,
+    &tools::console_producer,
+    &tools::consumer_groups,
+    &tools::delete_records,
+    &tools::features,
+    &tools::get_offsets,
+    &tools::groups,
+    &tools::log_dirs,
+    &tools::metadata_quorum,
+    &tools::topics,
+};
+
+}  // namespace
+
+std::span<const Command* const> commands() { return all; }
+
+const Command* find_command(std::string_view name) {
+    for (const Command* command : all) {
+        if (command->name == name) return command;
+    }
+    return nullptr;
+}
+
+}  // namespace millrace::cli

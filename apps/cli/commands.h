@@ -1,0 +1,22 @@
+#pragma once
+
+#include "cli/command.h"
+
+// One declaration a tool; each is defined in the file of its name.
+namespace millrace::cli::tools {
+
+extern const Command broker_api_versions;
+extern const Command cluster;
+extern const Command configs;
+extern const Command console_consumer;
+extern const Command console_producer;
+extern const Command consumer_groups;
+extern const Command delete_records;
+extern const Command features;
+extern const Command get_offsets;
+extern const Command groups;
+extern const Command log_dirs;
+extern const Command metadata_quorum;
+extern const Command topics;
+
+}  // namespace millrace::cli::tools

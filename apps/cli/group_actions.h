@@ -1,0 +1,35 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/task.h"
+#include "client/admin.h"
+#include "client/admin_groups.h"
+
+namespace millrace::cli {
+
+class Arguments;
+class Output;
+
+// What kafka-consumer-groups does, but for listing: each an AdminTool (connect.h).
+Task<Result<>> describe_consumer_groups(client::Admin& admin, const Arguments& arguments,
+                                        Output& output);
+Task<Result<>> delete_consumer_groups(client::Admin& admin, const Arguments& arguments,
+                                      Output& output);
+Task<Result<>> delete_offsets(client::Admin& admin, const Arguments& arguments, Output& output);
+Task<Result<>> reset_offsets(client::Admin& admin, const Arguments& arguments, Output& output);
+
+// Groups of consumers: of type consumer, and classic ones whose protocol is consumer or none.
+Task<Result<std::vector<client::GroupListing>>> list_consumer_groups(client::Admin& admin,
+                                                                     client::GroupFilter filter,
+                                                                     Output& output);
+// --group, or with --all-groups all.
+Task<Result<std::vector<std::string>>> chosen_groups(client::Admin& admin,
+                                                     const Arguments& arguments, Output& output);
+// The partitions of --topic: "t:0,2" those, "t" all of it.
+Task<Result<std::vector<client::TopicPartition>>> chosen_partitions(client::Admin& admin,
+                                                                    const Arguments& arguments);
+
+}  // namespace millrace::cli

@@ -1,0 +1,280 @@
+#include <algorithm>
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <fmt/format.h>
+#include <set>
+
+#include "cli/arguments.h"
+#include "cli/connect.h"
+#include "cli/group_actions.h"
+#include "cli/group_report.h"
+#include "cli/output.h"
+#include "cli/reset_plan.h"
+#include "cli/times.h"
+#include "client/admin_group_offsets.h"
+#include "client/admin_offsets.h"
+#include "client/admin_topics.h"
+#include "env/shard.h"
+
+namespace millrace::cli {
+
+namespace {
+
+namespace json = boost::json;
+
+using client::TopicPartition;
+using Offsets = std::map<TopicPartition, std::int64_t>;
+
+// Works out where the groups of one command are to go on, and commits it where that is asked for.
+class Reset {
+  public:
+    Reset(client::Admin& admin, const Arguments& arguments, Output& output)
+        : admin_(admin), arguments_(arguments), output_(output) {}
+
+    Task<Result<std::vector<ResetRow>>> group(std::string id) {
+        ASSIGN_OR_CO_RETURN(Offsets offsets, co_await wanted(id));
+        if (arguments_.has("execute") && !offsets.empty()) {
+            std::map<TopicPartition, client::CommittedOffset> commits;
+            for (const auto& [partition, offset] : offsets) commits[partition].offset = offset;
+            auto outcomes = co_await client::alter_group_offsets(admin_, id, std::move(commits));
+            for (auto& [partition, outcome] : outcomes) {
+                if (!outcome) co_return fail(std::move(outcome).error());
+            }
+        }
+        std::vector<ResetRow> rows;
+        for (const auto& [partition, offset] : offsets) rows.push_back({id, partition, offset});
+        co_return rows;
+    }
+
+  private:
+    Task<Result<Offsets>> wanted(const std::string& id) {
+        if (arguments_.has("from-file")) co_return co_await from_file(id);
+        ASSIGN_OR_CO_RETURN(Offsets committed, co_await committed_offsets(id));
+        std::vector<TopicPartition> partitions;
+        if (arguments_.has("all-topics")) {
+            for (const auto& [partition, offset] : committed) partitions.push_back(partition);
+        } else {
+            ASSIGN_OR_CO_RETURN(partitions, co_await chosen_partitions(admin_, arguments_));
+        }
+        CO_RETURN_IF_ERROR(co_await check_partitions(partitions));
+        if (arguments_.has("to-offset")) {
+            Offsets same;
+            for (const auto& one : partitions) {
+                same[one] = arguments_.number("to-offset").value_or(0);
+            }
+            co_return co_await within_log(std::move(same));
+        }
+        if (arguments_.has("to-earliest")) {
+            co_return co_await listed(partitions, client::offset_at::earliest);
+        }
+        if (arguments_.has("to-latest")) {
+            co_return co_await listed(partitions, client::offset_at::latest);
+        }
+        if (arguments_.has("shift-by")) co_return co_await shifted(partitions, committed);
+        if (arguments_.has("to-current")) co_return co_await current(partitions, committed);
+        ASSIGN_OR_CO_RETURN(Timestamp time, reset_time());
+        co_return co_await at_time(partitions, time);
+    }
+
+    Result<Timestamp> reset_time() const {
+        if (arguments_.has("to-datetime")) return parse_date_time(arguments_.text("to-datetime"));
+        ASSIGN_OR_RETURN(std::int64_t back, parse_duration(arguments_.text("by-duration")));
+        return admin_.shard().wall_ms() - back;
+    }
+
+    Task<Result<Offsets>> committed_offsets(const std::string& id) {
+        ASSIGN_OR_CO_RETURN(auto outcomes,
+                            co_await client::list_group_offsets(admin_, id, std::nullopt));
+        Offsets offsets;
+        for (auto& [partition, offset] : outcomes) {
+            if (!offset) co_return fail(std::move(offset).error());
+            offsets[partition] = offset->offset;
+        }
+        co_return offsets;
+    }
+
+    // They exist and have leaders.
+    Task<Result<>> check_partitions(const std::vector<TopicPartition>& partitions) {
+        std::set<std::string> topics;
+        for (const auto& partition : partitions) topics.insert(partition.topic);
+        std::vector<std::string> names(topics.begin(), topics.end());
+        auto described = co_await client::describe_topics(admin_, std::move(names));
+        std::vector<std::string> missing;
+        std::vector<std::string> leaderless;
+        for (const auto& partition : partitions) {
+            auto& topic = described.at(partition.topic);
+            if (!topic && topic.error().code != ErrorCode::unknown_topic_or_partition) {
+                co_return fail(topic.error());
+            }
+            auto index = static_cast<std::size_t>(partition.partition);
+            if (!topic || partition.partition < 0 || index >= topic->partitions.size()) {
+                missing.push_back(to_string(partition));
+            } else if (topic->partitions[index].leader < 0) {
+                leaderless.push_back(to_string(partition));
+            }
+        }
+        if (!missing.empty()) {
+            co_return fail(
+                ErrorCode::unknown_topic_or_partition,
+                fmt::format("The partitions \"{}\" do not exist", fmt::join(missing, ",")));
+        }
+        if (!leaderless.empty()) {
+            co_return fail(
+                ErrorCode::leader_not_available,
+                fmt::format("The partitions \"{}\" have no leader", fmt::join(leaderless, ",")));
+        }
+        co_return Result<>();
+    }
+
+    Task<Result<Offsets>> listed(const std::vector<TopicPartition>& partitions, std::int64_t time) {
+        Offsets offsets;
+        if (partitions.empty()) co_return offsets;
+        Offsets asked;
+        for (const auto& partition : partitions) asked[partition] = time;
+        auto outcomes = co_await client::list_offsets(admin_, std::move(asked));
+        for (auto& [partition, offset] : outcomes) {
+            if (!offset) co_return fail(std::move(offset).error());
+            offsets[partition] = offset->offset;
+        }
+        co_return offsets;
+    }
+
+    // Moves offsets that the log does not have to its nearer end.
+    Task<Result<Offsets>> within_log(Offsets offsets) {
+        std::vector<TopicPartition> partitions;
+        for (const auto& [partition, offset] : offsets) partitions.push_back(partition);
+        ASSIGN_OR_CO_RETURN(Offsets first,
+                            co_await listed(partitions, client::offset_at::earliest));
+        ASSIGN_OR_CO_RETURN(Offsets last, co_await listed(partitions, client::offset_at::latest));
+        for (auto& [partition, offset] : offsets) {
+            std::int64_t nearest = std::clamp(offset, first.at(partition),
+                                              std::max(first.at(partition), last.at(partition)));
+            if (nearest == offset) continue;
+            output_.error(fmt::format(
+                "New offset ({}) is {} than {} offset for topic partition "
+                "{}. Value will be set to {}",
+                offset, offset < nearest ? "lower" : "higher",
+                offset < nearest ? "earliest" : "latest", to_string(partition), nearest));
+            offset = nearest;
+        }
+        co_return offsets;
+    }
+
+    Task<Result<Offsets>> shifted(const std::vector<TopicPartition>& partitions,
+                                  const Offsets& committed) {
+        std::int64_t by = arguments_.number("shift-by").value_or(0);
+        Offsets offsets;
+        for (const auto& partition : partitions) {
+            auto found = committed.find(partition);
+            if (found == committed.end()) {
+                co_return misuse(
+                    fmt::format("Cannot shift offset for partition {} since there is "
+                                "no current committed offset",
+                                to_string(partition)));
+            }
+            if (__builtin_add_overflow(found->second, by, &offsets[partition])) {
+                co_return misuse(fmt::format("--shift-by {} is beyond all offsets", by));
+            }
+        }
+        co_return co_await within_log(std::move(offsets));
+    }
+
+    // What is committed; the end of the log where nothing is.
+    Task<Result<Offsets>> current(const std::vector<TopicPartition>& partitions,
+                                  const Offsets& committed) {
+        Offsets offsets;
+        std::vector<TopicPartition> others;
+        for (const auto& partition : partitions) {
+            auto found = committed.find(partition);
+            if (found == committed.end()) {
+                others.push_back(partition);
+            } else {
+                offsets[partition] = found->second;
+            }
+        }
+        ASSIGN_OR_CO_RETURN(Offsets ends, co_await listed(others, client::offset_at::latest));
+        offsets.merge(ends);
+        co_return offsets;
+    }
+
+    // The first record from the time on; the end of the log where there is none.
+    Task<Result<Offsets>> at_time(const std::vector<TopicPartition>& partitions, Timestamp time) {
+        ASSIGN_OR_CO_RETURN(Offsets offsets, co_await listed(partitions, time));
+        std::vector<TopicPartition> without;
+        for (const auto& [partition, offset] : offsets) {
+            if (offset >= 0) continue;
+            without.push_back(partition);
+            output_.error(
+                fmt::format("\nWarn: Partition {} from topic {} is empty. Falling back "
+                            "to latest known offset.",
+                            partition.partition, partition.topic));
+        }
+        ASSIGN_OR_CO_RETURN(Offsets ends, co_await listed(without, client::offset_at::latest));
+        for (const auto& [partition, offset] : ends) offsets[partition] = offset;
+        co_return offsets;
+    }
+
+    Task<Result<Offsets>> from_file(const std::string& id) {
+        std::string_view path = arguments_.text("from-file");
+        ASSIGN_OR_CO_RETURN(std::string text, read_named_file(admin_.shard(), path));
+        auto groups = arguments_.all("group");
+        ASSIGN_OR_CO_RETURN(ResetPlan plan,
+                            parse_reset_plan(path, text, groups.size() == 1 ? groups[0] : ""));
+        auto found = plan.find(id);
+        if (found == plan.end()) {
+            output_.error(fmt::format("\nError: No reset plan for group {} found", id));
+            co_return Offsets();
+        }
+        co_return co_await within_log(found->second);
+    }
+
+    client::Admin& admin_;
+    const Arguments& arguments_;
+    Output& output_;
+};
+
+void report(const std::vector<ResetRow>& rows, bool any_group, const Arguments& arguments,
+            Output& output) {
+    if (arguments.as_json()) {
+        json::array documents;
+        for (const ResetRow& row : rows) {
+            documents.push_back(json::object{{"group", row.group},
+                                             {"topic", row.partition.topic},
+                                             {"partition", row.partition.partition},
+                                             {"new_offset", row.offset}});
+        }
+        output.json(json::object{{"executed", arguments.has("execute")},
+                                 {"offsets", std::move(documents)}});
+    } else if (arguments.has("export")) {
+        print_reset_csv(rows, arguments.all("group").size() != 1, output);
+    } else {
+        print_reset(rows, any_group, output);
+    }
+}
+
+}  // namespace
+
+Task<Result<>> reset_offsets(client::Admin& admin, const Arguments& arguments, Output& output) {
+    ASSIGN_OR_CO_RETURN(auto ids, co_await chosen_groups(admin, arguments, output));
+    bool any_group = !ids.empty();
+    auto groups = co_await client::describe_groups(admin, std::move(ids));
+    std::vector<ResetRow> rows;
+    for (auto& [id, group] : groups) {
+        bool missing = !group && group.error().code == ErrorCode::group_id_not_found;
+        if (!group && !missing) co_return fail(std::move(group).error());
+        if (group && group->state != "Empty" && group->state != "Dead") {
+            output.error(
+                fmt::format("\nError: Assignments can only be reset if the group '{}' is "
+                            "inactive, but the current state is {}.",
+                            id, group->state));
+            continue;
+        }
+        Reset reset(admin, arguments, output);
+        ASSIGN_OR_CO_RETURN(auto of_group, co_await reset.group(id));
+        rows.insert(rows.end(), of_group.begin(), of_group.end());
+    }
+    report(rows, any_group, arguments, output);
+    co_return Result<>();
+}
+
+}  // namespace millrace::cli
