@@ -4,13 +4,11 @@
 #include <fmt/core.h>
 
 #include "client/log.h"
+#include "client/software.h"
 #include "protocol/api.h"
 
 namespace millrace::client {
 namespace {
-
-constexpr std::string_view software_name = "millrace";
-constexpr std::string_view software_version = "0.1.0";
 
 std::string_view name_of_api(ApiKey key) {
     const ApiInfo* api = find_api(key);
