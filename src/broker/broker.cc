@@ -190,6 +190,7 @@ Task<Result<>> Broker::stop() {
     co_await on_all([this, patience](env::Shard& there) -> Task<void> {
         auto& front = *fronts_[static_cast<std::size_t>(there.id())];
         co_await front.server.stop(there.now() + patience);
+        co_await front.controllers.close();
     });
     co_await lifecycle_->stop();
     co_await checkpoints_->stop();

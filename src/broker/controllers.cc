@@ -54,6 +54,19 @@ Task<void> Controllers::auto_create(std::vector<std::string> topics) {
     }
 }
 
+void Controllers::auto_create_later(std::vector<std::string> topics) {
+    constexpr std::size_t most_being_made = 100;
+    std::erase_if(topics, [&](const std::string& name) {
+        return being_made_.size() >= most_being_made || !being_made_.insert(name).second;
+    });
+    if (!topics.empty()) scope_.spawn(create_and_forget(std::move(topics)));
+}
+
+Task<void> Controllers::create_and_forget(std::vector<std::string> topics) {
+    co_await auto_create(topics);
+    for (const std::string& name : topics) being_made_.erase(name);
+}
+
 Task<quorum::QuorumStatus> Controllers::status() {
     auto ask = [this](env::Shard&) -> Task<quorum::QuorumStatus> { co_return quorum_.status(); };
     co_return co_await env::call_on(shard_, 0, ask);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -16,7 +17,7 @@ class Controllers {
   public:
     Controllers(env::Shard& shard, quorum::MetadataQuorum& quorum, MetadataCache& metadata,
                 const config::BrokerConfig& config)
-        : shard_(shard), quorum_(quorum), metadata_(metadata), config_(config) {}
+        : shard_(shard), quorum_(quorum), metadata_(metadata), config_(config), scope_(shard) {}
 
     // The controller's answer to a command, when its records are committed and this shard's image
     // shows them. not_controller when there is no active controller to be reached.
@@ -32,16 +33,25 @@ class Controllers {
     // Makes those of the topics that can be made, with the defaults of this node: internal topics
     // get what their coordinators need. What became of each shows in the image.
     Task<void> auto_create(std::vector<std::string> topics);
+    // The same while the caller goes on. Topics that are being made already are left out, and so
+    // are those beyond a hundred: clients ask again.
+    void auto_create_later(std::vector<std::string> topics);
+    // Ends what goes on.
+    Task<void> close() { return scope_.close(); }
 
     // raft::no_node while nobody leads.
     std::int32_t leader_id() const { return quorum_.leader_id(); }
     Task<quorum::QuorumStatus> status();
 
   private:
+    Task<void> create_and_forget(std::vector<std::string> topics);
+
     env::Shard& shard_;
     quorum::MetadataQuorum& quorum_;
     MetadataCache& metadata_;
     const config::BrokerConfig& config_;
+    std::set<std::string, std::less<>> being_made_;
+    Scope scope_;
 };
 
 }  // namespace millrace::broker

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include "broker/handlers.h"
+#include "broker/log.h"
 #include "protocol/api_versions.h"
 
 namespace millrace::broker {
@@ -20,6 +21,12 @@ net::Reply common_ground(const net::Request& request) {
 }
 
 }  // namespace
+
+net::Reply detail::cannot_be_told(const net::Request& request, const Error& error) {
+    LOG_ERROR("the answer to {} version {} cannot be encoded: {}", request.api->name,
+              request.version, error.message);
+    return {.close = true, .reason = error.message};
+}
 
 Task<net::Reply> Dispatcher::answer(net::Request request) {
     const ApiInfo& api = *request.api;

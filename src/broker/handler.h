@@ -49,6 +49,9 @@ inline constexpr bool is_answer = false;
 template <typename T>
 inline constexpr bool is_answer<Answer<T>> = true;
 
+// A handler has set what the request's version cannot tell: logged as the bug that it is.
+net::Reply cannot_be_told(const net::Request& request, const Error& error);
+
 template <typename Response>
 net::Reply encode(const net::Request& request, Response&& response) {
     if constexpr (is_answer<std::remove_cvref_t<Response>>) {
@@ -60,7 +63,7 @@ net::Reply encode(const net::Request& request, Response&& response) {
     } else {
         Result<Chain> bytes =
             encode_response(request.correlation_id, request.api->key, request.version, response);
-        if (!bytes) return {.close = true, .reason = bytes.error().message};
+        if (!bytes) return cannot_be_told(request, bytes.error());
         return {.bytes = *std::move(bytes)};
     }
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <limits>
 
 #include "records/builder.h"
 #include "records/record.h"
@@ -111,6 +112,15 @@ class RecordRules {
     bool in_sequence_ = true;
 };
 
+// Apache adds the header to this length in 32 bits.
+bool length_overflows(Bytes records) {
+    constexpr std::size_t length_at = 8;
+    constexpr std::int32_t log_overhead = 12;
+    return records.size() >= length_at + sizeof(std::int32_t) &&
+           load_be<std::int32_t>(records.data() + length_at) >
+               std::numeric_limits<std::int32_t>::max() - log_overhead;
+}
+
 // The single batch of the request, from its frame alone.
 std::expected<BatchView, Rejection> only_batch(Bytes records, const ProduceRules& rules) {
     BatchReader reader(records);
@@ -118,7 +128,12 @@ std::expected<BatchView, Rejection> only_batch(Bytes records, const ProduceRules
     if (!batch && batch.error().code == ErrorCode::unsupported_for_message_format)
         return refuse(ErrorCode::invalid_record,
                       fmt::format("Records for {}: {}", rules.partition, batch.error().message));
-    if (!batch) return refuse(std::move(batch).error());
+    if (!batch) {
+        return std::unexpected(Rejection{.error = std::move(batch).error(), .tells_message = true});
+    }
+    if (!*batch && length_overflows(records))
+        return refuse(ErrorCode::unknown_server_error,
+                      fmt::format("A batch for {} claims two gigabytes", rules.partition));
     if (!*batch)
         return refuse(ErrorCode::invalid_record,
                       fmt::format("The {} bytes for {} hold no whole batch; one is needed",
@@ -167,8 +182,8 @@ std::expected<void, Rejection> check_header(const BatchView& batch, const Produc
     return {};
 }
 
-// Everything that can be said without looking at the records, in Apache's order.
-std::expected<BatchView, Rejection> check_batch(Bytes records, const ProduceRules& rules) {
+// What the request is refused for before its partition is looked for.
+std::expected<BatchView, Rejection> check_request(Bytes records, const ProduceRules& rules) {
     auto batch = only_batch(records, rules);
     if (!batch) return batch;
     if (!rules.allow_zstd && batch->codec() == Codec::zstd)
@@ -180,6 +195,16 @@ std::expected<BatchView, Rejection> check_batch(Bytes records, const ProduceRule
         return refuse(
             ErrorCode::transactional_id_authorization_failed,
             fmt::format("A batch for {} is transactional, its request is not", rules.partition));
+    return batch;
+}
+
+// Everything that can be said without looking at the records, in Apache's order.
+std::expected<BatchView, Rejection> check_batch(Bytes records, const ProduceRules& rules) {
+    auto batch = check_request(records, rules);
+    if (!batch) {
+        batch.error().in_request = true;
+        return batch;
+    }
     if (batch->base_offset() != 0)
         return refuse(ErrorCode::invalid_record,
                       fmt::format("A batch for {} begins at offset {}, not at 0", rules.partition,

@@ -62,6 +62,9 @@ struct RecordError {
 struct Rejection {
     Error error;
     std::vector<RecordError> record_errors;
+    // The request was at fault before the log was asked; the client then hears nothing of the log.
+    bool in_request = false;
+    bool tells_message = false;  // Apache sends the message with this one
 };
 
 // Most record errors that a rejection lists: a small compressed batch can hold millions.

@@ -2,6 +2,7 @@
 
 #include "protocol/alter_configs.h"
 
+#include "broker/broker_config_checks.h"
 #include "broker/controllers.h"
 #include "broker/handler.h"
 #include "broker/handlers.h"
@@ -10,18 +11,47 @@
 namespace millrace::broker {
 namespace {
 
+using Resource = AlterConfigsRequest::AlterConfigsResource;
+using Told = AlterConfigsResponse::AlterConfigsResourceResponse;
+
+Told told(const Resource& resource, const Error& error) {
+    return {.error_code = error.code,
+            .error_message = error.message,
+            .resource_type = resource.resource_type,
+            .resource_name = resource.resource_name};
+}
+
+Result<> check(const Resource& resource, const Node& node, const config::BrokerConfig& config) {
+    auto type = static_cast<config::ResourceType>(resource.resource_type);
+    if (type != config::ResourceType::broker) return {};
+    config::ConfigMap next;
+    for (const auto& each : resource.configs) next[each.name] = each.value.value_or("");
+    return check_broker_configs(resource.resource_name, next, node, config);
+}
+
 Task<AlterConfigsResponse> answer(const AlterConfigsRequest& request, const Caller&,
-                                  Controllers& controllers) {
-    auto response = co_await controllers.submit(controller::AlterConfigs{.request = request});
-    if (response) co_return *std::move(response);
-    AlterConfigsResponse failed;
-    for (const auto& resource : request.resources) {
-        failed.responses.push_back({.error_code = response.error().code,
-                                    .error_message = response.error().message,
-                                    .resource_type = resource.resource_type,
-                                    .resource_name = resource.resource_name});
+                                  const Node& node, Controllers& controllers,
+                                  const config::BrokerConfig& config) {
+    AlterConfigsResponse response;
+    AlterConfigsRequest for_controller{.validate_only = request.validate_only};
+    for (const Resource& resource : request.resources) {
+        Result<> fine = check(resource, node, config);
+        if (fine) {
+            for_controller.resources.push_back(resource);
+        } else {
+            response.responses.push_back(told(resource, fine.error()));
+        }
     }
-    co_return failed;
+    controller::AlterConfigs command{.request = for_controller};
+    auto decided = co_await controllers.submit(std::move(command));
+    if (decided) {
+        for (auto& each : decided->responses) response.responses.push_back(std::move(each));
+    } else {
+        for (const Resource& resource : for_controller.resources) {
+            response.responses.push_back(told(resource, decided.error()));
+        }
+    }
+    co_return response;
 }
 
 }  // namespace

@@ -32,7 +32,7 @@ void add(DescribeClusterResponse& response, const Registration& registration,
 Task<DescribeClusterResponse> answer(const DescribeClusterRequest& request, const Caller& caller,
                                      const Node& node, MetadataCache& cache,
                                      Controllers& controllers) {
-    DescribeClusterResponse response{.endpoint_type = request.endpoint_type};
+    DescribeClusterResponse response;
     bool controller = caller.peer().listener->is_controller;
     std::int8_t here = controller ? controllers_endpoint : brokers_endpoint;
     if (request.endpoint_type != here) {
@@ -44,6 +44,7 @@ Task<DescribeClusterResponse> answer(const DescribeClusterRequest& request, cons
                                        : "The endpoint type is not known.";
         co_return response;
     }
+    response.endpoint_type = request.endpoint_type;
     metadata::ImagePtr image = cache.image();
     response.cluster_id = node.cluster_id;
     const std::string& listener = caller.peer().listener->name;

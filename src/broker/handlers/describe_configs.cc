@@ -43,8 +43,7 @@ Result<std::vector<Described>> describe(const Asked& asked, const metadata::Imag
         case ResourceType::topic:
             RETURN_IF_ERROR(metadata::validate_topic_name(name));
             if (image.topics.find(std::string_view(name)) == nullptr) {
-                return fail(ErrorCode::unknown_topic_or_partition,
-                            std::string(meaning_of(ErrorCode::unknown_topic_or_partition)));
+                return fail(ErrorCode::unknown_topic_or_partition);
             }
             return config::describe_topic(config, image.topic_configs(name));
         case ResourceType::broker:
@@ -78,6 +77,7 @@ void add(Described& each, const DescribeConfigsRequest& request, Told& told) {
     config.config_source = static_cast<std::int8_t>(each.source);
     config.is_sensitive = each.sensitive;
     config.config_type = static_cast<std::int8_t>(each.type);
+    config.documentation = std::nullopt;
     if (request.include_documentation) config.documentation = std::string(each.documentation);
     if (!request.include_synonyms) return;
     for (config::Synonym& synonym : each.synonyms) {
@@ -104,7 +104,8 @@ Task<DescribeConfigsResponse> answer(const DescribeConfigsRequest& request, cons
         }
         for (Described& each : *described) {
             const auto& keys = asked.configuration_keys;
-            bool wanted = !keys || std::ranges::find(*keys, each.name) != keys->end();
+            bool wanted =
+                !keys || keys->empty() || std::ranges::find(*keys, each.name) != keys->end();
             if (wanted) add(each, request, told);
         }
     }

@@ -38,9 +38,10 @@ Task<DescribeProducersResponse> answer(const DescribeProducersRequest& request, 
         answered.name = topic.name;
         for (std::int32_t index : topic.partition_indexes) {
             if (known == nullptr || known->partition(index) == nullptr) {
-                answered.partitions.push_back(
-                    {.partition_index = index,
-                     .error_code = ErrorCode::unknown_topic_or_partition});
+                Told& told = answered.partitions.emplace_back();
+                told.partition_index = index;
+                told.error_code = ErrorCode::unknown_topic_or_partition;
+                if (known == nullptr) told.error_message = meaning_of(told.error_code);
                 continue;
             }
             TopicIdPartition id{known->id, index};

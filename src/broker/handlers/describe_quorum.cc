@@ -24,7 +24,6 @@ bool names_the_metadata_log(const DescribeQuorumRequest& request) {
 
 Response unknown_partitions(const DescribeQuorumRequest& request) {
     Response response;
-    response.error_message = std::nullopt;
     for (const auto& asked : request.topics) {
         auto& topic = response.topics.emplace_back();
         topic.topic_name = asked.topic_name;
@@ -39,11 +38,11 @@ Response unknown_partitions(const DescribeQuorumRequest& request) {
 }
 
 std::vector<Response::ReplicaState> describe(
-    const std::vector<quorum::QuorumStatus::Replica>& replicas) {
+    const std::vector<quorum::QuorumStatus::Replica>& replicas, std::int16_t version) {
     std::vector<Response::ReplicaState> described;
     for (const auto& each : replicas) {
         described.push_back({.replica_id = each.key.id,
-                             .replica_directory_id = each.key.directory,
+                             .replica_directory_id = version < 2 ? Uuid() : each.key.directory,
                              .log_end_offset = each.log_end,
                              .last_fetch_timestamp = each.last_fetch,
                              .last_caught_up_timestamp = each.last_caught_up});
@@ -56,7 +55,6 @@ Task<Response> answer(const DescribeQuorumRequest& request, const Caller& caller
     if (!names_the_metadata_log(request)) co_return unknown_partitions(request);
     quorum::QuorumStatus status = co_await controllers.status();
     Response response;
-    response.error_message = std::nullopt;
     if (status.leader != node.id) {
         response.error_code = ErrorCode::not_leader_or_follower;
         response.error_message = meaning_of(ErrorCode::not_leader_or_follower);
@@ -65,12 +63,11 @@ Task<Response> answer(const DescribeQuorumRequest& request, const Caller& caller
     auto& topic = response.topics.emplace_back();
     topic.topic_name = metadata::cluster_metadata_topic;
     auto& partition = topic.partitions.emplace_back();
-    partition.error_message = std::nullopt;
     partition.leader_id = status.leader;
     partition.leader_epoch = status.epoch;
     partition.high_watermark = status.high_watermark;
-    partition.current_voters = describe(status.voters);
-    partition.observers = describe(status.observers);
+    partition.current_voters = describe(status.voters, caller.version());
+    partition.observers = describe(status.observers, caller.version());
     if (caller.version() < 2) co_return response;
     for (const raft::Voter& voter : status.voter_endpoints) {
         auto& told = response.nodes.emplace_back();

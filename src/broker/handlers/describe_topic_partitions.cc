@@ -47,8 +47,29 @@ Response::DescribeTopicPartitionsResponsePartition describe(const metadata::Imag
             .offline_replicas = offline_replicas(image, partition)};
 }
 
+// A cursor has to point into one of the topics asked for.
+bool is_cursor_valid(const DescribeTopicPartitionsRequest& request) {
+    if (!request.cursor) return true;
+    bool among =
+        request.topics.empty() || std::ranges::any_of(request.topics, [&](const auto& topic) {
+            return topic.name == request.cursor->topic_name;
+        });
+    return among && request.cursor->partition_index >= 0;
+}
+
+Response refuse(const DescribeTopicPartitionsRequest& request, ErrorCode code) {
+    Response response;
+    for (const auto& topic : request.topics) {
+        ToldTopic& told = response.topics.emplace_back();
+        told.name = topic.name;
+        told.error_code = code;
+    }
+    return response;
+}
+
 Task<Response> answer(const DescribeTopicPartitionsRequest& request, const Caller& caller,
                       MetadataCache& cache, const config::BrokerConfig& config) {
+    if (!is_cursor_valid(request)) co_return refuse(request, ErrorCode::invalid_request);
     Response response;
     metadata::ImagePtr image = cache.image();
     std::int32_t room = std::max(
@@ -65,7 +86,7 @@ Task<Response> answer(const DescribeTopicPartitionsRequest& request, const Calle
             continue;
         }
         bool resumed = request.cursor && request.cursor->topic_name == name;
-        std::int32_t from = resumed ? std::max(0, request.cursor->partition_index) : 0;
+        std::int32_t from = resumed ? request.cursor->partition_index : 0;
         told.topic_id = topic->id;
         told.is_internal = metadata::is_internal_topic(name);
         for (auto at = topic->partitions.lower_bound(from); at != topic->partitions.end(); ++at) {

@@ -172,7 +172,7 @@ Task<void> read_until_enough(PartitionRouter& router, std::vector<Item>& items, 
     }
 }
 
-PartitionData describe(Item& item, bool read_committed) {
+PartitionData describe(Item& item, bool read_committed, std::int16_t version) {
     Fetched& result = item.result;
     PartitionData data{.partition_index = item.target->partition,
                        .error_code = result.error,
@@ -183,9 +183,12 @@ PartitionData describe(Item& item, bool read_committed) {
         data.diverging_epoch = {.epoch = result.diverging->epoch,
                                 .end_offset = result.diverging->end_offset};
     }
-    if (result.leader_epoch >= 0) {
+    bool tells_leader = version >= 16 && (result.error == ErrorCode::not_leader_or_follower ||
+                                          result.error == ErrorCode::fenced_leader_epoch);
+    if (tells_leader) {
         data.current_leader = {.leader_id = result.leader_id, .leader_epoch = result.leader_epoch};
     }
+    if (is_readable(item)) data.aborted_transactions = std::nullopt;
     if (read_committed && result.aborted) {
         auto& aborted = data.aborted_transactions.emplace();
         for (const auto& each : *result.aborted) {
@@ -208,7 +211,9 @@ bool is_news(FetchTarget& target, const Fetched& result) {
     return news;
 }
 
-Response build(FetchPlan& plan, std::vector<Item>& items, bool by_id, bool read_committed) {
+Response build(FetchPlan& plan, std::vector<Item>& items, bool read_committed,
+               std::int16_t version) {
+    bool by_id = version >= 13;
     Response response{.session_id = plan.session_id()};
     std::vector<FetchTarget*> served;
     for (Item& item : items) {
@@ -222,7 +227,7 @@ Response build(FetchPlan& plan, std::vector<Item>& items, bool by_id, bool read_
         if (!same) {
             response.responses.push_back({.topic = target.topic, .topic_id = target.topic_id});
         }
-        response.responses.back().partitions.push_back(describe(item, read_committed));
+        response.responses.back().partitions.push_back(describe(item, read_committed, version));
     }
     if (plan.session) plan.session->rotate(served);
     return response;
@@ -249,8 +254,9 @@ Task<Answer<Response>> answer(const FetchRequest& request, const Caller& caller,
     };
     Time deadline = caller.request.received + Duration::milliseconds(request.max_wait_ms);
     co_await read_until_enough(router, items, limits, deadline);
-    co_return Answer<Response>{.response = build(plan, items, by_id, limits.read_committed),
-                               .keep = std::move(shared)};
+    co_return Answer<Response>{
+        .response = build(plan, items, limits.read_committed, caller.version()),
+        .keep = std::move(shared)};
 }
 
 }  // namespace

@@ -58,8 +58,6 @@ Task<FindCoordinatorResponse> answer(const FindCoordinatorRequest& request, cons
             told.push_back(
                 refused(key, ErrorCode::invalid_request,
                         "This node coordinates groups only, not transactions or shares."));
-        } else if (key.empty()) {
-            told.push_back(refused(key, ErrorCode::invalid_group_id, "A group id is not empty."));
         } else {
             told.push_back(find(key, *image, caller.peer().listener->name));
         }
@@ -72,6 +70,7 @@ Task<FindCoordinatorResponse> answer(const FindCoordinatorRequest& request, cons
     Told& only = told.front();
     response.error_code = only.error_code;
     response.error_message = only.error_message;
+    if (only.error_code == ErrorCode::none) response.error_message = name_of(ErrorCode::none);
     response.node_id = only.node_id;
     response.host = only.host;
     response.port = only.port;

@@ -3,10 +3,12 @@
 
 #include "protocol/incremental_alter_configs.h"
 
+#include "broker/broker_config_checks.h"
 #include "broker/controllers.h"
 #include "broker/handler.h"
 #include "broker/handlers.h"
 #include "broker/logger_configs.h"
+#include "broker/metadata_cache.h"
 #include "config/describe.h"
 #include "core/controller/alter_configs.h"
 
@@ -46,9 +48,18 @@ Result<> alter_loggers(const Resource& resource, std::int32_t node_id, bool vali
     return {};
 }
 
+Result<> check_broker(const Resource& resource, const Node& node, const metadata::Image& image,
+                      const config::BrokerConfig& config) {
+    const config::ConfigMap& current =
+        image.configs_of(config::ResourceType::broker, resource.resource_name);
+    ASSIGN_OR_RETURN(config::ConfigMap next, controller::altered(current, resource));
+    return check_broker_configs(resource.resource_name, next, node, config);
+}
+
 Task<IncrementalAlterConfigsResponse> answer(const IncrementalAlterConfigsRequest& request,
-                                             const Caller&, const Node& node,
-                                             Controllers& controllers) {
+                                             const Caller&, const Node& node, MetadataCache& cache,
+                                             Controllers& controllers,
+                                             const config::BrokerConfig& config) {
     IncrementalAlterConfigsRequest for_controller{.validate_only = request.validate_only};
     IncrementalAlterConfigsResponse response;
     for (const Resource& resource : request.resources) {
@@ -56,6 +67,14 @@ Task<IncrementalAlterConfigsResponse> answer(const IncrementalAlterConfigsReques
         if (type == config::ResourceType::broker_logger) {
             response.responses.push_back(
                 told(resource, alter_loggers(resource, node.id, request.validate_only)));
+            continue;
+        }
+        Result<> fine;
+        if (type == config::ResourceType::broker) {
+            fine = check_broker(resource, node, *cache.image(), config);
+        }
+        if (!fine) {
+            response.responses.push_back(told(resource, fine));
         } else {
             for_controller.resources.push_back(resource);
         }

@@ -66,6 +66,7 @@ Task<ListOffsetsResponse> answer(const ListOffsetsRequest& request, const Caller
                 told = co_await list_one(router, {known->id, asked.partition_index}, asked,
                                          request.isolation_level == 1);
             }
+            if (caller.version() < 4) told.leader_epoch = -1;
             answered.partitions.push_back(std::move(told));
         }
     }

@@ -1,9 +1,12 @@
 // Metadata (key 3): the brokers, and the topics that were asked for with their partitions' leaders.
 //
 // Topics are named or, from version 10, given by id; null (empty in version 0) means all. A name
-// that does not exist is created when the client allows it and auto.create.topics.enable is on.
+// that does not exist is created when the client allows it and auto.create.topics.enable is on;
+// this answer still says that it is unknown, and the client's next one finds it.
 
 #include "protocol/metadata.h"
+
+#include <set>
 
 #include "broker/authorized_operations.h"
 #include "broker/controllers.h"
@@ -54,6 +57,7 @@ Told describe_asked(const metadata::Image& image, const Asked& asked, const Call
         return told;
     }
     told.name = asked.name;
+    if (operations) told.topic_authorized_operations = topic_operations;
     told.is_internal = metadata::is_internal_topic(*asked.name);
     told.error_code = metadata::validate_topic_name(*asked.name)
                           ? ErrorCode::unknown_topic_or_partition
@@ -98,7 +102,7 @@ Task<MetadataResponse> answer(const MetadataRequest& request, const Caller& call
     }
     if (request.allow_auto_topic_creation && config.auto_create_topics_enable()) {
         std::vector<std::string> missing = missing_topics(*cache.image(), request);
-        if (!missing.empty()) co_await controllers.auto_create(std::move(missing));
+        controllers.auto_create_later(std::move(missing));
     }
     metadata::ImagePtr image = cache.image();
     const std::string& listener = caller.peer().listener->name;
@@ -121,7 +125,10 @@ Task<MetadataResponse> answer(const MetadataRequest& request, const Caller& call
             response.topics.push_back(describe(*image, *topic, caller, operations));
         }
     } else {
+        std::set<std::pair<Uuid, std::string_view>> told;
         for (const Asked& asked : *request.topics) {
+            std::string_view name = asked.topic_id.is_zero() ? *asked.name : std::string_view();
+            if (!told.emplace(asked.topic_id, name).second) continue;
             response.topics.push_back(describe_asked(*image, asked, caller, operations));
         }
     }

@@ -23,7 +23,8 @@ Sorted sort_out(const OffsetCommitRequest& request, const Caller& caller,
     Sorted sorted{.commit = {.group_id = request.group_id,
                              .member_id = request.member_id,
                              .instance_id = request.group_instance_id,
-                             .generation = request.generation_id_or_member_epoch}};
+                             .generation = request.generation_id_or_member_epoch,
+                             .version = caller.version()}};
     bool by_id = caller.version() >= 10;
     for (const auto& topic : request.topics) {
         const metadata::Topic* known = by_id ? image.topics.find(topic.topic_id)

@@ -81,10 +81,9 @@ Task<ToldGroup> fetch_group(const AskedGroup& asked, Groups& groups, metadata::I
 }
 
 // Versions up to 7 ask for one group at the top level.
-AskedGroup single_group(const OffsetFetchRequest& request, std::int16_t version) {
+AskedGroup single_group(const OffsetFetchRequest& request) {
     AskedGroup group{.group_id = request.group_id};
-    bool all = !request.topics || (version < 2 && request.topics->empty());
-    if (all) {
+    if (!request.topics) {
         group.topics = std::nullopt;
         return group;
     }
@@ -131,7 +130,7 @@ Task<OffsetFetchResponse> answer(const OffsetFetchRequest& request, const Caller
                                  MetadataCache& cache, Groups& groups) {
     metadata::ImagePtr image = cache.image();
     if (caller.version() < 8) {
-        AskedGroup asked = single_group(request, caller.version());
+        AskedGroup asked = single_group(request);
         ToldGroup group = co_await fetch_group(asked, groups, image, false);
         co_return single_response(std::move(group), asked, caller.version());
     }

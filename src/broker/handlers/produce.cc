@@ -6,6 +6,7 @@
 
 #include "protocol/produce.h"
 
+#include <algorithm>
 #include <map>
 
 #include "broker/handler.h"
@@ -92,9 +93,9 @@ void fill(Item& item, const metadata::Image& image, std::string_view listener, R
     answer.log_start_offset = outcome.log_start;
     for (RecordError& error : outcome.record_errors) {
         answer.record_errors.push_back(
-            {.batch_index = error.index, .batch_index_error_message = std::move(error.message)});
+            {.batch_index = error.index, .batch_index_error_message = error.message});
     }
-    if (!outcome.record_errors.empty()) answer.error_message = std::move(outcome.message);
+    if (outcome.tells_message) answer.error_message = outcome.message;
     if (outcome.error != ErrorCode::not_leader_or_follower) return;
     // The new leader is told along (KIP-951), so that the client need not ask.
     const metadata::Partition* partition = image.topics.find(item.id.topic_id, item.id.partition);
@@ -109,6 +110,17 @@ void fill(Item& item, const metadata::Image& image, std::string_view listener, R
     }
     response.node_endpoints.push_back(
         {.node_id = leader->id, .host = endpoint->host, .port = endpoint->port});
+}
+
+// What the answer has views into: names in the image and, where records were refused, sentences.
+std::shared_ptr<const void> keep(metadata::ImagePtr image, ItemsByShard by_shard) {
+    bool tells = std::ranges::any_of(by_shard, [](const auto& shard) {
+        return std::ranges::any_of(shard.second,
+                                   [](const Item& item) { return item.outcome.tells_message; });
+    });
+    if (!tells) return image;
+    using Kept = std::pair<metadata::ImagePtr, ItemsByShard>;
+    return std::make_shared<Kept>(std::move(image), std::move(by_shard));
 }
 
 Answer<Response> conclude(const ProduceRequest& request, Response response) {
@@ -155,7 +167,7 @@ Task<Answer<Response>> answer(const ProduceRequest& request, const Caller& calle
         for (Item& item : items) fill(item, *image, listener, response);
     }
     Answer<Response> concluded = conclude(request, std::move(response));
-    concluded.keep = image;
+    concluded.keep = keep(std::move(image), std::move(by_shard));
     co_return concluded;
 }
 

@@ -23,6 +23,20 @@ std::optional<Codec> codec_wanted(const std::string& name) {
     return name == "uncompressed" ? Codec::none : millrace::codec_named(name);
 }
 
+// Errors with which Apache says nothing of the log.
+bool hides_log_start(ErrorCode code) {
+    switch (code) {
+        case ErrorCode::message_too_large:
+        case ErrorCode::record_list_too_large:
+        case ErrorCode::corrupt_message:
+        case ErrorCode::kafka_storage_error:
+        case ErrorCode::not_leader_or_follower:
+            return true;
+        default:
+            return false;
+    }
+}
+
 Produced failed(Error error) { return {.error = error.code, .message = std::move(error.message)}; }
 
 }  // namespace
@@ -115,25 +129,34 @@ Task<Produced> Partition::produce(Slice records, ProduceTerms terms, BatchValida
     co_return outcome;
 }
 
+Produced Partition::refused(Error error) const {
+    Produced outcome = failed(std::move(error));
+    if (!hides_log_start(outcome.error)) outcome.log_start = log_->start_offset();
+    return outcome;
+}
+
 Task<Produced> Partition::append(Slice records, ProduceTerms terms, BatchValidator& validator) {
     if (ErrorCode error = check_leader(-1); error != ErrorCode::none) {
         co_return failed({error, fmt::format("this node does not lead {}", name_)});
     }
     if (terms.acks == -1 && isr_against_minimum() < 0) {
-        co_return failed({ErrorCode::not_enough_replicas,
-                          fmt::format("{} has {} replicas in sync; min.insync.replicas is {}",
-                                      name_, state_.isr.size(), config_.min_insync_replicas())});
+        co_return refused({ErrorCode::not_enough_replicas,
+                           fmt::format("{} has {} replicas in sync; min.insync.replicas is {}",
+                                       name_, state_.isr.size(), config_.min_insync_replicas())});
     }
     auto valid = validator.validate(std::move(records), rules(terms), shard_.wall_ms());
     if (!valid) {
-        Produced refused = failed(std::move(valid.error().error));
-        refused.record_errors = std::move(valid.error().record_errors);
-        co_return refused;
+        Rejection& rejection = valid.error();
+        Produced outcome = rejection.in_request ? failed(std::move(rejection.error))
+                                                : refused(std::move(rejection.error));
+        outcome.record_errors = std::move(rejection.record_errors);
+        outcome.tells_message = rejection.tells_message || !outcome.record_errors.empty();
+        co_return outcome;
     }
     std::size_t bytes = valid->batch.size();
     Result<storage::Appended> appended =
         log_->append_as_leader(std::move(valid->batch), {.leader_epoch = state_.leader_epoch});
-    if (!appended) co_return failed(appended.error());
+    if (!appended) co_return refused(appended.error());
     if (!appended->duplicate) {
         metrics_->produced(static_cast<std::uint64_t>(valid->count), bytes);
     }
@@ -205,9 +228,12 @@ Task<Fetched> Partition::read_records(FetchTerms terms) {
     }
     if (terms.last_fetched_epoch >= 0) {
         auto end = log_->epochs().end_of(terms.last_fetched_epoch, log_->end_offset());
-        bool diverges =
-            !end || end->epoch < terms.last_fetched_epoch || end->end_offset < terms.offset;
-        if (diverges) result.diverging = end.value_or(storage::EpochEnd{-1, -1});
+        if (!end) {
+            result.error = ErrorCode::offset_out_of_range;
+            co_return result;
+        }
+        bool diverges = end->epoch < terms.last_fetched_epoch || end->end_offset < terms.offset;
+        if (diverges) result.diverging = *end;
     }
     storage::Offset stable = last_stable_offset();
     storage::Offset bound = terms.read_committed ? stable : high_watermark_;

@@ -38,6 +38,7 @@ struct Produced {
     storage::Offset base_offset = -1;
     Timestamp log_append_time = -1;
     storage::Offset log_start = -1;
+    bool tells_message = false;  // the client hears the message
 };
 
 struct FetchTerms {
@@ -129,6 +130,7 @@ class Partition final : private storage::LogListener {
     void log_written(storage::Offset end_offset) override;
     void log_flushed(storage::Offset) override {}
     void log_failed(const Error& error) override;
+    Produced refused(Error error) const;
     Task<Produced> append(Slice records, ProduceTerms terms, BatchValidator& validator);
     Task<Fetched> read_records(FetchTerms terms);
     ProduceRules rules(const ProduceTerms& terms) const;

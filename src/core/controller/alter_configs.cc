@@ -46,8 +46,9 @@ Result<> check_values(const auto& configs, auto may_be_null) {
 Result<> check_operations(const IncrementalResource& resource) {
     RETURN_IF_ERROR(check_keys(resource.configs));
     for (const auto& config : resource.configs) {
+        // As Apache, which is not prepared for it.
         if (config.config_operation < 0 || config.config_operation > 3)
-            return bad_request(fmt::format("Unknown operations type {}", config.config_operation));
+            return fail(ErrorCode::unknown_server_error);
     }
     constexpr auto removes = static_cast<std::int8_t>(config::AlterOp::remove);
     return check_values(resource.configs,
@@ -142,7 +143,7 @@ Decision<Response> decide_all(const Request& request, const ConfigPermit& may_al
             std::ranges::move(*records, std::back_inserter(decision.records));
         } else {
             answer.error_code = records.error().code;
-            answer.error_message = records.error().message;
+            if (!records.error().message.empty()) answer.error_message = records.error().message;
         }
     }
     append_clear_elr(state, decision.records);

@@ -88,7 +88,7 @@ void ClassicGroup::join(const JoinGroupRequest& request, std::int16_t version, c
     if (!is_new) {
         join_known(request, client, ticket, now, actions);
     } else if (request.group_instance_id) {
-        join_new_static(request, client, new_id, ticket, now, actions);
+        join_new_static(request, version, client, new_id, ticket, now, actions);
     } else {
         join_new_dynamic(request, version, client, new_id, ticket, now, actions);
     }
@@ -105,13 +105,13 @@ void ClassicGroup::join_new_dynamic(const JoinGroupRequest& request, std::int16_
     actions.replies.push_back({ticket, join_error(ErrorCode::member_id_required, new_id)});
 }
 
-void ClassicGroup::join_new_static(const JoinGroupRequest& request, const Client& client,
-                                   const std::string& new_id, Ticket ticket, Time now,
-                                   Actions& actions) {
+void ClassicGroup::join_new_static(const JoinGroupRequest& request, std::int16_t version,
+                                   const Client& client, const std::string& new_id, Ticket ticket,
+                                   Time now, Actions& actions) {
     auto held = static_members_.find(*request.group_instance_id);
     if (held == static_members_.end())
         return add_member(request, client, new_id, ticket, now, actions);
-    take_place(members_.at(held->second), request, client, new_id, ticket, now, actions);
+    take_place(members_.at(held->second), request, version, client, new_id, ticket, now, actions);
 }
 
 void ClassicGroup::join_known(const JoinGroupRequest& request, const Client& client, Ticket ticket,
@@ -190,9 +190,9 @@ void ClassicGroup::add_member(const JoinGroupRequest& request, const Client& cli
 }
 
 // A static member that restarted gets a new id; the old one is fenced.
-void ClassicGroup::take_place(Member& old, const JoinGroupRequest& request, const Client& client,
-                              const std::string& new_id, Ticket ticket, Time now,
-                              Actions& actions) {
+void ClassicGroup::take_place(Member& old, const JoinGroupRequest& request, std::int16_t version,
+                              const Client& client, const std::string& new_id, Ticket ticket,
+                              Time now, Actions& actions) {
     std::string old_id = old.id;
     bool was_leader = leader_ == old_id;
     if (old.join_ticket != 0) {
@@ -218,8 +218,11 @@ void ClassicGroup::take_place(Member& old, const JoinGroupRequest& request, cons
 
     if (state_ == GroupState::stable && protocol_ && select_protocol() == *protocol_) {
         if (!had_synced) unsynced_.insert(new_id);
-        JoinGroupResponse response = current_generation(placed, was_leader);
-        response.skip_assignment = was_leader;
+        bool may_skip = version >= 9;  // KIP-814
+        JoinGroupResponse response = current_generation(placed, was_leader && may_skip);
+        response.skip_assignment = was_leader && may_skip;
+        // A leader that cannot be told to skip the assignment must not take itself for one.
+        if (was_leader && !may_skip) response.leader = old_id;
         write({.generation = generation_, .ticket = ticket, .response = std::move(response)},
               actions);
         return;

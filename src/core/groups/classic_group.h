@@ -127,16 +127,18 @@ class ClassicGroup {
     void join_new_dynamic(const JoinGroupRequest& request, std::int16_t version,
                           const Client& client, const std::string& new_id, Ticket ticket, Time now,
                           Actions& actions);
-    void join_new_static(const JoinGroupRequest& request, const Client& client,
-                         const std::string& new_id, Ticket ticket, Time now, Actions& actions);
+    void join_new_static(const JoinGroupRequest& request, std::int16_t version,
+                         const Client& client, const std::string& new_id, Ticket ticket, Time now,
+                         Actions& actions);
     void join_known(const JoinGroupRequest& request, const Client& client, Ticket ticket, Time now,
                     Actions& actions);
     void rejoin(Member& member, const JoinGroupRequest& request, Ticket ticket, Time now,
                 Actions& actions);
     void add_member(const JoinGroupRequest& request, const Client& client, std::string member_id,
                     Ticket ticket, Time now, Actions& actions);
-    void take_place(Member& old, const JoinGroupRequest& request, const Client& client,
-                    const std::string& new_id, Ticket ticket, Time now, Actions& actions);
+    void take_place(Member& old, const JoinGroupRequest& request, std::int16_t version,
+                    const Client& client, const std::string& new_id, Ticket ticket, Time now,
+                    Actions& actions);
     ErrorCode check_join(const JoinGroupRequest& request) const;
     bool shares_protocol(const JoinGroupRequest& request) const;
     void update(Member& member, const JoinGroupRequest& request);

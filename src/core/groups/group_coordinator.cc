@@ -192,10 +192,12 @@ Decision<std::vector<ErrorCode>> GroupCoordinator::commit_offsets(const Commit& 
         decision.response.assign(commit.partitions.size(), code);
         return std::move(decision);
     };
-    if (commit.group_id.empty()) return all(ErrorCode::invalid_group_id);
     ClassicGroup* group = find(commit.group_id);
     if (group == nullptr) {
-        if (commit.generation >= 0) return all(ErrorCode::illegal_generation);
+        if (commit.generation >= 0) {
+            return all(commit.version >= 9 ? ErrorCode::group_id_not_found
+                                           : ErrorCode::illegal_generation);
+        }
     } else if (ErrorCode error = group->check_commit(commit.member_id, commit.instance_id,
                                                      commit.generation, now);
                error != ErrorCode::none) {
@@ -231,8 +233,9 @@ const CommittedOffset* GroupCoordinator::offset(const std::string& group, const 
 Decision<OffsetDeleteResponse> GroupCoordinator::delete_offsets(
     const OffsetDeleteRequest& request) const {
     Decision<OffsetDeleteResponse> decision;
-    if (!exists(request.group_id)) {
-        decision.response.error_code = ErrorCode::group_id_not_found;
+    if (request.group_id.empty() || !exists(request.group_id)) {
+        decision.response.error_code =
+            request.group_id.empty() ? ErrorCode::invalid_group_id : ErrorCode::group_id_not_found;
         return decision;
     }
     const ClassicGroup* group = find(request.group_id);
@@ -314,7 +317,6 @@ DescribeGroupsResponse::DescribedGroup GroupCoordinator::describe(
 }
 
 Decision<ErrorCode> GroupCoordinator::delete_group(const std::string& group_id) const {
-    if (group_id.empty()) return {ErrorCode::invalid_group_id, {}};
     if (!exists(group_id)) return {ErrorCode::group_id_not_found, {}};
     const ClassicGroup* group = find(group_id);
     if (group != nullptr && group->has_members()) return {ErrorCode::non_empty_group, {}};

@@ -56,6 +56,7 @@ struct Commit {
     std::string member_id;
     std::optional<std::string> instance_id;
     std::int32_t generation = -1;
+    std::int16_t version = 0;  // of OffsetCommit: from 9 on an unknown group has its own error
     struct Partition {
         std::string topic;
         std::int32_t partition = 0;

@@ -224,6 +224,7 @@ def quorum(t):
         for found in raw["Topics"] if raw else ():
             for one in found["Partitions"]:
                 one["HighWatermark"] = one["HighWatermark"] > 0
+                one["LeaderEpoch"] = one["LeaderEpoch"] > 0
                 for replica in one["CurrentVoters"] + one["Observers"]:
                     replica["LogEndOffset"] = replica["LogEndOffset"] > 0
         t.note(f"DescribeQuorum v{version} {label}", raw)
