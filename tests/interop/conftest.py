@@ -31,7 +31,8 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     if config.getoption("--millrace"):
-        nodes.MillraceNode.executable = config.getoption("--millrace").resolve()
+        start = pathlib.Path(os.environ.get("OLDPWD", "."))  # `run` has changed the folder
+        nodes.MillraceNode.executable = (start / config.getoption("--millrace")).resolve()
 
 
 def kinds_under_test(config):
