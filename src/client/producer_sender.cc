@@ -206,6 +206,7 @@ void ProducerSender::take_answer(const ShipmentRequest& request, const ProduceRe
 Task<Result<ProducerIdentity>> ProducerSender::ask_identity_once() {
     ASSIGN_OR_CO_RETURN(std::shared_ptr<BrokerConnection> connection, co_await cluster_.any());
     InitProducerIdRequest request;
+    request.transactional_id = std::nullopt;  // it is "" otherwise, which no broker takes
     request.transaction_timeout_ms = std::numeric_limits<std::int32_t>::max();
     ASSIGN_OR_CO_RETURN(auto reply, co_await connection->call(request));
     if (reply.response.error_code != ErrorCode::none)

@@ -44,12 +44,14 @@ class Faults {
           second_(shard, 2) {
         first_.add_topic("t", std::vector<std::int32_t>(logs.size(), 1));
         for (BrokerForTests* broker : {&first_, &second_}) {
-            broker->on<InitProducerIdRequest>([this](const InitProducerIdRequest&, std::int16_t) {
-                InitProducerIdResponse response;
-                response.producer_id = 100 + given_++;
-                response.producer_epoch = 0;
-                return response;
-            });
+            broker->on<InitProducerIdRequest>(
+                [this](const InitProducerIdRequest& request, std::int16_t) {
+                    EXPECT_FALSE(request.transactional_id.has_value());
+                    InitProducerIdResponse response;
+                    response.producer_id = 100 + given_++;
+                    response.producer_epoch = 0;
+                    return response;
+                });
             broker->on(ApiKey::produce,
                        [this, broker](const Incoming& in) { return answer(*broker, in); });
             broker->start();
