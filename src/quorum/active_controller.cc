@@ -66,8 +66,9 @@ ActiveController::ActiveController(env::Shard& shard, MetadataLog& log, RaftDriv
     : shard_(shard),
       log_(log),
       driver_(driver),
-      max_batch_bytes_(
-          static_cast<std::size_t>(settings.config.internal_metadata_max_batch_size_in_bytes())),
+      max_batch_bytes_(static_cast<std::size_t>(
+          std::min(settings.config.internal_metadata_max_batch_size_in_bytes(),
+                   log.log().options().segment_bytes))),
       idle_interval_(Duration::milliseconds(settings.config.metadata_max_idle_interval_ms())),
       session_timeout_(Duration::milliseconds(settings.config.broker_session_timeout_ms())),
       state_(std::move(settings)),

@@ -8,6 +8,7 @@
 #include "config/broker_config.h"
 #include "core/metadata/bootstrap.h"
 #include "env/disk.h"
+#include "quorum/durable_directory.h"
 #include "quorum/initial_controllers.h"
 #include "quorum/node_directories.h"
 #include "quorum/scram_argument.h"
@@ -173,7 +174,7 @@ class Formatter {
         }
         printed_ += fmt::format("Formatting {} {} with metadata.version {}.\n", kind, path,
                                 plan.version.release());
-        RETURN_IF_ERROR(disk_.make_directories(path));
+        RETURN_IF_ERROR(make_durable_directory(disk_, path));
         RETURN_IF_ERROR(write_bootstrap(plan, path));
         if (of_metadata && plan.voters) RETURN_IF_ERROR(write_first_snapshot(plan, path));
         storage::MetaProperties meta;
@@ -198,7 +199,7 @@ class Formatter {
 
     Result<> write_first_snapshot(const Plan& plan, const std::string& path) {
         std::string log = fmt::format("{}/__cluster_metadata-0", path);
-        RETURN_IF_ERROR(disk_.make_directories(log));
+        RETURN_IF_ERROR(make_durable_directory(disk_, log));
         SnapshotHead head;
         head.now = head.last_contained = now_;
         head.facts = {plan.kraft_version, plan.voters};

@@ -8,6 +8,7 @@
 #include "core/metadata/replay.h"
 #include "env/disk.h"
 #include "env/shard.h"
+#include "quorum/durable_directory.h"
 #include "quorum/log_reader.h"
 #include "quorum/quorum_log.h"
 #include "storage/file_names.h"
@@ -52,7 +53,7 @@ Task<Result<std::unique_ptr<MetadataLog>>> MetadataLog::open(env::Shard& shard,
 
 Result<> MetadataLog::prepare_directory() {
     env::Disk& disk = shard_.disk();
-    RETURN_IF_ERROR(disk.make_directories(path_));
+    RETURN_IF_ERROR(make_durable_directory(disk, path_));
     std::string metadata = path_of(storage::metadata_file);
     if (!disk.exists(metadata)) {
         return env::replace_file(disk, metadata,
