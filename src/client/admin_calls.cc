@@ -9,6 +9,7 @@ Error error_about(std::string_view what, ErrorCode code, const std::optional<std
     std::string_view name = name_of(code);
     std::string number = name.empty() ? fmt::format("error {}", static_cast<int>(code)) : "";
     if (name.empty()) name = number;
+    if (is_about_unknown(code)) return {code, fmt::format("{} does not exist ({})", what, name)};
     if (told && !told->empty()) return {code, fmt::format("{}: {} ({})", what, *told, name)};
     return {code, fmt::format("{}: {} ({})", what, meaning_of(code), name)};
 }

@@ -26,6 +26,10 @@ inline Result<> verdict_about(std::string_view what, ErrorCode code,
     return fail(error_about(what, code, told));
 }
 
+inline bool is_about_unknown(ErrorCode code) {
+    return code == ErrorCode::unknown_topic_or_partition || code == ErrorCode::unknown_topic_id;
+}
+
 template <typename T, typename Key>
 Outcomes<Key, T> all_failed(const std::vector<Key>& items, const Error& error) {
     Outcomes<Key, T> failed;
@@ -65,15 +69,16 @@ Task<Result<Reply<typename Request::Response>>> ask(Admin& admin, std::string wh
     co_return co_await with_retries(admin.cluster(), std::move(what), admin.deadline(), attempt);
 }
 
-// A topic that was just created is unknown to some brokers for a while; one that is unknown for
-// longer does not exist.
-inline constexpr int most_attempts_for_unknown = 5;
+// A topic that was just created is not yet in every broker's metadata. Where leaders are looked up
+// in it, only one that is unknown for so many attempts does not exist.
+inline constexpr int attempts_for_new_topics = 5;
 
 // Repeats `attempt(pending) -> Task<Outcomes<Key, T>>` with the items that failed for the moment,
-// until each has its outcome. Items the attempt has no outcome for were not answered.
+// until each has its outcome. Items the attempt has no outcome for were not answered. A topic that
+// is unknown is asked for `attempts_for_unknown` times.
 template <typename T, typename Key, typename Attempt>
 Task<Outcomes<Key, T>> settle(Admin& admin, std::string what, std::vector<Key> pending,
-                              Time deadline, Attempt attempt) {
+                              Time deadline, Attempt attempt, int attempts_for_unknown = 1) {
     Outcomes<Key, T> settled;
     Attempts attempts(admin.cluster(), what, deadline);
     for (int tries = 1; !pending.empty(); ++tries) {
@@ -94,7 +99,7 @@ Task<Outcomes<Key, T>> settle(Admin& admin, std::string what, std::vector<Key> p
             bool unknown =
                 !at->second && at->second.error().code == ErrorCode::unknown_topic_or_partition;
             if (at->second || !is_retriable(at->second.error().code) ||
-                (unknown && tries >= most_attempts_for_unknown)) {
+                (unknown && tries >= attempts_for_unknown)) {
                 settled.insert(answered->extract(at));
             } else {
                 again.push_back(item);

@@ -54,9 +54,11 @@ Task<Result<std::vector<GroupListing>>> list_of(Cluster& cluster, std::int32_t b
     CO_RETURN_IF_ERROR(
         verdict_about(fmt::format("groups of {}", connection->name()), reply.response.error_code));
     std::vector<GroupListing> listed;
-    for (const auto& group : reply.response.groups) {
-        listed.push_back(
-            {group.group_id, group.protocol_type, group.group_state, group.group_type});
+    for (auto& group : reply.response.groups) {
+        // Brokers say "classic", and Java's admin, tools and DescribeGroups "Classic".
+        std::string& type = group.group_type;
+        if (!type.empty() && type[0] >= 'a' && type[0] <= 'z') type[0] -= 'a' - 'A';
+        listed.push_back({group.group_id, group.protocol_type, group.group_state, std::move(type)});
     }
     co_return listed;
 }

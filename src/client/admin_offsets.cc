@@ -112,7 +112,8 @@ Task<Outcomes<TopicPartition, ListedOffset>> list_offsets(
         return ask_leaders<ListedOffset>(admin, std::move(pending), one);
     };
     Partitions all = keys_of(partitions);
-    auto listed = co_await settle<ListedOffset>(admin, "listing offsets", all, deadline, attempt);
+    auto listed = co_await settle<ListedOffset>(admin, "listing offsets", all, deadline, attempt,
+                                                attempts_for_new_topics);
     untrack(admin, all);
     co_return listed;
 }
@@ -151,7 +152,8 @@ Task<Outcomes<TopicPartition, std::int64_t>> delete_records(
         return ask_leaders<std::int64_t>(admin, std::move(pending), one);
     };
     Partitions all = keys_of(before);
-    auto deleted = co_await settle<std::int64_t>(admin, "deleting records", all, deadline, attempt);
+    auto deleted = co_await settle<std::int64_t>(admin, "deleting records", all, deadline, attempt,
+                                                 attempts_for_new_topics);
     untrack(admin, all);
     co_return deleted;
 }
@@ -195,7 +197,7 @@ Task<Outcomes<TopicPartition, std::vector<ActiveProducer>>> describe_producers(
         return ask_leaders<Producers>(admin, std::move(pending), one);
     };
     auto described = co_await settle<Producers>(admin, "describing producers", partitions,
-                                                admin.deadline(), attempt);
+                                                admin.deadline(), attempt, attempts_for_new_topics);
     untrack(admin, partitions);
     co_return described;
 }

@@ -10,7 +10,9 @@
 #include <utility>
 #include <vector>
 
+#include "base/log.h"
 #include "base/scope.h"
+#include "client/log.h"
 #include "env/network.h"
 #include "env/posix/world.h"
 #include "env/shard.h"
@@ -194,6 +196,7 @@ class BrokerForTests {
 
 // Runs a test in the real world and in the simulated one.
 inline void in_both_worlds(std::function<Task<void>(env::Shard&)> test) {
+    CHECK(log::set_level("client", "error").has_value());  // failures are what the tests make
     auto main = [&](env::Shard& shard) -> Task<int> {
         co_await test(shard);
         co_return 0;
@@ -209,6 +212,7 @@ inline void in_both_worlds(std::function<Task<void>(env::Shard&)> test) {
 
 // Runs it in the simulated world alone, where time costs nothing.
 inline void in_sim(std::uint64_t seed, std::function<Task<void>(env::Shard&)> test) {
+    CHECK(log::set_level("client", "error").has_value());
     env::sim::World world(seed, {.shuffle_coroutines = true});
     env::sim::Node& node = world.add_node("n");
     CHECK(world.run(node, [&](env::Shard& shard) -> Task<int> {

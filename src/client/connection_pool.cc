@@ -1,8 +1,8 @@
 #include "client/connection_pool.h"
 
-#include <algorithm>
-#include <cmath>
 #include <fmt/core.h>
+
+#include "client/log.h"
 
 namespace millrace::client {
 namespace {
@@ -64,6 +64,9 @@ Task<void> ConnectionPool::connect(Key key, Place& place) {
         co_return;
     }
     place.error = std::move(made).error();
+    // Whoever waits for a call to succeed learns why it takes so long; once is enough.
+    log::Level level = place.failures == 0 ? log::Level::warn : log::Level::debug;
+    if (log_area.enabled(level)) log::line(log_area, level, "{}", place.error.message);
     place.next_attempt = shard_.now() + options_.reconnect.after(++place.failures, shard_.random());
 }
 
