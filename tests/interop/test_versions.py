@@ -13,7 +13,7 @@ def summary(lines):
     """One line for what differs in many versions and elements."""
     alike = {}
     for line in lines:
-        alike.setdefault(re.sub(r" v[0-9]+ ", " v* ", re.sub(r"[[][0-9]+]", "[*]", line)),
+        alike.setdefault(re.sub(r" v[0-9]+ ", " v* ", re.sub(r"\[\d+\]", "[*]", line)),
                          []).append(line)
     return [f"{same[0]} (and {len(same) - 1} alike)" if len(same) > 1 else same[0]
             for same in alike.values()]
