@@ -69,7 +69,8 @@ BAD = {
 }
 GOOD = {
     "max-lines": [("src/a/a.cc", "\n" * 500), ("src/a/recorded/a.tsv", "\n" * 900)],
-    "max-columns": [("src/a/a.cc", "x" * 100), ("schema/api/A.msg", "x" * 120)],
+    "max-columns": [("src/a/a.cc", "x" * 100), ("schema/api/A.msg", "x" * 120),
+                    ("src/a/recorded/Record.java", "x" * 120)],
     "max-function": [
         ("src/a/a.cc", "int f() {\n" + "g();\n" * 68 + "}\n"),
         ("src/a/a.cc", "namespace a {\n" + "int f() { return 1; }\n" * 90 + "}\n"),

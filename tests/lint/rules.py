@@ -19,7 +19,12 @@ def rule(function):
     return function
 
 
+RECORDED = {"recorded", "testdata"}  # data, and the programs that asked Apache for it
+
+
 def is_code(source: Source) -> bool:
+    if RECORDED & set(source.path.parts):
+        return False
     return source.path.suffix in CODE or source.path.name in ("dev", "run", "CMakeLists.txt")
 
 
