@@ -210,6 +210,7 @@ class Rooms(unittest.TestCase):
                  "src/log/apache_test.cc": ""}
         self.assertEqual(self.found(check, **files, **readme), [])
         self.assertEqual(self.found(check, **files), [("src/log/apache_test.cc", 1)])
+        self.assertEqual(self.found(check, **{"src/log/log_benchmark.cc": ""}), [])
         self.assertEqual(self.found(check, **{"src/log/indx_benchmark.cc": ""}),
                          [("src/log/indx_benchmark.cc", 1)])
 
