@@ -85,15 +85,20 @@ Result<std::uint64_t> File::size() {
 Result<> File::sync_now() {
     std::string what = fmt::format("syncing {}", path_);
     RETURN_IF_ERROR(check_usable(what));
-    Content::Pending pending = inode_->content.begin_sync();
+    return finish_sync(inode_->content.begin_sync(), what);
+}
+
+// The end of a process is no failure of its disk: what it had written stays to be synced.
+Result<> File::finish_sync(Content::Pending pending, std::string_view what) {
+    bool online = disk_.online();
     Result<> fate = disk_.draw_fault(Disk::Fault::sync, path_, disk_.conditions.sync_error, what);
-    if (!fate) {
+    if (fate) {
+        inode_->content.end_sync(std::move(pending));
+    } else if (online) {
         inode_->content.fail_sync(pending);
-        return fate;
     }
-    inode_->content.end_sync(std::move(pending));
-    disk_.trace_.note(Trace::Kind::sync, inode_->content.size());
-    return {};
+    disk_.trace_.note(Trace::Kind::sync, inode_->content.size(), fate ? 1 : 0);
+    return fate;
 }
 
 void File::begin(FileOperation& operation) {
@@ -111,17 +116,8 @@ void File::begin(FileOperation& operation) {
     auto finish = [self, pending, &operation] {
         std::string what = fmt::format("syncing {}", self->path_);
         Result<> fate = self->check_usable(what);
-        if (fate) {
-            fate = self->disk_.draw_fault(Disk::Fault::sync, self->path_,
-                                          self->disk_.conditions.sync_error, what);
-        }
-        if (fate) {
-            self->inode_->content.end_sync(std::move(*pending));
-        } else {
-            self->inode_->content.fail_sync(*pending);
-            operation.result = fail(std::move(fate).error());
-        }
-        self->disk_.trace_.note(Trace::Kind::sync, self->inode_->content.size());
+        if (fate) fate = self->finish_sync(std::move(*pending), what);
+        if (!fate) operation.result = fail(std::move(fate).error());
     };
     disk_.node_.complete_later(conditions.sync.draw(disk_.random_), std::move(finish), operation);
 }

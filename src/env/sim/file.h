@@ -26,6 +26,7 @@ class File final : public env::File, public std::enable_shared_from_this<File> {
   private:
     void begin(FileOperation& operation) override;
     Result<> check_usable(std::string_view what) const;
+    Result<> finish_sync(Content::Pending pending, std::string_view what);
 
     Disk& disk_;
     std::shared_ptr<Inode> inode_;
