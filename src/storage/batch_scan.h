@@ -53,7 +53,7 @@ class HeaderScan {
 class BatchScan {
   public:
     BatchScan(std::shared_ptr<env::File> file, std::uint32_t position, std::uint32_t end)
-        : file_(std::move(file)), position_(position), end_(end) {}
+        : file_(std::move(file)), position_(position), end_(end), buffer_position_(position) {}
 
     // As HeaderScan; the view lasts until the next call. The CRC is not checked.
     Result<std::optional<BatchView>> next();
@@ -67,7 +67,7 @@ class BatchScan {
     std::uint32_t position_;
     std::uint32_t end_;
     Buffer buffer_;
-    std::uint32_t buffer_position_ = 0;  // place in the file of the buffer's first byte
+    std::uint32_t buffer_position_;  // place in the file of the buffer's first byte
 };
 
 }  // namespace millrace::storage

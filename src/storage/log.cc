@@ -174,8 +174,12 @@ Result<> Log::add_follower_batches(Slice batches, std::size_t size) {
         if (full) {
             if (begin > queued) queue(batches.slice(queued, begin - queued));
             queued = begin;
-            next_offset_ = std::max(next_offset_, batch->base_offset());
-            RETURN_IF_ERROR(roll_at(batch->base_offset()));
+            // The next segment begins where this one ends, even if the leader's offsets leap:
+            // recovery takes anything else for a loss.
+            bool too_far =
+                batch->last_offset() - next_offset_ > std::numeric_limits<std::int32_t>::max();
+            if (too_far) next_offset_ = batch->base_offset();
+            RETURN_IF_ERROR(roll_at(next_offset_));
         }
         RETURN_IF_ERROR(place(*batch));
     }

@@ -70,6 +70,17 @@ std::optional<std::int64_t> parse_broker_epoch(std::string_view text) {
     return parse_number<std::int64_t>(text);
 }
 
+// With the names of those that were missing on stable storage: they hold all that is acknowledged.
+Result<> make_durable_directories(env::Disk& disk, std::string_view path) {
+    std::vector<std::string_view> parents;
+    for (std::string_view each = path; !disk.exists(each); each = env::parent_of(each)) {
+        parents.push_back(env::parent_of(each));
+    }
+    RETURN_IF_ERROR(disk.make_directories(path));
+    for (std::string_view parent : parents) RETURN_IF_ERROR(disk.sync_directory(parent));
+    return {};
+}
+
 }  // namespace
 
 LogDirectory::LogDirectory(env::Disk& disk, std::string path)
@@ -79,7 +90,7 @@ LogDirectory::~LogDirectory() = default;
 
 Result<std::unique_ptr<LogDirectory>> LogDirectory::open(env::Disk& disk, std::string path) {
     std::unique_ptr<LogDirectory> directory(new LogDirectory(disk, std::move(path)));
-    RETURN_IF_ERROR(disk.make_directories(directory->path_));
+    RETURN_IF_ERROR(make_durable_directories(disk, directory->path_));
     ASSIGN_OR_RETURN(directory->lock_, disk.lock(directory->path_of(lock_file)));
     std::string meta = directory->path_of(meta_file);
     if (disk.exists(meta)) {

@@ -25,7 +25,9 @@ class Loader {
   private:
     Result<> load_epochs();
     Result<> load_segments();
+    Offset first_unflushed() const;
     Result<> recover_unflushed();
+    bool has_gap(Offset base) const;
     Result<std::uint32_t> recover(Segment& segment);
     Result<std::uint32_t> add_valid_batches(Segment& segment);
     Result<bool> add_batch(Segment& segment, const BatchView& batch, Offset least);
@@ -56,6 +58,7 @@ Result<LoadedLog> Loader::load() {
     RETURN_IF_ERROR(load_epochs());
     RETURN_IF_ERROR(load_segments());
     for (Segment* segment : damaged_) {
+        if (segment->base() >= first_unflushed()) break;  // recovered below, in order
         LOG_WARN("Rebuilding the indexes of {}", segment->path(log_suffix));
         ASSIGN_OR_RETURN(std::uint32_t lost, recover(*segment));
         if (lost > 0) LOG_WARN("{} bytes of it are no batches", lost);
@@ -116,20 +119,42 @@ Result<> Loader::load_segments() {
     return {};
 }
 
+// The base of the first segment that an unclean end may have left broken.
+Offset Loader::first_unflushed() const {
+    if (origin_.clean_shutdown) return std::numeric_limits<Offset>::max();
+    auto above = std::ranges::upper_bound(log_.segments, origin_.recovery_point, {},
+                                          [](const auto& segment) { return segment->base(); });
+    return above == log_.segments.begin() ? 0 : (*std::prev(above))->base();
+}
+
 Result<> Loader::recover_unflushed() {
     auto& segments = log_.segments;
-    auto first = std::ranges::upper_bound(segments, origin_.recovery_point, {},
+    auto first = std::ranges::lower_bound(segments, first_unflushed(), {},
                                           [](const auto& segment) { return segment->base(); });
-    if (first != segments.begin()) --first;
     for (auto at = first; at != segments.end(); ++at) {
         ASSIGN_OR_RETURN(std::uint32_t lost, recover(**at));
         (*at)->unsynced = true;
-        if (lost == 0) continue;
-        LOG_WARN("Cut {} bytes that are no batches off {}; what lies behind goes, too", lost,
-                 (*at)->path(log_suffix));
-        return remove_from(static_cast<std::size_t>(at - segments.begin()) + 1);
+        std::size_t next = static_cast<std::size_t>(at - segments.begin()) + 1;
+        if (lost > 0) {
+            LOG_WARN("Cut {} bytes that are no batches off {}; what lies behind goes, too", lost,
+                     (*at)->path(log_suffix));
+            return remove_from(next);
+        }
+        if (next == segments.size() || !has_gap(segments[next]->base())) continue;
+        LOG_WARN("{} ends at {} and the next segment begins at {}: what lies behind goes, too",
+                 (*at)->path(log_suffix), log_.producers.map_end_offset(), segments[next]->base());
+        return remove_from(next);
     }
     return {};
+}
+
+// Whether records are missing before a segment. A segment is named after the end of the one before
+// it, unless offsets leap further than a segment can count. So the end of the one before, or a
+// whole segment, was lost; nothing that lies behind can have been acknowledged, since a sync
+// begins with the oldest segment.
+bool Loader::has_gap(Offset base) const {
+    Offset end = log_.producers.map_end_offset();
+    return base > end && base - end <= std::numeric_limits<std::int32_t>::max();
 }
 
 // Returns how many bytes at the end held no batch.

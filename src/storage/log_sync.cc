@@ -109,17 +109,17 @@ Task<Result<>> Log::sync_rolled() {
     }
     co_await stop_if_cancelled();
     bool directory = std::exchange(directory_changed_, false);
-    std::size_t cuts = cuts_.size();
+    // A recovered segment that is still active is marked anew if it becomes complete meanwhile: it
+    // may then hold more than this syncs.
+    for (const auto& segment : segments_) {
+        if (std::ranges::binary_search(bases, segment->base())) segment->unsynced = false;
+    }
     Result<> result;
     co_await env::blocking(shard_, [&, path = path_] {
         result = sync_all(files);
         if (result && directory) result = disk_.sync_directory(path);
         if (result && directory) result = disk_.sync_directory(env::parent_of(path));
     });
-    if (!result || cuts != cuts_.size()) co_return result;
-    for (const auto& segment : segments_) {
-        if (std::ranges::binary_search(bases, segment->base())) segment->unsynced = false;
-    }
     co_return result;
 }
 
@@ -132,7 +132,8 @@ Task<Result<>> Log::sync_epochs() {
 
 Task<Result<>> Log::sync_active(Offset end, std::size_t cuts) {
     if (end <= flushed_offset_) co_return Result<>{};
-    // A segment that was begun meanwhile does not hold what is waited for: a next turn syncs it.
+    // What lies in a complete segment was synced by sync_rolled(), unless it became complete only
+    // meanwhile: then a next turn syncs it.
     std::size_t index = segment_index(std::max(end - 1, start_offset_));
     if (index + 1 == segments_.size()) {
         co_await stop_if_cancelled();
@@ -140,7 +141,7 @@ Task<Result<>> Log::sync_active(Offset end, std::size_t cuts) {
         ASSIGN_OR_CO_RETURN(auto file, active().file());
         auto synced = co_await file->sync();
         if (!synced) co_return fail(std::move(synced).error());
-    } else {
+    } else if (segments_[index]->unsynced) {
         end = std::min(end, segments_[index]->base());
     }
     if (cuts == cuts_.size()) flushed_to(end);
