@@ -1,31 +1,16 @@
 #include "base/task.h"
 
-#include <deque>
 #include <gtest/gtest.h>
 #include <string>
 #include <vector>
 
 #include "base/condition.h"
+#include "base/loop_for_tests.h"
 #include "base/queue.h"
 #include "base/scope.h"
 
 namespace millrace {
 namespace {
-
-class Loop final : public Executor {
-  public:
-    void post(std::coroutine_handle<> coroutine) override { ready_.push_back(coroutine); }
-    void run() {
-        while (!ready_.empty()) {
-            auto next = ready_.front();
-            ready_.pop_front();
-            next.resume();
-        }
-    }
-
-  private:
-    std::deque<std::coroutine_handle<>> ready_;
-};
 
 Task<int> add(int a, int b) { co_return a + b; }
 Task<int> chained(int depth) {

@@ -45,6 +45,7 @@ constexpr const std::uint8_t* get_uvarint(const std::uint8_t* at, const std::uin
         value |= static_cast<std::uint64_t>(byte & 0x7fU) << (7 * i);
         if (byte < 0x80) {
             if (max_size == max_uvarint32_size && value > 0xffffffffU) return nullptr;
+            if (i == max_uvarint64_size - 1 && byte > 1) return nullptr;
             n = value;
             return at;
         }
