@@ -13,6 +13,10 @@ groups::GroupOptions group_options(const config::BrokerConfig& config) {
             Duration::milliseconds(config.group_initial_rebalance_delay_ms()),
         .max_size = static_cast<std::size_t>(config.group_max_size()),
         .max_offset_metadata_bytes = static_cast<std::size_t>(config.offset_metadata_max_bytes()),
+        .offsets_retention =
+            Duration::seconds(std::int64_t{60} * config.offsets_retention_minutes()),
+        .offsets_retention_check_interval =
+            Duration::milliseconds(config.offsets_retention_check_interval_ms()),
     };
 }
 

@@ -40,7 +40,11 @@ ErrorCode as_coordinator_error(ErrorCode code) {
 
 GroupHost::GroupHost(env::Shard& shard, std::shared_ptr<Partition> partition,
                      const groups::GroupOptions& options)
-    : shard_(shard), partition_(std::move(partition)), coordinator_(options), scope_(shard) {}
+    : shard_(shard),
+      partition_(std::move(partition)),
+      options_(options),
+      coordinator_(options),
+      scope_(shard) {}
 
 ErrorCode GroupHost::ready() const {
     if (stopped_) return ErrorCode::not_coordinator;
@@ -75,9 +79,11 @@ Task<void> GroupHost::load() {
         if (batches->empty()) break;
         co_await env::sleep_for(shard_, Duration());  // others have their turn
     }
+    coordinator_.set_wall_clock(shard_.now(), shard_.wall_ms());
     coordinator_.loaded(shard_.now());
     loaded_ = true;
     schedule();
+    scope_.spawn(expire_offsets());
     LOG_DEBUG("{} holds {} groups", partition_->identity().to_string(), coordinator_.group_count());
 }
 
@@ -100,6 +106,24 @@ Result<> GroupHost::replay(Bytes batches, storage::Offset& next) {
                 LOG_WARN("a record of {} is passed over: {}", partition_->identity().to_string(),
                          applied.error().message);
             }
+        }
+    }
+}
+
+// Until the scope ends.
+Task<void> GroupHost::expire_offsets() {
+    for (;;) {
+        co_await env::sleep_for(shard_, options_.offsets_retention_check_interval);
+        coordinator_.set_wall_clock(shard_.now(), shard_.wall_ms());
+        ErrorCode outcome = ErrorCode::none;
+        while (outcome == ErrorCode::none) {
+            auto expired = coordinator_.expire_offsets(shard_.now());
+            if (expired.records.empty()) break;
+            outcome = co_await commit(std::move(expired.records));
+        }
+        if (outcome != ErrorCode::none) {
+            LOG_WARN("expired offsets stay in {}: {}", partition_->identity().to_string(),
+                     name_of(outcome));
         }
     }
 }

@@ -53,6 +53,7 @@ class GroupHost {
     using Waiting = std::function<void(groups::Reply&)>;
 
     Task<void> load();
+    Task<void> expire_offsets();
     Result<> replay(Bytes batches, storage::Offset& next);
     void tick();
     void act(groups::Effects effects);
@@ -66,6 +67,7 @@ class GroupHost {
 
     env::Shard& shard_;
     std::shared_ptr<Partition> partition_;
+    const groups::GroupOptions& options_;
     groups::GroupCoordinator coordinator_;
     bool loaded_ = false;
     bool stopped_ = false;

@@ -78,12 +78,11 @@ void ClassicGroup::join(const JoinGroupRequest& request, std::int16_t version, c
     if (ErrorCode error = check_join(request); error != ErrorCode::none) return refuse(error);
 
     bool is_new = request.member_id.empty();
-    bool waits_already =
-        !is_new && (members_.contains(request.member_id) || pending_.contains(request.member_id));
-    bool takes_place =
-        request.group_instance_id && static_members_.contains(*request.group_instance_id);
-    if (!waits_already && !takes_place && members_.size() >= options_.max_size) {
-        return refuse(ErrorCode::group_max_size_reached);
+    if (!accepts(request)) {
+        // A group that is too large sheds those that come back last.
+        if (members_.contains(request.member_id)) remove_member(request.member_id, actions);
+        refuse(ErrorCode::group_max_size_reached);
+        return complete_join_if_all(now, actions);
     }
     if (!is_new) {
         join_known(request, client, ticket, now, actions);
@@ -240,7 +239,7 @@ void ClassicGroup::prepare_rebalance(Time now, Actions& actions) {
     }
     initial_join_ = state_ == GroupState::empty;
     joined_since_delay_ = false;
-    state_ = GroupState::preparing_rebalance;
+    enter(GroupState::preparing_rebalance, now);
     sync_deadline_ = Time::never();
     unsynced_.clear();
     rebalance_started_ = now;
@@ -282,14 +281,14 @@ void ClassicGroup::complete_join(Time now, Actions& actions) {
     }
     ++generation_;
     if (members_.empty()) {
-        state_ = GroupState::empty;
+        enter(GroupState::empty, now);
         protocol_.reset();
         leader_.reset();
         write({.generation = generation_}, actions);
         return;
     }
     protocol_ = select_protocol();
-    state_ = GroupState::completing_rebalance;
+    enter(GroupState::completing_rebalance, now);
     unsynced_.clear();
     for (const auto& [id, member] : members_) unsynced_.insert(id);
     sync_deadline_ = now + longest_rebalance_timeout();
@@ -439,7 +438,7 @@ void ClassicGroup::sync(const SyncGroupRequest& request, Ticket ticket, Time now
     write({.generation = generation_, .completes_sync = true}, actions);
 }
 
-std::uint64_t ClassicGroup::write(PendingWrite pending, Actions& actions, Timestamp) {
+std::uint64_t ClassicGroup::write(PendingWrite pending, Actions& actions) {
     std::uint64_t id = ++next_write_;
     actions.writes.push_back(
         {id, value_with(pending.completes_sync ? &next_assignments_ : nullptr)});
@@ -473,30 +472,8 @@ void ClassicGroup::written(std::uint64_t id, ErrorCode outcome, Time now, Action
         if (member != members_.end()) member->second.assignment = std::move(assignment);
     }
     next_assignments_.clear();
-    state_ = GroupState::stable;
+    enter(GroupState::stable, now);
     reply_to_syncs(ErrorCode::none, now, actions);
-}
-
-GroupMetadataValue ClassicGroup::value_with(const std::map<std::string, Slice>* assignments) const {
-    GroupMetadataValue value{
-        .protocol_type = protocol_type_.value_or(""),
-        .generation = generation_,
-        .protocol = protocol_,
-        .leader = leader_,
-    };
-    for (const auto& [id, member] : members_) {
-        const Protocol* chosen = protocol_ ? member.find(*protocol_) : nullptr;
-        GroupMetadataValue::MemberMetadata& entry = value.members.emplace_back();
-        entry.member_id = id;
-        entry.group_instance_id = member.instance_id;
-        entry.client_id = member.client.id;
-        entry.client_host = member.client.host;
-        entry.rebalance_timeout = static_cast<std::int32_t>(member.rebalance_timeout.ms());
-        entry.session_timeout = static_cast<std::int32_t>(member.session_timeout.ms());
-        if (chosen != nullptr) entry.subscription = chosen->metadata;
-        entry.assignment = assignments != nullptr ? assignments->at(id) : member.assignment;
-    }
-    return value;
 }
 
 }  // namespace millrace::groups

@@ -100,12 +100,14 @@ class ClassicGroup {
                            const std::optional<std::string>& instance_id, std::int32_t generation,
                            Time now);
 
-    void restore(const GroupMetadataValue& value, Time now);
+    // `since`: when it came into its state, where the log tells.
+    void restore(const GroupMetadataValue& value, std::optional<Time> since, Time now);
     // The group goes away (deleted, or its partition moved): who waits is told `error`.
     void end(ErrorCode error, Actions& actions);
 
     const std::string& id() const { return id_; }
     GroupState state() const { return state_; }
+    std::optional<Time> state_since() const { return state_since_; }
     std::int32_t generation() const { return generation_; }
     const std::optional<std::string>& protocol_type() const { return protocol_type_; }
     bool has_members() const { return !members_.empty() || !pending_.empty(); }
@@ -140,6 +142,7 @@ class ClassicGroup {
                     const Client& client, const std::string& new_id, Ticket ticket, Time now,
                     Actions& actions);
     ErrorCode check_join(const JoinGroupRequest& request) const;
+    bool accepts(const JoinGroupRequest& request) const;
     bool shares_protocol(const JoinGroupRequest& request) const;
     void update(Member& member, const JoinGroupRequest& request);
 
@@ -155,7 +158,7 @@ class ClassicGroup {
     void after_removal(Time now, Actions& actions);
     void expire_members(Time now, Actions& actions);
     void expire_unsynced(Time now, Actions& actions);
-    std::uint64_t write(PendingWrite pending, Actions& actions, Timestamp = -1);
+    std::uint64_t write(PendingWrite pending, Actions& actions);
     GroupMetadataValue value_with(const std::map<std::string, Slice>* assignments) const;
 
     JoinGroupResponse current_generation(const Member& member, bool with_members) const;
@@ -163,6 +166,10 @@ class ClassicGroup {
                            const std::optional<std::string>& instance_id) const;
     bool protocol_differs(const std::optional<std::string>& type,
                           const std::optional<std::string>& name) const;
+    void enter(GroupState state, Time now) {
+        state_ = state;
+        state_since_ = now;
+    }
     void alive(Member& member, Time now);
     void wake_by(Time time) { wake_at_ = std::min(wake_at_, time); }
     Duration longest_rebalance_timeout() const;
@@ -170,6 +177,7 @@ class ClassicGroup {
     std::string id_;
     const GroupOptions& options_;
     GroupState state_ = GroupState::empty;
+    std::optional<Time> state_since_;
     std::int32_t generation_ = 0;
     std::optional<std::string> protocol_type_;
     std::optional<std::string> protocol_;

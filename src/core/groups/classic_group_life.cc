@@ -24,6 +24,27 @@ bool ClassicGroup::protocol_differs(const std::optional<std::string>& type,
            (name && protocol_ && name != protocol_);
 }
 
+// group.max.size. While a rebalance is prepared those that have come count, not those that were
+// there before it.
+bool ClassicGroup::accepts(const JoinGroupRequest& request) const {
+    if (request.group_instance_id && static_members_.contains(*request.group_instance_id))
+        return true;
+    auto known = members_.find(request.member_id);
+    switch (state_) {
+        case GroupState::empty:
+        case GroupState::dead:
+            return true;
+        case GroupState::preparing_rebalance: {
+            if (known != members_.end() && known->second.join_ticket != 0) return true;
+            auto waiting = std::ranges::count_if(
+                members_, [](const auto& entry) { return entry.second.join_ticket != 0; });
+            return static_cast<std::size_t>(waiting) < options_.max_size;
+        }
+        default:
+            return known != members_.end() || members_.size() < options_.max_size;
+    }
+}
+
 void ClassicGroup::alive(Member& member, Time now) {
     member.session_deadline = now + member.session_timeout;
     wake_by(member.session_deadline);
@@ -162,7 +183,29 @@ JoinGroupResponse ClassicGroup::current_generation(const Member& member, bool wi
     return response;
 }
 
-void ClassicGroup::restore(const GroupMetadataValue& value, Time now) {
+GroupMetadataValue ClassicGroup::value_with(const std::map<std::string, Slice>* assignments) const {
+    GroupMetadataValue value{
+        .protocol_type = protocol_type_.value_or(""),
+        .generation = generation_,
+        .protocol = protocol_,
+        .leader = leader_,
+    };
+    for (const auto& [id, member] : members_) {
+        const Protocol* chosen = protocol_ ? member.find(*protocol_) : nullptr;
+        GroupMetadataValue::MemberMetadata& entry = value.members.emplace_back();
+        entry.member_id = id;
+        entry.group_instance_id = member.instance_id;
+        entry.client_id = member.client.id;
+        entry.client_host = member.client.host;
+        entry.rebalance_timeout = static_cast<std::int32_t>(member.rebalance_timeout.ms());
+        entry.session_timeout = static_cast<std::int32_t>(member.session_timeout.ms());
+        if (chosen != nullptr) entry.subscription = chosen->metadata;
+        entry.assignment = assignments != nullptr ? assignments->at(id) : member.assignment;
+    }
+    return value;
+}
+
+void ClassicGroup::restore(const GroupMetadataValue& value, std::optional<Time> since, Time now) {
     generation_ = value.generation;
     protocol_type_ = value.protocol_type;
     protocol_ = value.protocol;
@@ -188,6 +231,7 @@ void ClassicGroup::restore(const GroupMetadataValue& value, Time now) {
         alive(members_.emplace(entry.member_id, std::move(member)).first->second, now);
     }
     state_ = members_.empty() ? GroupState::empty : GroupState::stable;
+    state_since_ = since;
 }
 
 void ClassicGroup::end(ErrorCode error, Actions& actions) {

@@ -253,6 +253,87 @@ TEST(ClassicGroup, ProtocolsMustMeet) {
     EXPECT_EQ(h.joined(h.join(connect, 3)).error_code, ErrorCode::inconsistent_group_protocol);
 }
 
+TEST(ClassicGroup, HasALargestSize) {
+    Harness h;
+    h.options.max_size = 2;
+    // Three are given ids before any of them has joined.
+    std::vector<std::string> ids;
+    for (int i = 0; i < 3; ++i) ids.push_back(h.joined(h.join(h.join_request())).member_id);
+    Ticket a = h.join(h.join_request(ids[0]));
+    Ticket b = h.join(h.join_request(ids[1]));
+    Ticket c = h.join(h.join_request(ids[2]));
+    ASSERT_TRUE(h.answered(c));
+    EXPECT_EQ(h.joined(c).error_code, ErrorCode::group_max_size_reached);
+    h.pass(Duration::seconds(7));
+    EXPECT_EQ(h.joined(a).generation_id, 1);
+    EXPECT_EQ(h.joined(b).generation_id, 1);
+    EXPECT_EQ(h.joined(h.join(h.join_request(), 3)).error_code, ErrorCode::group_max_size_reached);
+    Ticket again = h.join(h.join_request(ids[0]));
+    EXPECT_TRUE(!h.answered(again) || h.joined(again).error_code == ErrorCode::none);
+}
+
+TEST(ClassicGroup, ATooLargeOneShedsWhoComesBackLast) {
+    Harness h;
+    auto ids = h.stable(3);
+    h.options.max_size = 2;  // the broker was started with another config
+    JoinGroupRequest other = h.join_request(ids[0], {"range", "roundrobin"});
+    Ticket a = h.join(other);
+    Ticket b = h.join(h.join_request(ids[1]));
+    Ticket c = h.join(h.join_request(ids[2]));
+    EXPECT_EQ(h.joined(c).error_code, ErrorCode::group_max_size_reached);
+    EXPECT_EQ(h.joined(a).generation_id, 2) << "nobody else is waited for";
+    EXPECT_EQ(h.joined(b).generation_id, 2);
+    EXPECT_EQ(h.group.size(), 2U);
+}
+
+// KIP-429: partitions are given up in one generation and given out in the next.
+TEST(ClassicGroup, ACooperativeRebalanceTakesTwoGenerations) {
+    Harness h;
+    auto ids = h.stable(1);
+    Ticket newcomer = h.join(h.join_request(), 3);
+    Ticket leader = h.join(h.join_request(ids[0]));
+    std::string second = h.joined(newcomer).member_id;
+    EXPECT_EQ(h.joined(leader).generation_id, 2);
+    Ticket first_sync = h.sync(second, 2);
+    h.sync(ids[0], 2, {{ids[0], "keeps"}, {second, ""}});
+    h.commit_writes();
+    EXPECT_EQ(h.synced(first_sync).assignment.view(), "") << "nothing is free yet";
+    leader = h.join(h.join_request(ids[0]));
+    EXPECT_EQ(h.heartbeat(second, 2), ErrorCode::rebalance_in_progress);
+    h.join(h.join_request(second));
+    EXPECT_EQ(h.joined(leader).generation_id, 3);
+    Ticket second_sync = h.sync(second, 3);
+    h.sync(ids[0], 3, {{ids[0], "keeps"}, {second, "freed"}});
+    h.commit_writes();
+    EXPECT_EQ(h.synced(second_sync).assignment.view(), "freed");
+}
+
+TEST(ClassicGroup, WhenTheLeaderLeavesAnotherLeads) {
+    Harness h;
+    auto ids = h.stable(3);
+    LeaveGroupRequest request{.group_id = "g"};
+    request.members.push_back({.member_id = ids[0]});
+    Actions actions;
+    h.group.leave(request, 3, h.now, actions);
+    h.take(std::move(actions));
+    Ticket a = h.join(h.join_request(ids[1]));
+    Ticket b = h.join(h.join_request(ids[2]));
+    EXPECT_EQ(h.joined(a).leader, h.joined(b).leader);
+    EXPECT_NE(h.joined(a).leader, ids[0]);
+    EXPECT_EQ(h.joined(a).members.size() + h.joined(b).members.size(), 2U)
+        << "only the leader is told the members";
+}
+
+TEST(ClassicGroup, SessionTimeoutsHaveBounds) {
+    Harness h;
+    JoinGroupRequest request = h.join_request();
+    request.session_timeout_ms = 5'999;
+    EXPECT_EQ(h.joined(h.join(request, 3)).error_code, ErrorCode::invalid_session_timeout);
+    request.session_timeout_ms = 1'800'001;
+    EXPECT_EQ(h.joined(h.join(request, 3)).error_code, ErrorCode::invalid_session_timeout);
+    EXPECT_EQ(h.group.size(), 0U);
+}
+
 TEST(ClassicGroup, RestoresFromItsRecord) {
     Harness h;
     auto ids = h.stable(2);
@@ -266,7 +347,7 @@ TEST(ClassicGroup, RestoresFromItsRecord) {
                              .rebalance_timeout = 60'000,
                              .session_timeout = 10'000,
                              .assignment = Slice::copy("A")});
-    other.group.restore(value, other.now);
+    other.group.restore(value, std::nullopt, other.now);
     EXPECT_EQ(other.group.state(), GroupState::stable);
     EXPECT_EQ(other.heartbeat("m1", 4), ErrorCode::none);
     EXPECT_EQ(other.synced(other.sync("m1", 4)).assignment.view(), "A");

@@ -57,7 +57,9 @@ Result<> GroupCoordinator::apply(const GroupRecord& record) {
     } else if (auto* group = std::get_if<GroupEntry>(&entry)) {
         if (!group->value) {
             restored_.erase(group->group);
-            groups_.erase(group->group);
+            // Who joined while the tombstone was being written brings the group back.
+            const ClassicGroup* living = find(group->group);
+            if (living != nullptr && !living->has_members()) groups_.erase(group->group);
         } else if (loading_) {
             restored_[group->group] = *std::move(group->value);
         }
@@ -67,7 +69,13 @@ Result<> GroupCoordinator::apply(const GroupRecord& record) {
 
 void GroupCoordinator::loaded(Time now) {
     loading_ = false;
-    for (const auto& [id, value] : restored_) find_or_create(id).restore(value, now);
+    for (const auto& [id, value] : restored_) {
+        std::optional<Time> since;
+        if (value.current_state_timestamp >= 0) {
+            since = now - Duration::milliseconds(wall_of(now) - value.current_state_timestamp);
+        }
+        find_or_create(id).restore(value, since, now);
+    }
     restored_.clear();
 }
 
@@ -85,6 +93,8 @@ void GroupCoordinator::unload(ErrorCode error, Effects& effects) {
 void GroupCoordinator::take(ClassicGroup& group, Actions actions, Effects& effects) {
     std::ranges::move(actions.replies, std::back_inserter(effects.replies));
     for (Write& write : actions.writes) {
+        if (group.state_since())
+            write.value.current_state_timestamp = wall_of(*group.state_since());
         std::uint64_t id = ++next_append_;
         appends_[id] = {group.id(), write.id};
         effects.appends.push_back({id, {group_record(group.id(), write.value)}});
@@ -278,6 +288,58 @@ Decision<int> GroupCoordinator::forget_topics(const std::set<std::string>& topic
     }
     decision.response = static_cast<int>(decision.records.size());
     return decision;
+}
+
+Decision<int> GroupCoordinator::expire_offsets(Time now) const {
+    Decision<int> decision{};
+    std::vector<GroupRecord>& records = decision.records;
+    auto full = [&] { return records.size() >= max_expired; };
+    for (const auto& [id, topics] : offsets_) {
+        if (full()) break;
+        const ClassicGroup* group = find(id);
+        bool living = group != nullptr && group->has_members();
+        if (expire_group(id, topics, now, records) && !living)
+            records.push_back(group_tombstone(id));
+    }
+    for (const auto& [id, group] : groups_) {
+        if (full()) break;
+        if (!group->has_members() && !offsets_.contains(id)) records.push_back(group_tombstone(id));
+    }
+    decision.response = static_cast<int>(records.size());
+    return decision;
+}
+
+// True when nothing is left.
+bool GroupCoordinator::expire_group(const std::string& group_id, const Offsets& topics, Time now,
+                                    std::vector<GroupRecord>& records) const {
+    const ClassicGroup* group = find(group_id);
+    std::optional<Timestamp> empty_since;
+    std::set<std::string> subscribed;
+    if (group != nullptr && !group->protocol_type().value_or("").empty()) {
+        if (group->state() == GroupState::empty) {
+            if (group->state_since()) empty_since = wall_of(*group->state_since());
+        } else if (group->state() == GroupState::stable && group->protocol_type() == "consumer" &&
+                   group->all_subscriptions_known()) {
+            subscribed = group->subscribed_topics();
+        } else {
+            return false;
+        }
+    }
+    bool all = true;
+    for (const auto& [topic, partitions] : topics) {
+        for (const auto& [partition, offset] : partitions) {
+            Timestamp since = empty_since.value_or(offset.commit_timestamp);
+            bool over = offset.expire_timestamp >= 0
+                            ? wall_of(now) >= offset.expire_timestamp
+                            : wall_of(now) - since >= options_.offsets_retention.ms();
+            if (!over || subscribed.contains(topic) || records.size() >= max_expired) {
+                all = false;
+                continue;
+            }
+            records.push_back(offset_tombstone(group_id, topic, partition));
+        }
+    }
+    return all;
 }
 
 // What others are told -------------------------------------------------------------------------

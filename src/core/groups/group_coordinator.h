@@ -73,6 +73,11 @@ class GroupCoordinator {
 
     // One record of the log, in order; at loading, and for each that commits later.
     Result<> apply(const GroupRecord& record);
+    // What the time is on the wall, which is what the log tells; before loaded(), and from time to
+    // time.
+    void set_wall_clock(Time now, Timestamp wall_ms) {
+        wall_zero_ = wall_ms - now.ns() / 1'000'000;
+    }
     // All records are applied: memberships come alive.
     void loaded(Time now);
     // The partition moves away: who waits is told `error`.
@@ -99,6 +104,11 @@ class GroupCoordinator {
     Decision<OffsetDeleteResponse> delete_offsets(const OffsetDeleteRequest& request) const;
     // The topics were deleted: so are their offsets.
     Decision<int> forget_topics(const std::set<std::string>& topics) const;
+    // Offsets that nobody committed anew for offsets.retention.minutes, and groups that have none
+    // left (KIP-211): of an empty group since it became empty, of a stable consumer group where it
+    // does not subscribe, of offsets without a group since the commit. At most so many at once.
+    static constexpr std::size_t max_expired = 1'000;
+    Decision<int> expire_offsets(Time now) const;
 
     std::vector<ListGroupsResponse::ListedGroup> list(const std::vector<std::string>& states,
                                                       const std::vector<std::string>& types) const;
@@ -116,6 +126,9 @@ class GroupCoordinator {
     ClassicGroup& find_or_create(const std::string& group_id);
     void take(ClassicGroup& group, Actions actions, Effects& effects);
     bool exists(const std::string& group_id) const;
+    Timestamp wall_of(Time time) const { return wall_zero_ + time.ns() / 1'000'000; }
+    bool expire_group(const std::string& group_id, const Offsets& topics, Time now,
+                      std::vector<GroupRecord>& records) const;
 
     const GroupOptions& options_;
     std::map<std::string, std::unique_ptr<ClassicGroup>> groups_;
@@ -124,6 +137,7 @@ class GroupCoordinator {
     std::map<std::uint64_t, GroupWrite> appends_;
     std::uint64_t next_append_ = 0;
     bool loading_ = true;
+    Timestamp wall_zero_ = 0;  // of the wall clock at Time()
 };
 
 }  // namespace millrace::groups

@@ -13,7 +13,9 @@ namespace {
 constexpr std::int16_t legacy_offset_type = 0;
 constexpr std::int16_t offset_type = 1;
 constexpr std::int16_t group_type = 2;
-constexpr std::int16_t offset_value_version = 4;  // as 4.3.1 writes them
+// As 4.3.1 writes them; only version 1 has room for an expiry of its own.
+constexpr std::int16_t offset_value_version = 4;
+constexpr std::int16_t expiring_offset_value_version = 1;
 constexpr std::int16_t group_value_version = 3;
 
 // A 16-bit prefix (record type of a key, version of a value), then the message.
@@ -52,11 +54,12 @@ GroupRecord offset_record(const std::string& group, const std::string& topic,
         .leader_epoch = offset.leader_epoch,
         .metadata = offset.metadata,
         .commit_timestamp = offset.commit_timestamp,
-        .expire_timestamp = -1,
+        .expire_timestamp = offset.expire_timestamp,
         .topic_id = offset.topic_id,
     };
-    return {offset_key(group, topic, partition),
-            encode(offset_value_version, value, offset_value_version)};
+    std::int16_t version =
+        offset.expire_timestamp < 0 ? offset_value_version : expiring_offset_value_version;
+    return {offset_key(group, topic, partition), encode(version, value, version)};
 }
 
 GroupRecord offset_tombstone(const std::string& group, const std::string& topic,
