@@ -90,6 +90,8 @@ Result<> ActiveController::load(LogContents contents) {
 
 Result<> ActiveController::activate(metadata::Records bootstrap) {
     sessions_.begin(state_.image(), shard_.now());
+    // The broker that this node was has ended with its process; a new one need not wait for it.
+    sessions_.forget(state_.settings().node_id);
     last_append_ = shard_.now();
     next_expiry_check_ = shard_.now() + session_timeout_;
     controller::Inputs in{shard_.now(), shard_.random(), sessions_};

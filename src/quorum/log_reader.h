@@ -11,8 +11,7 @@ namespace millrace::quorum {
 // Follows batches of the metadata log from an offset on, up to its end.
 class LogReader {
   public:
-    // `start`: the image of the snapshot that the log goes on from; `contents` gets what the
-    // batches say.
+    // The log goes on from `contents.snapshot`; `contents` gets what the batches say.
     LogReader(storage::Log& log, std::int64_t from, LogContents& contents);
 
     // kafka_storage_error for bytes that are no batches or leave a gap; invalid_record and

@@ -122,6 +122,22 @@ TEST_F(MetadataQuorumTest, ARestartFindsWhatWasCommitted) {
     }
 }
 
+TEST_F(MetadataQuorumTest, TheNodesOwnBrokerRegistersAtOnceAfterARestart) {
+    run([](env::Shard& shard, MetadataQuorum& quorum) -> Task<void> {
+        EXPECT_TRUE(co_await start_broker_for_tests(shard, quorum));
+        // While it is heard of, another one with its id is refused.
+        auto other = co_await quorum.submit(registration_for_tests(shard, 1));
+        EXPECT_TRUE(other);
+        EXPECT_EQ(other->response.error_code, ErrorCode::duplicate_broker_registration);
+    });
+    run([](env::Shard& shard, MetadataQuorum& quorum) -> Task<void> {
+        co_await quorum.caught_up();
+        auto again = co_await quorum.submit(registration_for_tests(shard, 1));
+        EXPECT_TRUE(again);
+        EXPECT_EQ(again->response.error_code, ErrorCode::none);
+    });
+}
+
 TEST_F(MetadataQuorumTest, CommandsOfOneTurnAreDecidedInOrder) {
     run([](env::Shard& shard, MetadataQuorum& quorum) -> Task<void> {
         EXPECT_TRUE(co_await start_broker_for_tests(shard, quorum));
