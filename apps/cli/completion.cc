@@ -117,7 +117,9 @@ std::string zsh(std::span<const Outsider> outsiders) {
     *) compadd -- ${=candidates} ;;
   esac
 }
-)sh" + fmt::format("compdef _millrace millrace{}\n", link_words());
+# Sourced, or loaded by its name from $fpath.
+if [[ $funcstack[1] == _millrace ]]; then _millrace "$@"; else
+)sh" + fmt::format("  compdef _millrace millrace{}\nfi\n", link_words());
 }
 
 std::string fish(std::span<const Outsider> outsiders) {
@@ -138,10 +140,11 @@ std::string fish(std::span<const Outsider> outsiders) {
                 fmt::format("complete {} -f -a {} -d {}\n", who, verb.name, quoted(verb.summary));
         }
         for (const Flag& flag : flags_of(command)) {
-            out += fmt::format("complete {} -f -l {} -d {}", who, flag.name, quoted(flag.summary));
+            bool files = flag.completes == Flag::Completes::files;
+            out += fmt::format("complete {} {} -l {} -d {}", who, files ? "-F" : "-f", flag.name,
+                               quoted(flag.summary));
             if (flag.short_name != 0) out += fmt::format(" -s {}", flag.short_name);
             if (flag.takes == Flag::Takes::value) out += " -r";
-            if (flag.completes == Flag::Completes::files) out += " -F";
             if (!flag.one_of.empty()) out += fmt::format(" -a {}", quoted(flag.one_of));
             out += '\n';
         }

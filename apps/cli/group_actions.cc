@@ -9,6 +9,7 @@
 #include "cli/output.h"
 #include "client/admin_group_offsets.h"
 #include "client/admin_topics.h"
+#include "config/text.h"
 
 namespace millrace::cli {
 
@@ -31,12 +32,19 @@ std::string quoted(const std::vector<std::string>& names) {
 
 }  // namespace
 
+std::string shown_type(std::string_view type) {
+    std::string out = config::lower_case(type);
+    if (!out.empty()) out.front() = config::upper_case(out.substr(0, 1)).front();
+    return out;
+}
+
 Task<Result<std::vector<client::GroupListing>>> list_consumer_groups(client::Admin& admin,
                                                                      client::GroupFilter filter,
                                                                      Output& output) {
     if (filter.types.empty()) filter.types = {"Classic", "Consumer"};
     ASSIGN_OR_CO_RETURN(auto listed, co_await client::list_groups(admin, std::move(filter)));
     for (const Error& error : listed.errors) output.error(error.message);
+    for (client::GroupListing& group : listed.groups) group.type = shown_type(group.type);
     std::erase_if(listed.groups, [](const client::GroupListing& group) {
         bool other_type =
             !group.type.empty() && group.type != "Classic" && group.type != "Consumer";

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -25,6 +26,8 @@ Task<Result<>> reset_offsets(client::Admin& admin, const Arguments& arguments, O
 Task<Result<std::vector<client::GroupListing>>> list_consumer_groups(client::Admin& admin,
                                                                      client::GroupFilter filter,
                                                                      Output& output);
+// "classic" of the wire as tools show it: "Classic".
+std::string shown_type(std::string_view type);
 // --group, or with --all-groups all.
 Task<Result<std::vector<std::string>>> chosen_groups(client::Admin& admin,
                                                      const Arguments& arguments, Output& output);

@@ -6,6 +6,7 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/connect.h"
+#include "cli/group_actions.h"
 #include "cli/output.h"
 #include "client/admin_groups.h"
 #include "config/text.h"
@@ -47,6 +48,7 @@ bool is_shown(const client::GroupListing& group, const Arguments& arguments) {
 Task<Result<>> list(client::Admin& admin, const Arguments& arguments, Output& output) {
     ASSIGN_OR_CO_RETURN(auto listed, co_await client::list_groups(admin));
     for (const Error& error : listed.errors) output.error(error.message);
+    for (client::GroupListing& group : listed.groups) group.type = shown_type(group.type);
     std::erase_if(listed.groups,
                   [&](const client::GroupListing& group) { return !is_shown(group, arguments); });
     if (arguments.as_json()) {
