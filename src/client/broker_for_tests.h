@@ -17,6 +17,7 @@
 #include "env/posix/world.h"
 #include "env/shard.h"
 #include "env/sim/world.h"
+#include "protocol/api_versions.h"
 #include "protocol/frame.h"
 #include "protocol/metadata.h"
 
