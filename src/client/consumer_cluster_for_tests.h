@@ -36,6 +36,7 @@ class ConsumerClusterForTests {
         group_.emplace("g", options());
         serve_offsets();
         serve_group();
+        serve_commits();
         broker.on(ApiKey::fetch, [this](const Incoming& in) { return answer_fetch(in); });
     }
     void start() {
@@ -165,6 +166,9 @@ class ConsumerClusterForTests {
             carry_out(std::move(actions));
             return response;
         });
+    }
+
+    void serve_commits() {
         broker.on<OffsetCommitRequest>([this](const OffsetCommitRequest& request, std::int16_t) {
             OffsetCommitResponse response;
             ErrorCode error =

@@ -145,6 +145,9 @@ Task<void> ConsumerCore::unsubscribe(std::string reason, Time deadline) {
         co_await member_->leave(std::move(reason), deadline);
     }
     if (mode_ == Mode::pattern) cluster_.track_all(false);
+    // A topic that is deleted later must not be made again by asking for it.
+    for (const std::string& topic : topics_) cluster_.untrack(topic);
+    for (const TopicPartition& partition : had) cluster_.untrack(partition.topic);
     partitions_.assign({});
     topics_.clear();
     pattern_.reset();

@@ -1,5 +1,6 @@
 #include "client/producer.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 #include "client/log.h"
@@ -26,7 +27,10 @@ SenderOptions sender_options(const ProducerConfig& config) {
     options.request_timeout = Duration::milliseconds(config.request_timeout_ms());
     options.max_in_flight =
         static_cast<std::size_t>(config.max_in_flight_requests_per_connection());
-    accumulator.max_in_flight = options.max_in_flight;
+    // A leader knows an idempotent producer's last five batches again, and no more.
+    constexpr std::size_t known_again = 5;
+    accumulator.max_in_flight =
+        config.idempotent() ? std::min(options.max_in_flight, known_again) : options.max_in_flight;
     return options;
 }
 
