@@ -85,7 +85,9 @@ Task<Result<>> Broker::start() {
     CO_RETURN_IF_ERROR(co_await open_partitions());
     scope_.spawn(follow_metadata());
     CO_RETURN_IF_ERROR(co_await listen());
-    CO_RETURN_IF_ERROR(co_await lifecycle_->start(advertised()));
+    CO_RETURN_IF_ERROR(
+        co_await lifecycle_->register_controller(told(config_.advertised_controller_endpoints())));
+    CO_RETURN_IF_ERROR(co_await lifecycle_->start(told(config_.advertised_broker_endpoints())));
     checkpoints_->start();
     scope_.spawn(tidy());
     co_return Result<>{};
@@ -158,9 +160,9 @@ Task<Result<>> Broker::listen_on(net::ListenerInfo& info) {
     co_return Result<>{};
 }
 
-std::vector<config::Endpoint> Broker::advertised() const {
-    std::vector<config::Endpoint> endpoints = config_.advertised_broker_endpoints();
+std::vector<config::Endpoint> Broker::told(std::vector<config::Endpoint> endpoints) const {
     for (config::Endpoint& endpoint : endpoints) {
+        if (endpoint.host.empty()) endpoint.host = shard_.network().host_name();
         for (const auto& info : listeners_) {
             if (info->name == endpoint.listener) endpoint.port = info->advertised.port;
         }

@@ -38,7 +38,8 @@ class Broker {
     Task<void> follow_metadata();
     Task<void> tidy();
     ShardFront& front() { return *fronts_.front(); }
-    std::vector<config::Endpoint> advertised() const;
+    // With the ports that the OS chose.
+    std::vector<config::Endpoint> told(std::vector<config::Endpoint> advertised) const;
     // Runs `function(shard id) -> Task<void>` on every shard at once.
     template <typename Function>
     Task<void> on_all(Function function);

@@ -41,6 +41,8 @@ class Controllers {
 
     // raft::no_node while nobody leads.
     std::int32_t leader_id() const { return quorum_.leader_id(); }
+    // The finalized level of kraft.version, which is not in the image.
+    std::int16_t kraft_version() const { return quorum_.kraft_version(); }
     Task<quorum::QuorumStatus> status();
 
   private:

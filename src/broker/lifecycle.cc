@@ -13,6 +13,11 @@ namespace {
 // How soon a heartbeat follows another one that may change something.
 constexpr Duration soon = Duration::milliseconds(10);
 
+// Refusals of a registration that end by themselves.
+bool may_change(ErrorCode code) {
+    return is_retriable(code) || code == ErrorCode::duplicate_broker_registration;
+}
+
 }  // namespace
 
 Lifecycle::Lifecycle(env::Shard& shard, Controllers& controllers, MetadataCache& metadata,
@@ -27,10 +32,10 @@ Lifecycle::Lifecycle(env::Shard& shard, Controllers& controllers, MetadataCache&
       scope_(shard) {}
 
 Task<Result<>> Lifecycle::start(std::vector<config::Endpoint> advertised) {
-    CO_RETURN_IF_ERROR(co_await register_broker(advertised));
-    scope_.spawn(send_heartbeats());
     Time deadline =
         shard_.now() + Duration::milliseconds(config_.initial_broker_registration_timeout_ms());
+    CO_RETURN_IF_ERROR(co_await register_until(deadline, advertised));
+    scope_.spawn(send_heartbeats());
     bool unfenced =
         co_await env::with_deadline(shard_, deadline, changed_.until([this] { return !fenced_; }));
     if (unfenced) co_return Result<>{};
@@ -38,6 +43,45 @@ Task<Result<>> Lifecycle::start(std::vector<config::Endpoint> advertised) {
                    fmt::format("the controller has not unfenced broker {} within "
                                "initial.broker.registration.timeout.ms",
                                node_.id));
+}
+
+// An earlier life of this broker may not be over for the controller yet.
+Task<Result<>> Lifecycle::register_until(Time deadline,
+                                         const std::vector<config::Endpoint>& advertised) {
+    for (Duration pause = soon;; pause = std::min(pause * 2, Duration::seconds(1))) {
+        Result<> registered = co_await register_broker(advertised);
+        bool again = !registered && may_change(registered.error().code);
+        if (!again || shard_.now() + pause >= deadline) co_return registered;
+        LOG_WARN("{}; trying again", registered.error().message);
+        co_await env::sleep_for(shard_, pause);
+    }
+}
+
+Task<Result<>> Lifecycle::register_controller(const std::vector<config::Endpoint>& advertised) {
+    const auto& version = metadata_.image()->features.metadata_version;
+    if (!version || !version->supports_controller_registration()) co_return Result<>{};
+    ControllerRegistrationRequest request;
+    request.controller_id = node_.id;
+    request.incarnation_id = node_.incarnation;
+    for (const config::Endpoint& endpoint : advertised) {
+        request.listeners.push_back(
+            {.name = endpoint.listener,
+             .host = endpoint.host,
+             .port = endpoint.port,
+             .security_protocol = static_cast<std::int16_t>(endpoint.protocol)});
+    }
+    for (const auto& [name, range] : metadata::supported_features()) {
+        request.features.push_back({.name = std::string(name),
+                                    .min_supported_version = range.min,
+                                    .max_supported_version = range.max});
+    }
+    controller::RegisterController command{.request = std::move(request)};
+    auto response = co_await controllers_.submit(std::move(command));
+    if (!response) co_return fail(response.error());
+    if (response->error_code == ErrorCode::none) co_return Result<>{};
+    co_return fail(response->error_code,
+                   fmt::format("controller {} cannot be registered: {}", node_.id,
+                               response->error_message.value_or("")));
 }
 
 Task<Result<>> Lifecycle::register_broker(const std::vector<config::Endpoint>& advertised) {

@@ -21,6 +21,8 @@ class Lifecycle {
 
     // Registers with the addresses that clients are told, and ends when the broker is unfenced.
     Task<Result<>> start(std::vector<config::Endpoint> advertised);
+    // Tells where this node's controller is heard (KIP-919), with the addresses that are told.
+    Task<Result<>> register_controller(const std::vector<config::Endpoint>& advertised);
     // Tells the controller, and waits until it agrees (controlled.shutdown.enable) or `deadline`.
     Task<void> shut_down(Time deadline);
     // Stops the heartbeats.
@@ -30,6 +32,7 @@ class Lifecycle {
 
   private:
     Task<Result<>> register_broker(const std::vector<config::Endpoint>& advertised);
+    Task<Result<>> register_until(Time deadline, const std::vector<config::Endpoint>& advertised);
     Task<void> send_heartbeats();
     Task<void> send_heartbeat();
 

@@ -143,6 +143,8 @@ class Network {
     // Several shards may listen on the same address (SO_REUSEPORT): the OS spreads connections.
     // Port 0 lets the OS choose. An empty host is every interface.
     virtual Result<std::unique_ptr<Listener>> listen(const Address& address) = 0;
+    // What other machines may call this one. May ask the resolver: for startup.
+    virtual std::string host_name() = 0;
     // Resolves the name (in a helper thread), tries its addresses in turn.
     ConnectOperation connect(Address to) { return {*this, std::move(to)}; }
 

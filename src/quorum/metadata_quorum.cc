@@ -5,7 +5,7 @@
 namespace millrace::quorum {
 
 MetadataQuorum::MetadataQuorum(env::Shard& shard, const Options& options)
-    : replica_(std::make_unique<MetadataReplica>(shard, options, leader_id_)) {}
+    : replica_(std::make_unique<MetadataReplica>(shard, options, standing_)) {}
 
 MetadataQuorum::~MetadataQuorum() = default;
 

@@ -60,6 +60,12 @@ struct QuorumStatus {
     std::vector<raft::Voter> voter_endpoints;
 };
 
+// What any shard may ask at any time.
+struct SharedStanding {
+    std::atomic<std::int32_t> leader = raft::no_node;
+    std::atomic<std::int16_t> kraft_version = 0;
+};
+
 struct QuorumOptions {
     std::string cluster_id;
     std::int32_t node_id = 0;
@@ -91,7 +97,11 @@ class MetadataQuorum {
     Task<metadata::ImagePtr> image_after(std::int64_t offset);
 
     // From any shard: the leader's id, or raft::no_node.
-    std::int32_t leader_id() const { return leader_id_.load(std::memory_order_relaxed); }
+    std::int32_t leader_id() const { return standing_.leader.load(std::memory_order_relaxed); }
+    // From any shard: the finalized level of kraft.version.
+    std::int16_t kraft_version() const {
+        return standing_.kraft_version.load(std::memory_order_relaxed);
+    }
     QuorumStatus status() const;
 
     // Decides a command on the controller that this node is; answers when its records are
@@ -114,7 +124,7 @@ class MetadataQuorum {
 
     MetadataQuorum(env::Shard& shard, const Options& options);
 
-    std::atomic<std::int32_t> leader_id_ = raft::no_node;
+    SharedStanding standing_;
     std::unique_ptr<MetadataReplica> replica_;
 };
 

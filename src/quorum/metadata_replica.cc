@@ -52,13 +52,13 @@ class MetadataReplica::Visit {
 };
 
 MetadataReplica::MetadataReplica(env::Shard& shard, const QuorumOptions& options,
-                                 std::atomic<std::int32_t>& leader_id)
+                                 SharedStanding& standing)
     : shard_(shard),
       cluster_id_(options.cluster_id),
       self_{options.node_id, options.directory_id},
       directory_(options.directory),
       config_(options.config),
-      leader_id_(leader_id),
+      standing_(standing),
       image_(std::make_shared<const metadata::Image>()),
       scope_(shard) {}
 
@@ -82,6 +82,7 @@ Result<> MetadataReplica::take_over(LogContents contents) {
     ASSIGN_OR_RETURN(recovered.state, read_quorum_state());
     recovered.log = log_->facts();
     recovered.kraft_version = contents.kraft_version;
+    standing_.kraft_version.store(contents.kraft_version, std::memory_order_relaxed);
     raft::Options options = raft_options(config_, self_, voters);
     recovered.voters = contents.voters;
     QuorumListener& listener = *this;
@@ -161,7 +162,7 @@ void MetadataReplica::leadership_changed(const raft::Leadership& leadership) {
     std::int32_t leader = known ? leadership.leader : raft::no_node;
     LOG_INFO("Metadata quorum: {} in epoch {}, led by {}", raft::to_string(leadership.role),
              leadership.epoch, leader);
-    leader_id_.store(leader, std::memory_order_relaxed);
+    standing_.leader.store(leader, std::memory_order_relaxed);
     if (leadership.role != raft::Role::leader && controller_ != nullptr) {
         controller_->end({ErrorCode::not_controller,
                           fmt::format("node {} is not the active controller any more", self_.id)});
@@ -171,7 +172,7 @@ void MetadataReplica::leadership_changed(const raft::Leadership& leadership) {
 
 void MetadataReplica::quorum_failed(const Error& error) {
     failure_ = error;
-    leader_id_.store(raft::no_node, std::memory_order_relaxed);
+    standing_.leader.store(raft::no_node, std::memory_order_relaxed);
     if (controller_ != nullptr) controller_->end(error);
     changed_.notify_all();
 }
@@ -299,7 +300,7 @@ Task<void> MetadataReplica::remove_deleted() {
 QuorumStatus MetadataReplica::status() const {
     const raft::Raft& raft = driver_->raft();
     QuorumStatus status;
-    status.leader = leader_id_.load(std::memory_order_relaxed);
+    status.leader = standing_.leader.load(std::memory_order_relaxed);
     status.epoch = raft.epoch();
     status.high_watermark = raft.high_watermark().value_or(-1);
     for (const raft::Voter& voter : raft.voters().voters()) {

@@ -25,8 +25,7 @@ namespace millrace::quorum {
 // What MetadataQuorum is made of; see there.
 class MetadataReplica final : private QuorumListener {
   public:
-    MetadataReplica(env::Shard& shard, const QuorumOptions& options,
-                    std::atomic<std::int32_t>& leader_id);
+    MetadataReplica(env::Shard& shard, const QuorumOptions& options, SharedStanding& standing);
 
     Task<Result<>> open();
     Task<Result<>> stop();
@@ -63,7 +62,7 @@ class MetadataReplica final : private QuorumListener {
     raft::ReplicaKey self_;
     std::string directory_;
     config::BrokerConfig config_;
-    std::atomic<std::int32_t>& leader_id_;
+    SharedStanding& standing_;
     storage::DirectoryHealth health_;
     std::unique_ptr<MetadataLog> log_;
     std::unique_ptr<RaftDriver> driver_;

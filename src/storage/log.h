@@ -64,6 +64,7 @@ struct ReadResult {
     // Where that batch lies.
     Offset segment_base = 0;
     std::uint64_t position = 0;
+    std::uint64_t first_batch_size = 0;  // of that batch, when there are records
 };
 
 // Is told, in the loop between coroutines, what became of the log.

@@ -61,6 +61,7 @@ Result<ReadResult> Log::read_at(const ReadRequest& request, PageAccess& access) 
         ASSIGN_OR_RETURN(std::uint32_t end, end_position(index, request.upper_bound, access));
         result.segment_base = segment.base();
         result.position = first->position;
+        result.first_batch_size = first->size;
         std::uint64_t most = request.max_bytes;
         if (most < first->size) most = request.whole_first_batch ? first->size : 0;
         if (end <= first->position) return result;

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+#include "broker/controllers.h"
 #include "broker/handler.h"
 #include "broker/handlers.h"
 #include "broker/metadata_cache.h"
@@ -23,7 +24,7 @@ bool is_software_name(std::string_view text) {
 }
 
 ApiVersionsResponse answer_features(ApiVersionsResponse response, const metadata::Image& image,
-                                    std::int16_t version) {
+                                    std::int16_t kraft_version, std::int16_t version) {
     for (const auto& [name, range] : metadata::supported_features()) {
         // Clients before version 4 take a minimum of 0 for a mistake (KAFKA-17011).
         if (version < 4 && range.min == 0) continue;
@@ -31,19 +32,21 @@ ApiVersionsResponse answer_features(ApiVersionsResponse response, const metadata
             {.name = std::string(name), .min_version = range.min, .max_version = range.max});
     }
     response.finalized_features_epoch = image.offset;
-    auto add = [&](std::string_view name, std::int16_t level) {
-        response.finalized_features.push_back(
-            {.name = std::string(name), .max_version_level = level, .min_version_level = level});
-    };
-    for (const auto& [name, level] : image.features.levels) add(name, level);
+    metadata::FeatureLevels finalized = image.features.levels;
     if (image.features.metadata_version) {
-        add(metadata::metadata_version_feature, image.features.metadata_version->level());
+        finalized[std::string(metadata::metadata_version_feature)] =
+            image.features.metadata_version->level();
+    }
+    if (kraft_version > 0) finalized[std::string(metadata::kraft_version_feature)] = kraft_version;
+    for (const auto& [name, level] : finalized) {
+        response.finalized_features.push_back(
+            {.name = name, .max_version_level = level, .min_version_level = level});
     }
     return response;
 }
 
 Task<ApiVersionsResponse> answer(const ApiVersionsRequest& request, const Caller& caller,
-                                 MetadataCache& metadata) {
+                                 MetadataCache& metadata, Controllers& controllers) {
     ApiVersionsResponse response;
     if (caller.version() >= 3 && (!is_software_name(request.client_software_name) ||
                                   !is_software_name(request.client_software_version))) {
@@ -61,7 +64,8 @@ Task<ApiVersionsResponse> answer(const ApiVersionsRequest& request, const Caller
                                      .min_version = api.advertised_min,
                                      .max_version = api.max_version});
     }
-    co_return answer_features(std::move(response), *metadata.image(), caller.version());
+    co_return answer_features(std::move(response), *metadata.image(), controllers.kraft_version(),
+                              caller.version());
 }
 
 }  // namespace

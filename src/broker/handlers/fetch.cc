@@ -105,14 +105,18 @@ Task<void> read_group(Partitions& partitions, std::vector<Item*>& items, Limits 
     }
 }
 
-// Each shard has read as if it were alone: later partitions are cut to the room that is left.
+// Each shard has read as if it were alone: later partitions are cut to the room that is left, and
+// only the first one may give a batch that is larger than what was asked for.
 std::uint64_t cut_to(std::vector<Item>& items, std::uint64_t max_bytes) {
     std::uint64_t total = 0;
     for (Item& item : items) {
         Chain& records = item.result.records;
         if (records.empty()) continue;
         std::uint64_t room = max_bytes - std::min(max_bytes, total);
-        if (total > 0 && records.size() > room) records = records.prefix(room);
+        room = std::min(room, static_cast<std::uint64_t>(std::max(0, item.target->max_bytes)));
+        if (total > 0 && records.size() > room) {
+            records = records.prefix(room < item.result.first_batch_size ? 0 : room);
+        }
         total += records.size();
     }
     return total;

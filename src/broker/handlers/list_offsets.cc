@@ -4,6 +4,8 @@
 
 #include "protocol/list_offsets.h"
 
+#include <set>
+
 #include "broker/handler.h"
 #include "broker/handlers.h"
 #include "broker/metadata_cache.h"
@@ -48,17 +50,32 @@ Task<Told> list_one(PartitionRouter& router, TopicIdPartition id,
     });
 }
 
+// Partitions that the request names more than once: Apache answers none of them.
+std::set<std::pair<std::string_view, std::int32_t>> named_twice(const ListOffsetsRequest& request) {
+    std::set<std::pair<std::string_view, std::int32_t>> seen, twice;
+    for (const auto& topic : request.topics) {
+        for (const auto& each : topic.partitions) {
+            std::pair<std::string_view, std::int32_t> key(topic.name, each.partition_index);
+            if (!seen.insert(key).second) twice.insert(key);
+        }
+    }
+    return twice;
+}
+
 Task<ListOffsetsResponse> answer(const ListOffsetsRequest& request, const Caller& caller,
                                  MetadataCache& cache, PartitionRouter& router) {
     ListOffsetsResponse response;
     metadata::ImagePtr image = cache.image();
+    auto twice = named_twice(request);
     for (const auto& topic : request.topics) {
         const metadata::Topic* known = image->topics.find(std::string_view(topic.name));
         auto& answered = response.topics.emplace_back();
         answered.name = topic.name;
         for (const auto& asked : topic.partitions) {
             Told told{.partition_index = asked.partition_index};
-            if (known == nullptr || known->partition(asked.partition_index) == nullptr) {
+            if (twice.contains({topic.name, asked.partition_index})) {
+                told.error_code = ErrorCode::invalid_request;
+            } else if (known == nullptr || known->partition(asked.partition_index) == nullptr) {
                 told.error_code = ErrorCode::unknown_topic_or_partition;
             } else if (!knows(caller.version(), asked.timestamp)) {
                 told.error_code = ErrorCode::unsupported_version;

@@ -85,8 +85,7 @@ ErrorCode Partition::check_leader(std::int32_t current_leader_epoch) const {
         return current_leader_epoch < state_.leader_epoch ? ErrorCode::fenced_leader_epoch
                                                           : ErrorCode::unknown_leader_epoch;
     }
-    if (!is_leader()) return ErrorCode::not_leader_or_follower;
-    return log_->failed() ? ErrorCode::kafka_storage_error : ErrorCode::none;
+    return is_leader() ? ErrorCode::none : ErrorCode::not_leader_or_follower;
 }
 
 void Partition::log_written(storage::Offset end_offset) {
@@ -249,6 +248,7 @@ Task<Fetched> Partition::read_records(FetchTerms terms) {
             co_return result;
         }
         result.records = std::move(read->records);
+        result.first_batch_size = read->first_batch_size;
     }
     if (terms.read_committed) {
         result.aborted.emplace();

@@ -64,6 +64,7 @@ struct Fetched {
     };
     std::optional<std::vector<Aborted>> aborted;  // of read_committed
     Chain records;
+    std::uint64_t first_batch_size = 0;
 };
 
 // One replica of a partition on this node: its log, its leadership and its high watermark. Lives

@@ -204,6 +204,9 @@ Decision<std::vector<ErrorCode>> GroupCoordinator::commit_offsets(const Commit& 
     };
     ClassicGroup* group = find(commit.group_id);
     if (group == nullptr) {
+        if (commit.generation >= 0 && exists(commit.group_id)) {
+            return all(ErrorCode::unknown_member_id);  // it has offsets, and never had a member
+        }
         if (commit.generation >= 0) {
             return all(commit.version >= 9 ? ErrorCode::group_id_not_found
                                            : ErrorCode::illegal_generation);

@@ -126,6 +126,8 @@ class TcpNetwork final : public Network {
   public:
     explicit TcpNetwork(Loop& loop) : loop_(loop) {}
 
+    std::string host_name() override { return posix::host_name(); }
+
     Result<std::unique_ptr<Listener>> listen(const Address& address) override {
         if (address.host.empty()) {
             auto both = listen_on(any_address(AF_INET6, address.port), address);

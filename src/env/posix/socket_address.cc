@@ -1,10 +1,13 @@
 #include "env/posix/socket_address.h"
 
 #include <arpa/inet.h>
+#include <array>
+#include <climits>
 #include <cstring>
 #include <fmt/core.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <unistd.h>
 
 namespace millrace::env::posix {
 namespace {
@@ -84,6 +87,18 @@ Result<std::vector<SocketAddress>> resolve(const Address& address) {
     return fail(ErrorCode::network_exception,
                 fmt::format("the name {} has no address: {}", address.host,
                             failed != 0 ? gai_strerror(failed) : "none of a kind used here"));
+}
+
+std::string host_name() {
+    std::array<char, HOST_NAME_MAX + 1> name{};
+    if (::gethostname(name.data(), name.size() - 1) != 0) return "localhost";
+    addrinfo hints{};
+    hints.ai_flags = AI_CANONNAME;
+    addrinfo* found = nullptr;
+    if (::getaddrinfo(name.data(), nullptr, &hints, &found) != 0) return name.data();
+    std::string full = found->ai_canonname != nullptr ? found->ai_canonname : name.data();
+    ::freeaddrinfo(found);
+    return full;
 }
 
 }  // namespace millrace::env::posix

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <sys/socket.h>
 #include <vector>
 
@@ -28,5 +29,8 @@ SocketAddress any_address(int family, std::uint16_t port);
 // All addresses of the host, in the system's order of preference. Blocks; never returns an empty
 // list.
 Result<std::vector<SocketAddress>> resolve(const Address& address);
+
+// This machine's name as the resolver completes it, or as it stands. Blocks.
+std::string host_name();
 
 }  // namespace millrace::env::posix

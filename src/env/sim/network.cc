@@ -23,6 +23,8 @@ class SimNetwork final : public env::Network {
   public:
     explicit SimNetwork(Node& node) : node_(node), fabric_(node.world().fabric()) {}
 
+    std::string host_name() override { return node_.name(); }
+
     Result<std::unique_ptr<Listener>> listen(const Address& address) override {
         if (!node_.attached()) return failure("listening on", address, "the process has ended");
         Address local = address;
