@@ -42,7 +42,7 @@ constexpr Flag flags[] = {
     value("socket-buffer-size", "BYTES", "send.buffer.bytes").otherwise("102400").int32(),
     value("line-reader", "CLASS", "what reads the input; only this one is built in")
         .otherwise(line_reader_class),
-    value("max-partition-memory-bytes", "BYTES", "batch.size; use --batch-size")
+    value("max-partition-memory-bytes", "BYTES", "use --batch-size")
         .otherwise("16384")
         .int32()
         .deprecated(),

@@ -67,6 +67,11 @@ Task<int> run_tool(env::Shard& shard, const Command& command, std::span<const st
         output.line("{}", version());
         co_return 0;
     }
+    for (const Arguments::Given& given : arguments->in_order()) {
+        if (!given.flag->is_deprecated) continue;
+        output.error(
+            fmt::format("--{} is an old flag: {}.", given.flag->name, given.flag->summary));
+    }
     co_return co_await command.run(shard, *arguments, output);
 }
 

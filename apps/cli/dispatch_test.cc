@@ -91,6 +91,8 @@ TEST(Dispatch, WrongCommandLinesAreOneSentence) {
     EXPECT_EQ(flag.code, 1);
     EXPECT_EQ(flag.error,
               "topics has no flag --lst: did you mean --list?; see millrace topics --help.\n");
+    Ran swapped = run_line({"kafka-topics", "--lits"});
+    EXPECT_THAT(swapped.error, HasSubstr("did you mean --list?"));
     Ran missing = run_line({"kafka-topics", "--list"});
     EXPECT_EQ(missing.code, 1);
     EXPECT_THAT(missing.error, HasSubstr("--bootstrap-server is missing"));
@@ -113,6 +115,10 @@ TEST(Dispatch, WhatNeedsNoClusterAnswersInTextAndJson) {
     auto parsed = boost::json::parse(document.output).as_object();
     EXPECT_EQ(parsed["release"].as_string(), "4.3-IV0");
     EXPECT_EQ(parsed["levels"].at("metadata.version").as_int64(), 30);
+    Ran old = run_line({"kafka-topics", "--list", "--bootstrap-server", "h:1", "--partitions", "2",
+                        "--delete-config", "a"});
+    EXPECT_THAT(old.error, testing::StartsWith("--delete-config is an old flag: "));
+    EXPECT_THAT(old.error, HasSubstr("\n--partitions is of use only with"));
     Ran regex = run_line({"kafka-consumer-groups", "--validate-regex", "a.*"});
     EXPECT_EQ(regex.output, "The regular expression `a.*` is valid.\n");
 }

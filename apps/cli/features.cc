@@ -27,9 +27,7 @@ constexpr Flag feature_level =
     value("feature", "FEATURE=LEVEL", "a feature and its level").repeated();
 constexpr Flag dry_run = on_off("dry-run", "ask whether it could be done");
 constexpr Flag unsafe = on_off("unsafe", "do it even where metadata is lost");
-constexpr Flag metadata =
-    value("metadata", "RELEASE", "the level of metadata.version; use --release-version")
-        .deprecated();
+constexpr Flag metadata = value("metadata", "RELEASE", "use --release-version").deprecated();
 constexpr Flag upgrade_flags[] = {release, feature_level, dry_run, metadata};
 constexpr Flag downgrade_flags[] = {release, feature_level, unsafe, dry_run, metadata};
 constexpr Flag disable_flags[] = {value("feature", "FEATURE", "a feature to switch off").repeated(),
@@ -143,9 +141,6 @@ Task<Result<>> update(client::Admin& admin, const Arguments& arguments, Output& 
     ASSIGN_OR_CO_RETURN(Updates updates, read_updates(arguments));
     if (updates.empty()) {
         co_return misuse(fmt::format("You must specify at least one feature to {}", verb));
-    }
-    if (verb != "disable" && arguments.has("metadata") && !arguments.as_json()) {
-        output.line(" `metadata` flag is deprecated and may be removed in a future release.");
     }
     auto outcomes = co_await client::update_features(admin, updates, dry);
     int failures = 0;

@@ -31,7 +31,9 @@ std::optional<std::string_view> nearest_of(std::string_view word,
     constexpr std::size_t longest = 64;  // the command line may bring anything
     if (word.empty() || word.size() > longest) return std::nullopt;
     std::optional<std::string_view> nearest;
-    std::size_t least = std::max<std::size_t>(1, word.size() / 3) + 1;
+    // Two letters that changed places are two edits.
+    std::size_t most = word.size() < 4 ? 1 : std::max<std::size_t>(2, word.size() / 3);
+    std::size_t least = most + 1;
     for (std::string_view candidate : words) {
         std::size_t far = distance(word, candidate);
         if (candidate.starts_with(word)) far = std::min<std::size_t>(far, 1);

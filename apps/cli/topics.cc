@@ -42,7 +42,7 @@ constexpr Flag flags[] = {
     value("partition-size-limit-per-response", "N",
           "accepted; descriptions come in pages of the broker's size")
         .int32(),
-    value("delete-config", "KEY", "refused: configs are altered with the configs tool")
+    value("delete-config", "KEY", "it does nothing, configs are altered with the configs tool")
         .deprecated(),
 };
 
@@ -285,9 +285,6 @@ Task<Result<>> describe(client::Admin& admin, const Arguments& arguments, Output
 
 Task<int> run(env::Shard& shard, const Arguments& arguments, Output& output) {
     if (auto checked = check(arguments); !checked) co_return output.fail(checked.error());
-    if (arguments.has("delete-config")) {
-        output.error("--delete-config says nothing any more: use the configs tool.");
-    }
     AdminTool tool = arguments.has("create")     ? create
                      : arguments.has("list")     ? list
                      : arguments.has("describe") ? describe
