@@ -1,6 +1,9 @@
 #include "broker/fetch_sessions.h"
 
 #include <algorithm>
+#include <limits>
+
+#include "base/check.h"
 
 namespace millrace::broker {
 namespace {
@@ -18,6 +21,16 @@ void assign(FetchTarget& target, const FetchRequest::FetchPartition& asked) {
     target.last_fetched_epoch = asked.last_fetched_epoch;
     target.follower_log_start = asked.log_start_offset;
     target.max_bytes = asked.partition_max_bytes;
+}
+
+// Marks the session as used until what is returned is gone.
+std::shared_ptr<void> take(const std::shared_ptr<FetchSession>& session) {
+    CHECK(!session->in_use);
+    session->in_use = true;
+    return {nullptr, [session](std::nullptr_t) {
+                session->in_use = false;
+                session->freed.notify_all();
+            }};
 }
 
 }  // namespace
@@ -59,31 +72,21 @@ std::size_t FetchSessions::partitions() const {
     return count;
 }
 
+Task<void> FetchSessions::until_free(std::int32_t session_id) {
+    for (;;) {
+        auto found = sessions_.find(session_id);
+        if (found == sessions_.end() || !found->second->in_use) co_return;
+        std::shared_ptr<FetchSession> session = found->second;
+        co_await session->freed.wait();
+    }
+}
+
 FetchPlan FetchSessions::begin(const FetchRequest& request, std::int16_t version, Time now) {
     bool by_topic_id = version >= 13;
-    FetchPlan plan;
     if (request.session_epoch == initial_epoch || request.session_epoch == final_epoch) {
-        if (request.session_id != 0) sessions_.erase(request.session_id);
-        if (request.session_epoch == initial_epoch) plan.session = open(by_topic_id, now);
-        if (plan.session) {
-            plan.session->update(request);
-            if (plan.session->targets.empty()) {  // nothing to remember
-                sessions_.erase(plan.session->id);
-                plan.session = nullptr;
-            }
-            return plan;
-        }
-        for (const FetchRequest::FetchTopic& topic : request.topics) {
-            for (const FetchRequest::FetchPartition& asked : topic.partitions) {
-                FetchTarget& target =
-                    plan.sessionless.emplace_back(FetchTarget{.topic = std::string(topic.topic),
-                                                              .topic_id = topic.topic_id,
-                                                              .partition = asked.partition});
-                assign(target, asked);
-            }
-        }
-        return plan;
+        return plan_anew(request, by_topic_id, now);
     }
+    FetchPlan plan;
     auto found = sessions_.find(request.session_id);
     if (found == sessions_.end()) {
         plan.error = ErrorCode::fetch_session_id_not_found;
@@ -98,12 +101,37 @@ FetchPlan FetchSessions::begin(const FetchRequest& request, std::int16_t version
         plan.error = ErrorCode::fetch_session_topic_id_error;
         return plan;
     }
+    plan.session = found->second;
+    plan.lease = take(plan.session);
     session.update(request);
     session.epoch = next_epoch(session.epoch);
     session.last_used = now;
-    plan.session = found->second;
     plan.incremental = true;
     if (session.targets.empty()) sessions_.erase(found);
+    return plan;
+}
+
+// A whole answer: in a new session, when the client wants one and there is room.
+FetchPlan FetchSessions::plan_anew(const FetchRequest& request, bool by_topic_id, Time now) {
+    FetchPlan plan;
+    if (request.session_id != 0) sessions_.erase(request.session_id);
+    bool names_any = std::ranges::any_of(
+        request.topics, [](const auto& topic) { return !topic.partitions.empty(); });
+    if (request.session_epoch == initial_epoch && names_any) plan.session = open(by_topic_id, now);
+    if (plan.session) {
+        plan.lease = take(plan.session);
+        plan.session->update(request);
+        return plan;
+    }
+    for (const FetchRequest::FetchTopic& topic : request.topics) {
+        for (const FetchRequest::FetchPartition& asked : topic.partitions) {
+            FetchTarget& target =
+                plan.sessionless.emplace_back(FetchTarget{.topic = std::string(topic.topic),
+                                                          .topic_id = topic.topic_id,
+                                                          .partition = asked.partition});
+            assign(target, asked);
+        }
+    }
     return plan;
 }
 

@@ -8,6 +8,7 @@
 #include <tuple>
 #include <vector>
 
+#include "base/condition.h"
 #include "base/random.h"
 #include "base/time.h"
 #include "base/uuid.h"
@@ -47,15 +48,19 @@ class FetchSession {
     std::int32_t epoch = 1;  // the next request must bear it
     Time last_used;
     std::list<FetchTarget> targets;
+    // Requests of a connection overlap, but one plan at a time points into the targets.
+    bool in_use = false;
+    Condition freed;
 
   private:
     std::map<Key, std::list<FetchTarget>::iterator> by_key_;
 };
 
-// What one Fetch request comes to.
+// What one Fetch request comes to. Has its session for itself while it lives.
 struct FetchPlan {
     ErrorCode error = ErrorCode::none;
     std::shared_ptr<FetchSession> session;  // null: a full answer outside any session
+    std::shared_ptr<void> lease;            // of the session
     bool incremental = false;               // answer only what changed
     std::list<FetchTarget> sessionless;
 
@@ -69,12 +74,15 @@ class FetchSessions {
     FetchSessions(Random random, int shard, std::size_t most, Duration eviction_age)
         : random_(random), shard_(shard), most_(most), eviction_age_(eviction_age) {}
 
+    // Waits while another request uses the session; then begin() may be called at once.
+    Task<void> until_free(std::int32_t session_id);
     FetchPlan begin(const FetchRequest& request, std::int16_t version, Time now);
     std::size_t count() const { return sessions_.size(); }
     std::size_t partitions() const;
     std::uint64_t evictions() const { return evictions_; }
 
   private:
+    FetchPlan plan_anew(const FetchRequest& request, bool by_topic_id, Time now);
     std::shared_ptr<FetchSession> open(bool by_topic_id, Time now);
     bool make_room(Time now);
 

@@ -241,6 +241,7 @@ Task<Answer<Response>> answer(const FetchRequest& request, const Caller& caller,
                               MetadataCache& cache, FetchSessions& sessions,
                               PartitionRouter& router, const config::BrokerConfig& config) {
     env::Shard& here = router.here();
+    co_await sessions.until_free(request.session_id);
     auto shared =
         std::make_shared<FetchPlan>(sessions.begin(request, caller.version(), here.now()));
     FetchPlan& plan = *shared;
