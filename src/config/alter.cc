@@ -99,9 +99,8 @@ Result<> check_dynamic(std::string_view name, std::string_view text, bool all_no
     if (definition == nullptr) return {};
     bool read_only = definition->mode == UpdateMode::read_only;
     if (read_only && !prefixed) {
-        return refuse(name,
-                      "it cannot be changed while the node runs: set it in the node's file "
-                      "and restart");
+        return fail(ErrorCode::invalid_config,
+                    fmt::format("Cannot update these configs dynamically: [{}]", name));
     }
     if (!prefixed && contains(per_listener_keys, base)) {
         return refuse(name, fmt::format("it is dynamic for one listener only: "

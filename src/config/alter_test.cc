@@ -58,7 +58,7 @@ TEST(Altered, UnknownKeysSuggestTheNearest) {
     ASSERT_FALSE(verdict);
     EXPECT_EQ(verdict.error().code, ErrorCode::invalid_config);
     EXPECT_EQ(verdict.error().message,
-              "no topic config is named 'retention.mss', did you mean 'retention.ms'?");
+              "Unknown topic config name: retention.mss, did you mean 'retention.ms'?");
     EXPECT_EQ(validate_client_metrics_configs({{"intervall", "5"}}).error().code,
               ErrorCode::invalid_request);
     EXPECT_EQ(validate_client_metrics_configs({{"interval.ms", "5"}}).error().code,

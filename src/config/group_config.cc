@@ -97,7 +97,7 @@ Result<> validate_client_metrics_configs(const ConfigMap& own) {
         const Definition* definition = client_metrics_catalogue().find(name);
         if (definition == nullptr) {
             return fail(ErrorCode::invalid_request,
-                        fmt::format("no client metrics config is named '{}'{}", name,
+                        fmt::format("Unknown client metrics configuration: {}{}", name,
                                     suggestion(client_metrics_catalogue(), name)));
         }
         auto value = parse_value(*definition, text);

@@ -44,7 +44,7 @@ Result<> check_names_and_values(const Catalogue& catalogue, std::string_view kin
     for (const auto& [name, text] : own) {
         const Definition* definition = catalogue.find(name);
         if (definition == nullptr) {
-            return fail(ErrorCode::invalid_config, fmt::format("no {} config is named '{}'{}", kind,
+            return fail(ErrorCode::invalid_config, fmt::format("Unknown {} config name: {}{}", kind,
                                                                name, suggestion(catalogue, name)));
         }
         if (auto value = parse_value(*definition, text); !value) return fail(value.error());
