@@ -23,7 +23,7 @@ Loop::Loop(Node& node, int id, Random random)
 
 Loop::~Loop() = default;
 
-Time Loop::now() const { return node_.world().now(); }
+Time Loop::now() const { return node_.now(); }
 Timestamp Loop::wall_ms() const { return node_.wall_ms(); }
 env::Disk& Loop::disk() { return node_.disk(); }
 Shards& Loop::shards() { return node_.shards(); }
@@ -54,13 +54,6 @@ void Loop::resume_some(Random& schedule, bool shuffled) {
         ready_.pop_front();
         next.resume();
     }
-}
-
-bool Loop::hurry() {
-    Time soonest = timers().soonest();
-    if (soonest == Time::never()) return false;
-    timers().fire_due(soonest);
-    return true;
 }
 
 }  // namespace millrace::env::sim

@@ -35,8 +35,6 @@ class Loop final : public Shard {
     // `schedule` decides how many coroutines a turn resumes, and which when `shuffled`.
     bool runnable() const;
     void turn(Random& schedule, bool shuffled);
-    // Lets the soonest timer fire although its time has not come: of a node that dies.
-    bool hurry();
 
     Node& node() { return node_; }
     Scope& guests() { return guests_; }

@@ -30,8 +30,10 @@ std::string Node::address() const {
     return fmt::format("10.0.{}.{}", number_ / 250, number_ % 250 + 1);
 }
 
+Time Node::now() const { return std::max(world_.now(), dying_now_); }
+
 Timestamp Node::wall_ms() const {
-    return epoch_ms + options_.clock_skew_ms + Duration(world_.now() - Time()).ms();
+    return epoch_ms + options_.clock_skew_ms + Duration(now() - Time()).ms();
 }
 
 void Node::start(std::function<Task<int>(Shard&)> main) {
@@ -89,6 +91,13 @@ bool Node::joined() const {
     });
 }
 
+// A process that dies waits for nothing: its own clock goes to the next of its timers.
+void Node::hurry() {
+    Time next = Time::never();
+    for (auto& each : loops_) next = std::min(next, each->timers().soonest());
+    if (next != Time::never()) dying_now_ = std::max(dying_now_, next);
+}
+
 // Cancels every task and lets it end, in no time. Whatever it still does is lost.
 void Node::unwind() {
     for (auto& each : loops_) {
@@ -106,7 +115,7 @@ void Node::unwind() {
             }
         }
         finish_helpers();
-        for (std::size_t i = 0; !moved && i < loops_.size(); ++i) moved = loops_[i]->hurry();
+        if (!moved) hurry();
     }
     for (auto& each : loops_) {
         while (each->runnable()) each->turn(random_, false);
@@ -123,6 +132,7 @@ void Node::end(End end) {
         unwind();
         if (end != End::main_returned) exit_code_.reset();  // whatever it would have said
         loops_.clear();
+        dying_now_ = Time();
         ++boot_;
         attached_ = true;
     }

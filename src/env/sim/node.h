@@ -34,6 +34,7 @@ class Node final : private Shards {
     std::string address() const;  // numeric
     World& world() { return world_; }
     sim::Disk& disk() { return disk_; }
+    Time now() const;  // as its processes see it
     Timestamp wall_ms() const;
     void set_clock_skew_ms(std::int64_t skew) { options_.clock_skew_ms = skew; }
 
@@ -65,6 +66,7 @@ class Node final : private Shards {
     Task<void> run_main(std::function<Task<int>(Shard&)> main);
     bool joined() const;
     void unwind();
+    void hurry();
     void finish_helpers();
     void finish_helper(std::uint64_t number);
 
@@ -82,6 +84,7 @@ class Node final : private Shards {
     std::uint64_t boot_ = 0;
     bool attached_ = true;
     bool powered_ = true;
+    Time dying_now_;  // ahead of the world's time while a process dies
     std::optional<int> exit_code_;
     std::uint64_t helped_count_ = 0;
     std::map<std::uint64_t, Helped> helped_;
