@@ -137,6 +137,18 @@ Result<> LogDirectory::mark_clean_shutdown(std::int64_t broker_epoch) {
                              fmt::format("{{\"version\":0,\"brokerEpoch\":{}}}", broker_epoch));
 }
 
+// Nothing where a power cut came before the first sync, which leaves any part of the file.
+Result<std::optional<Uuid>> LogDirectory::topic_id_in(const std::string& path) const {
+    std::string metadata = fmt::format("{}/{}", path, metadata_file);
+    if (!disk_.exists(metadata)) return std::nullopt;
+    ASSIGN_OR_RETURN(std::string text, env::read_file(disk_, metadata));
+    Result<Uuid> topic_id = parse_partition_metadata(text, metadata);
+    if (topic_id) return *topic_id;
+    LOG_WARN("{}; the directory is taken for that of the topic of its name",
+             topic_id.error().message);
+    return std::nullopt;
+}
+
 Result<std::vector<PartitionDirectory>> LogDirectory::partitions() const {
     ASSIGN_OR_RETURN(auto entries, disk_.list(path_));
     std::vector<PartitionDirectory> found;
@@ -144,14 +156,7 @@ Result<std::vector<PartitionDirectory>> LogDirectory::partitions() const {
         if (!entry.is_directory || entry.name == metadata_directory) continue;
         auto directory = parse_directory(entry.name);
         if (!directory) continue;
-        std::string metadata = fmt::format("{}/{}", path_of(entry.name), metadata_file);
-        if (disk_.exists(metadata)) {
-            ASSIGN_OR_RETURN(std::string text, env::read_file(disk_, metadata));
-            // Empty after a power cut, when no record was synced yet.
-            if (!text.empty()) {
-                ASSIGN_OR_RETURN(directory->topic_id, parse_partition_metadata(text, metadata));
-            }
-        }
+        ASSIGN_OR_RETURN(directory->topic_id, topic_id_in(path_of(entry.name)));
         found.push_back(*std::move(directory));
     }
     return found;
@@ -162,15 +167,15 @@ Result<std::string> LogDirectory::create_partition(const PartitionName& partitio
     if (auto failure = health_.failure()) return fail(*std::move(failure));
     std::string path = path_of(partition);
     RETURN_IF_ERROR(disk_.make_directories(path));
+    ASSIGN_OR_RETURN(std::optional<Uuid> known, topic_id_in(path));
+    if (known == topic_id) return path;
+    // The log syncs it together with its first records.
     std::string metadata = fmt::format("{}/{}", path, metadata_file);
-    if (!disk_.exists(metadata)) {
-        // The log syncs it together with its first records.
-        std::string temporary = metadata + ".tmp";
-        ASSIGN_OR_RETURN(auto file,
-                         disk_.open(temporary, {.write = true, .create = true, .truncate = true}));
-        RETURN_IF_ERROR(file->write(0, as_bytes(partition_metadata_text(topic_id))));
-        RETURN_IF_ERROR(disk_.rename(temporary, metadata));
-    }
+    std::string temporary = metadata + ".tmp";
+    ASSIGN_OR_RETURN(auto file,
+                     disk_.open(temporary, {.write = true, .create = true, .truncate = true}));
+    RETURN_IF_ERROR(file->write(0, as_bytes(partition_metadata_text(topic_id))));
+    RETURN_IF_ERROR(disk_.rename(temporary, metadata));
     return path;
 }
 

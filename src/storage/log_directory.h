@@ -84,6 +84,7 @@ class LogDirectory {
   private:
     LogDirectory(env::Disk& disk, std::string path);
     Result<> read_clean_shutdown();
+    Result<std::optional<Uuid>> topic_id_in(const std::string& path) const;
     Result<std::string> rename(const PartitionName& partition, std::string_view suffix,
                                Random& random);
 

@@ -179,7 +179,13 @@ Result<std::uint32_t> Loader::add_valid_batches(Segment& segment) {
     while (true) {
         std::uint32_t position = scan.position();
         auto batch = scan.next();
-        if (!batch && batch.error().code != ErrorCode::corrupt_message) {
+        // Old formats are refused, but behind batches of this one it is a header that a power cut
+        // has torn before its magic.
+        bool torn =
+            !batch &&
+            (batch.error().code == ErrorCode::corrupt_message ||
+             (batch.error().code == ErrorCode::unsupported_for_message_format && position > 0));
+        if (!batch && !torn) {
             return fail(batch.error().code,
                         fmt::format("{}: {}", segment.path(log_suffix), batch.error().message));
         }

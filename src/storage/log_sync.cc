@@ -201,7 +201,16 @@ Result<> Log::leave_clean() {
         RETURN_IF_ERROR(
             env::replace_file(disk_, fmt::format("{}/{}", path_, epochs_file), epochs_.to_text()));
     }
-    return disk_.sync_directory(path_);
+    RETURN_IF_ERROR(disk_.sync_directory(path_));
+    if (!directory_changed_) return {};
+    // A new log: so far nothing has synced what says whose it is, nor its name.
+    std::string metadata = fmt::format("{}/{}", path_, metadata_file);
+    if (disk_.exists(metadata)) {
+        ASSIGN_OR_RETURN(auto file, disk_.open(metadata, {.write = true}));
+        RETURN_IF_ERROR(file->sync_now());
+    }
+    directory_changed_ = false;
+    return disk_.sync_directory(env::parent_of(path_));
 }
 
 Task<void> Log::abandon() {

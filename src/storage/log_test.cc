@@ -226,6 +226,24 @@ TEST_F(LogTest, UncleanEndCutsTheTornTail) {
     });
 }
 
+// A sector ends behind the length: what follows, the magic too, is zeros.
+TEST_F(LogTest, UncleanEndCutsAHeaderTornBeforeItsMagic) {
+    with_log([](Log& log) -> Task<void> {
+        for (int i = 0; i < 2; ++i) EXPECT_TRUE(log.append_as_leader(make_batch(), as_client));
+        co_await log.written(2);
+    });
+    std::string name = "00000000000000000000.log";
+    auto path = std::filesystem::path(origin_.path) / name;
+    auto whole = size_of(name);
+    std::filesystem::resize_file(path, whole / 2 + batch_layout::magic);
+    std::filesystem::resize_file(path, whole);
+    with_log([&](Log& log) -> Task<void> {
+        EXPECT_EQ(log.end_offset(), 1);
+        EXPECT_EQ(log.size(), whole / 2);
+        co_return;
+    });
+}
+
 TEST_F(LogTest, IdempotenceAnswersAsApache) {
     with_log([](Log& log) -> Task<void> {
         auto append = [&](std::int32_t sequence, std::int16_t epoch) {
