@@ -72,7 +72,7 @@ void Partition::configure(const config::TopicConfig& config, bool flush_acks_all
     config_ = config;
     flush_acks_all_ = flush_acks_all;
     storage::LogOptions& options = log_->options();
-    options.segment_bytes = config.segment_bytes();
+    options.segment_bytes = config.segment_size();
     options.segment_ms = config.segment_ms();
     options.segment_jitter_ms = config.segment_jitter_ms();
     options.index_interval_bytes = config.index_interval_bytes();
@@ -88,8 +88,13 @@ ErrorCode Partition::check_leader(std::int32_t current_leader_epoch) const {
     return is_leader() ? ErrorCode::none : ErrorCode::not_leader_or_follower;
 }
 
-void Partition::log_written(storage::Offset end_offset) {
-    high_watermark_ = end_offset;
+// What its producer wants on stable storage nobody sees before it is there: with the power it would
+// be taken back.
+void Partition::advance_high_watermark() {
+    storage::Offset flushed = log_->flushed_end_offset();
+    storage::Offset to = flushed < stable_wanted_ ? flushed : log_->end_offset();
+    if (to <= high_watermark_) return;
+    high_watermark_ = to;
     arrivals_.notify();
 }
 
@@ -168,9 +173,11 @@ Task<Produced> Partition::append(Slice records, ProduceTerms terms, BatchValidat
                        .log_start = log_->start_offset()};
 }
 
+// To be called in the turn of the append, before it is written.
 Task<Result<>> Partition::acknowledged(storage::Offset end, std::int16_t acks) {
-    if (acks == -1 && flush_acks_all_) return log_->durable(end);
-    return log_->written(end);
+    if (acks != -1 || !flush_acks_all_) return log_->written(end);
+    stable_wanted_ = std::max(stable_wanted_, end);
+    return log_->durable(end);
 }
 
 Task<Result<storage::Offset>> Partition::append_own(Slice batch) {

@@ -128,9 +128,10 @@ class Partition final : private storage::LogListener {
     std::unique_ptr<storage::Log> release_log() { return std::move(log_); }
 
   private:
-    void log_written(storage::Offset end_offset) override;
-    void log_flushed(storage::Offset) override {}
+    void log_written(storage::Offset) override { advance_high_watermark(); }
+    void log_flushed(storage::Offset) override { advance_high_watermark(); }
     void log_failed(const Error& error) override;
+    void advance_high_watermark();
     Produced refused(Error error) const;
     Task<Produced> append(Slice records, ProduceTerms terms, BatchValidator& validator);
     Task<Fetched> read_records(FetchTerms terms);
@@ -146,6 +147,7 @@ class Partition final : private storage::LogListener {
     config::TopicConfig config_;
     bool flush_acks_all_ = true;
     storage::Offset high_watermark_ = 0;
+    storage::Offset stable_wanted_ = 0;  // behind the last record that is to be on stable storage
     Arrivals arrivals_;
     std::shared_ptr<TopicMetrics> metrics_;
     std::vector<metrics::Registry::Reading> readings_;

@@ -81,12 +81,18 @@ Task<void> Partitions::open(PartitionOpening opening, bool flush_acks_all) {
             co_return;
         }
         opening.origin.path = *path;
-        opening.origin.clean_shutdown = true;
+        opening.origin.clean_shutdown = false;  // a power cut may have left parts of it
     }
     auto log = co_await storage::Log::open(shard_, opening.directory->health(), opening.origin);
     if (!log) {
         LOG_ERROR("cannot open {}: {}", name.to_string(), log.error().message);
         co_return;
+    }
+    // After an unclean end the log may hold what is only in the system's memory; from now on it is
+    // shown to clients. A failure closes the log for appends, and the rest stays readable.
+    if (flush_acks_all) {
+        Result<> stable = co_await (*log)->durable((*log)->end_offset());
+        if (!stable) LOG_ERROR("cannot sync {}: {}", name.to_string(), stable.error().message);
     }
     auto partition = std::make_shared<Partition>(shard_, std::move(opening.identity), node_id_,
                                                  std::move(*log), metrics_);
