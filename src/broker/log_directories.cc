@@ -36,20 +36,27 @@ Result<> check_meta(const storage::LogDirectory& directory, std::int32_t node_id
 Result<LogDirectories> LogDirectories::open(env::Disk& disk, const config::BrokerConfig& config,
                                             std::vector<std::string>& offline) {
     LogDirectories opened;
+    const std::string& of_metadata = config.metadata_directory();
     std::vector<std::string> paths = config.log_directories();
-    if (std::ranges::find(paths, config.metadata_directory()) == paths.end()) {
-        paths.push_back(config.metadata_directory());
-    }
+    if (std::ranges::find(paths, of_metadata) == paths.end()) paths.push_back(of_metadata);
     for (const std::string& path : paths) {
         auto directory = storage::LogDirectory::open(disk, path);
         if (!directory) {
-            bool needed = path == config.metadata_directory() || paths.size() == 1;
-            if (needed) return fail(directory.error());
+            if (path == of_metadata) return fail(directory.error());
             offline.push_back(directory.error().message);
             continue;
         }
         RETURN_IF_ERROR(check_meta(**directory, config.node_id(), opened.cluster_id_));
-        opened.directories_.push_back(std::move(*directory));
+        bool of_its_own = path == of_metadata && paths.size() > config.log_directories().size();
+        if (of_its_own) {
+            opened.metadata_directory_ = std::move(*directory);
+        } else {
+            opened.directories_.push_back(std::move(*directory));
+        }
+    }
+    if (opened.directories_.empty()) {
+        return fail(ErrorCode::kafka_storage_error,
+                    fmt::format("none of log.dirs can be used: {}", offline.front()));
     }
     return opened;
 }
@@ -64,6 +71,9 @@ storage::LogDirectory* LogDirectories::find(const Uuid& id) {
 storage::LogDirectory* LogDirectories::find(std::string_view path) {
     for (auto& directory : directories_) {
         if (directory->path() == path) return directory.get();
+    }
+    if (metadata_directory_ && metadata_directory_->path() == path) {
+        return metadata_directory_.get();
     }
     return nullptr;
 }

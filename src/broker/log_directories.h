@@ -19,7 +19,7 @@ struct Partition;
 
 namespace millrace::broker {
 
-// The entries of log.dirs, opened and checked at start. Written on shard 0; other shards read what
+// The entries of log.dirs and metadata.log.dir, opened and checked at start. Written on shard 0; other shards read what
 // does not change, and make and rename partition directories.
 class LogDirectories {
   public:
@@ -29,9 +29,10 @@ class LogDirectories {
                                        std::vector<std::string>& offline);
 
     const std::string& cluster_id() const { return cluster_id_; }
+    // Those of log.dirs: where partitions are.
     std::vector<std::unique_ptr<storage::LogDirectory>>& all() { return directories_; }
     storage::LogDirectory* find(const Uuid& id);
-    storage::LogDirectory* find(std::string_view path);  // as log.dirs names it
+    storage::LogDirectory* find(std::string_view path);  // as the configuration has it
     // Where a new replica goes: the directory the controller chose, or else the one with the
     // fewest partitions.
     storage::LogDirectory& place(const Uuid& assigned);
@@ -41,6 +42,7 @@ class LogDirectories {
   private:
     std::string cluster_id_;
     std::vector<std::unique_ptr<storage::LogDirectory>> directories_;
+    std::unique_ptr<storage::LogDirectory> metadata_directory_;  // unless it is one of log.dirs
     std::map<storage::LogDirectory*, int> partitions_;
 };
 
