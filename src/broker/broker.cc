@@ -45,8 +45,12 @@ template <typename Function>
 Task<void> Broker::on_all(Function function) {
     co_await with_scope([&](Scope& scope) -> Task<void> {
         for (int id = 0; id < shard_.shards().count(); ++id) {
-            scope.spawn(env::call_on(shard_, id,
-                                     [&function](env::Shard& there) { return function(there); }));
+            // Stopping goes through on shards whose guests are cancelled already, too.
+            auto shielded = [&function](env::Shard& there) -> Task<void> {
+                Cancellation shield(there);
+                co_await function(there).under(shield);
+            };
+            scope.spawn(env::call_on(shard_, id, shielded));
         }
         co_await scope.join();
     });

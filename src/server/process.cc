@@ -52,10 +52,18 @@ Task<Result<std::unique_ptr<Process>>> Process::start(env::Shard& shard,
                                                       MoreFigures more_figures) {
     std::unique_ptr<Process> process(
         new Process(shard, std::move(config), std::move(more_figures)));
-    Result<> started = co_await process->start_all();
-    if (started) co_return process;
-    Result<> stopped = co_await process->stop();
+    Result<> started;
+    bool cancelled = false;
+    try {
+        started = co_await process->start_all();
+    } catch (const Cancelled&) {
+        cancelled = true;
+    }
+    if (started && !cancelled) co_return process;
+    Cancellation shield(shard);
+    Result<> stopped = co_await process->stop().under(shield);
     if (!stopped) LOG_ERROR("{}", stopped.error().message);
+    if (cancelled) throw Cancelled{};
     co_return fail(started.error());
 }
 
