@@ -15,7 +15,10 @@ class Member(common.Member):
         super().__init__()
 
     def poll(self):
-        for records in self.consumer.poll(timeout_ms=50).values():
+        # An assignment that comes just after a poll has timed out is lost to this client, and
+        # one that polls for long does not come back after a restart.
+        patience = 50 if self.consumer.assignment() else 1000
+        for records in self.consumer.poll(timeout_ms=patience).values():
             self.records += [
                 [one.topic, one.partition, one.offset, one.key.decode(), one.value.decode(),
                  {name: value.decode() for name, value in one.headers}] for one in records]
