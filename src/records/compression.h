@@ -27,7 +27,7 @@ int default_level(Codec codec);
 Result<> check_level(Codec codec, int level);
 
 // Most bytes that one batch may inflate to unless the caller says otherwise.
-inline constexpr std::size_t default_inflated_limit = std::size_t{128} << 20U;
+inline constexpr std::size_t default_inflated_limit = std::size_t{512} << 20U;
 
 // Makes compressed streams framed as Apache's writers do: gzip member, xerial snappy, LZ4 frame of
 // independent 64 KiB blocks, zstd frame without content size. Keeps its tables between streams.
