@@ -174,7 +174,7 @@ Result<std::uint32_t> Loader::recover(Segment& segment) {
 
 Result<std::uint32_t> Loader::add_valid_batches(Segment& segment) {
     ASSIGN_OR_RETURN(auto file, segment.file());
-    BatchScan scan(std::move(file), 0, segment.written());
+    BatchScan scan(file, 0, segment.written());
     Offset least = segment.base();
     while (true) {
         std::uint32_t position = scan.position();
@@ -192,6 +192,11 @@ Result<std::uint32_t> Loader::add_valid_batches(Segment& segment) {
         if (!batch || !*batch || !(*batch)->verify_crc()) return position;
         ASSIGN_OR_RETURN(bool added, add_batch(segment, **batch, least));
         if (!added) return position;
+        // The system takes pages for clean after a sync of them has failed, and would not sync them
+        // again: they are written anew.
+        if (!origin_.clean_shutdown && (*batch)->next_offset() > origin_.recovery_point) {
+            RETURN_IF_ERROR(file->write(position, (*batch)->bytes()));
+        }
         least = (*batch)->next_offset();
     }
 }
