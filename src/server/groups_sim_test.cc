@@ -1,0 +1,159 @@
+// Two groups read one topic while their members die, leave and come back, and the node now and
+// then: a partition has one owner a generation, and everything reaches somebody.
+
+#include <gtest/gtest.h>
+#include <map>
+#include <vector>
+
+#include "env/sim/fabric.h"
+#include "server/group_for_tests.h"
+#include "server/ledger_for_tests.h"
+#include "server/seeds_for_tests.h"
+#include "server/simulated_node_for_tests.h"
+
+namespace millrace::server {
+namespace {
+
+constexpr std::string_view cooperative =
+    "partition.assignment.strategy=org.apache.kafka.clients.consumer.CooperativeStickyAssignor\n";
+
+class Trial {
+  public:
+    explicit Trial(std::uint64_t seed)
+        : world_(seed, {.shuffle_coroutines = seed % 2 == 0}),
+          log_(world_),
+          node_(world_, static_cast<int>(2 + seed % 2)),
+          ledger_("t", 5),
+          eager_("eager", "t"),
+          cooperative_("cooperative", "t", std::string(cooperative)),
+          admin_(world_.add_node("admin")),
+          producer_(world_.add_node("producer")) {
+        for (WatchedGroup* group : {&eager_, &cooperative_}) {
+            for (int i = 0; i < 3; ++i) {
+                members_.push_back({group, &world_.add_node(fmt::format("{}-{}", group->id(), i))});
+            }
+        }
+    }
+    Trial(const Trial&) = delete;
+    ~Trial() {
+        for (const auto& each : world_.nodes()) world_.crash(*each);
+    }
+
+    void run() {
+        node_.start();
+        wait_for("the start", [&] { return node_.ready(); });
+        on_admin([](env::Shard& shard, Trial&) { return create_topic(shard, "t", 5); });
+        producer_.start([this](env::Shard& shard) -> Task<int> {
+            co_await ledger_.produce(
+                shard, 0, 300,
+                "delivery.timeout.ms=1200000\nmax.block.ms=1200000\nrequest.timeout.ms=4000\n");
+            co_return 0;
+        });
+        for (Member& each : members_) start(each);
+        for (int i = 0; i < 20 && !testing::Test::HasFailure(); ++i) suffer();
+        world_.fabric().heal();
+        for (Member& each : members_) start(each);
+        wait_for("the producer", [&] { return !producer_.running(); });
+        on_admin([](env::Shard& shard, Trial& trial) { return trial.ledger_.check(shard); });
+        for (WatchedGroup* group : {&eager_, &cooperative_}) {
+            wait_for(group->id(), [&] { return has_all(*group); });
+            group->finish();
+        }
+        wait_for("the members", [&] {
+            return std::ranges::none_of(members_, [](Member& m) { return m.machine->running(); });
+        });
+        on_admin(
+            [](env::Shard& shard, Trial& trial) { return trial.eager_.check_committed(shard); });
+        on_admin([](env::Shard& shard, Trial& trial) {
+            return trial.cooperative_.check_committed(shard);
+        });
+    }
+    // In which a member was given a partition.
+    std::size_t generations() const { return eager_.generations() + cooperative_.generations(); }
+
+  private:
+    struct Member {
+        WatchedGroup* group;
+        env::sim::Node* machine;
+    };
+    Random& random() { return world_.random(); }
+
+    template <typename Body>
+    void on_admin(Body body) {
+        if (testing::Test::HasFailure()) return;
+        admin_.start([this, body](env::Shard& shard) -> Task<int> {
+            co_await body(shard, *this);
+            co_return 0;
+        });
+        wait_for("the admin", [&] { return !admin_.running(); });
+    }
+    void wait_for(std::string_view whom, const std::function<bool()>& done) {
+        if (testing::Test::HasFailure()) return;
+        EXPECT_TRUE(world_.run_until([&] { return testing::Test::HasFailure() || done(); },
+                                     Duration::seconds(900)))
+            << whom << " did not end";
+    }
+    static void start(Member& member) {
+        if (member.machine->running()) return;
+        member.machine->start([group = member.group](env::Shard& shard) -> Task<int> {
+            co_await group->take_part(shard);
+            co_return 0;
+        });
+    }
+    bool has_all(const WatchedGroup& group) const {
+        for (std::int32_t i = 0; i < ledger_.partitions(); ++i) {
+            if (!group.has_delivered(i, ledger_.end(i))) return false;
+        }
+        return true;
+    }
+
+    void suffer() {
+        world_.run_for(Duration::milliseconds(random().between(0, 6000)));
+        Member& member = members_[random().below(members_.size())];
+        switch (random().below(6)) {
+            case 0:  // its machine answers for it
+                world_.kill(*member.machine);
+                break;
+            case 1:
+                world_.crash(*member.machine);
+                break;
+            case 2:
+                world_.fabric().isolate(*member.machine);
+                world_.run_for(Duration::milliseconds(random().between(0, 12'000)));
+                world_.fabric().heal();
+                break;
+            case 3:
+                world_.fabric().reset(node_.machine(), *member.machine);
+                break;
+            case 4:
+                for (Member& each : members_) start(each);
+                break;
+            default:
+                node_.kill();
+                node_.start();
+                break;
+        }
+    }
+
+    env::sim::World world_;
+    SimulatedLog log_;
+    SimulatedNode node_;
+    Ledger ledger_;
+    WatchedGroup eager_, cooperative_;
+    env::sim::Node& admin_;
+    env::sim::Node& producer_;
+    std::vector<Member> members_;
+};
+
+TEST(GroupSimulation, MembersComeAndGo) {
+    std::size_t generations = 0;
+    std::uint64_t count = for_seeds(4, [&](std::uint64_t seed) {
+        Trial trial(seed);
+        trial.run();
+        generations += trial.generations();
+    });
+    EXPECT_GT(generations, 4 * count);
+}
+
+}  // namespace
+}  // namespace millrace::server

@@ -1,0 +1,154 @@
+#pragma once
+
+#include <cstdlib>
+#include <fmt/core.h>
+#include <gtest/gtest.h>
+#include <string>
+#include <string_view>
+
+#include "base/check.h"
+#include "base/condition.h"
+#include "base/log.h"
+#include "config/broker_config.h"
+#include "config/properties.h"
+#include "env/sim/world.h"
+#include "quorum/format.h"
+#include "server/process.h"
+
+namespace millrace::server {
+
+// The log of a simulated world: to stderr with the world's time where MILLRACE_LOG is set, else to
+// nowhere, as most of it is about the faults that a test asks for.
+class SimulatedLog {
+  public:
+    explicit SimulatedLog(const env::sim::World& world) {
+        if (std::getenv("MILLRACE_LOG") == nullptr) {
+            log::set_sink([](const log::Line&) {});
+            return;
+        }
+        log::set_sink([&world](const log::Line& line) {
+            fmt::print(stderr, "{:12.6f} {} {} {}\n",
+                       static_cast<double>((world.now() - Time()).ns()) / 1e9,
+                       log::to_string(line.level), line.area, line.text);
+        });
+    }
+    SimulatedLog(const SimulatedLog&) = delete;
+    ~SimulatedLog() {
+        log::set_sink([](const log::Line& line) {
+            fmt::print(stderr, "{} {} {}\n", log::to_string(line.level), line.area, line.text);
+        });
+    }
+};
+
+// A whole node of Millrace on a machine of a simulated world, found under the name "broker".
+class SimulatedNode {
+  public:
+    // Formats its directories; lines in `more` win over the configuration that it has otherwise.
+    SimulatedNode(env::sim::World& world, int shards, std::string_view more = {})
+        : world_(world),
+          machine_(world.add_node("broker", {.shards = shards})),
+          config_(configured(more)) {
+        int code = world_.run(machine_, [this](env::Shard& shard) -> Task<int> {
+            quorum::FormatCommand command;
+            command.cluster_id = "cluster-of-tests";
+            command.standalone = true;
+            auto told =
+                quorum::format(shard.disk(), config_, command, shard.random(), shard.wall_ms());
+            EXPECT_TRUE(told) << (told ? "" : told.error().message);
+            co_return told ? 0 : 1;
+        });
+        CHECK(code == 0);
+    }
+
+    SimulatedNode(const SimulatedNode&) = delete;
+    ~SimulatedNode() { kill(); }
+
+    void start() {
+        stop_wanted_ = false;
+        ready_ = false;
+        doomed_ = false;
+        machine_.start([this](env::Shard& shard) { return live(shard); });
+    }
+    bool running() const { return machine_.running(); }
+    bool ready() const { return ready_; }  // clients are served
+    // Whatever it says from now on until the next start() is no failure of the test.
+    void doom() { doomed_ = true; }
+    void kill() {
+        doom();
+        world_.kill(machine_);
+    }
+    void lose_power() {
+        doom();
+        world_.crash(machine_);
+    }
+    // Ends in order, as at SIGTERM.
+    void ask_to_stop() {
+        stop_wanted_ = true;
+        stop_.notify_all();
+    }
+
+    const Process& process() const { return *process_; }  // while ready()
+    env::sim::Node& machine() { return machine_; }
+    env::sim::Disk& disk() { return machine_.disk(); }
+
+  private:
+    static config::BrokerConfig configured(std::string_view more) {
+        std::string text =
+            "process.roles=broker,controller\n"
+            "node.id=1\n"
+            "listeners=PLAINTEXT://:9092,CONTROLLER://:9093\n"
+            "advertised.listeners=PLAINTEXT://broker:9092,CONTROLLER://broker:9093\n"
+            "controller.listener.names=CONTROLLER\n"
+            "controller.quorum.bootstrap.servers=broker:9093\n"
+            "log.dirs=/data\n"
+            "num.partitions=4\n"
+            "group.initial.rebalance.delay.ms=0\n"
+            "group.min.session.timeout.ms=1000\n"
+            "offsets.topic.num.partitions=5\n";
+        for (const char* key :
+             {"offsets.topic.replication.factor", "transaction.state.log.replication.factor",
+              "transaction.state.log.min.isr", "share.coordinator.state.topic.replication.factor",
+              "share.coordinator.state.topic.min.isr"}) {
+            text += fmt::format("{}=1\n", key);
+        }
+        text += more;
+        auto file = config::Properties::parse(text);
+        CHECK(file.has_value());
+        auto parsed = config::BrokerConfig::parse(*file);
+        if (!parsed) ADD_FAILURE() << parsed.error().message;
+        CHECK(parsed.has_value());
+        return *parsed;
+    }
+
+    Task<int> live(env::Shard& shard) {
+        auto process = co_await Process::start(shard, config_);
+        EXPECT_TRUE(process || doomed_) << (process ? "" : process.error().message);
+        if (!process) co_return 1;
+        process_ = process->get();
+        ready_ = true;
+        bool cancelled = false;
+        try {
+            co_await stop_.until([this] { return stop_wanted_; });
+        } catch (const Cancelled&) {
+            cancelled = true;
+        }
+        ready_ = false;
+        process_ = nullptr;
+        Cancellation shield(shard);
+        Result<> stopped = co_await (*process)->stop().under(shield);
+        if (cancelled) throw Cancelled{};
+        EXPECT_TRUE(stopped || doomed_) << (stopped ? "" : stopped.error().message);
+        co_return stopped ? 0 : 1;
+    }
+
+    env::sim::World& world_;
+    env::sim::Node& machine_;
+    config::BrokerConfig config_;
+    const Process* process_ = nullptr;
+    Condition stop_;
+    bool stop_wanted_ = false;
+    bool ready_ = false;
+    bool doomed_ = false;
+};
+
+}  // namespace millrace::server
