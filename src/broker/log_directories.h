@@ -19,8 +19,8 @@ struct Partition;
 
 namespace millrace::broker {
 
-// The entries of log.dirs and metadata.log.dir, opened and checked at start. Written on shard 0; other shards read what
-// does not change, and make and rename partition directories.
+// The entries of log.dirs and metadata.log.dir, opened and checked at start. Written on shard 0;
+// other shards read what does not change, and make and rename partition directories.
 class LogDirectories {
   public:
     // Opens and locks every directory. All must be formatted, for this node and for one cluster.

@@ -80,14 +80,15 @@ inline Task<void> with_consumer(env::Shard& shard, std::string_view lines, Consu
     co_await and_finally(shard, [&] { return body(**consumer); }, end);
 }
 
-// With segments that a few batches fill.
-inline Task<void> create_topic(env::Shard& shard, std::string name, std::int32_t partitions) {
+// With segments that a few batches fill, unless it has one for all.
+inline Task<void> create_topic(env::Shard& shard, std::string name, std::int32_t partitions,
+                               bool one_segment = false) {
     std::string segment = std::to_string(shard.random().between(2500, 20'000));
     co_await with_admin(shard, [&](client::Admin& admin) -> Task<void> {
         client::NewTopic topic;
         topic.name = name;
         topic.partitions = partitions;
-        topic.configs = {{"internal.segment.bytes", segment}};
+        if (!one_segment) topic.configs = {{"internal.segment.bytes", segment}};
         auto created = co_await client::create_topics(admin, {topic});
         const auto& outcome = created.at(name);
         // A repeat after an answer that was lost finds it there.
