@@ -50,7 +50,7 @@ Task<Told> list_one(PartitionRouter& router, TopicIdPartition id,
     });
 }
 
-// Partitions that the request names more than once: Apache answers none of them.
+// Partitions that the request names more than once: each is refused, once.
 std::set<std::pair<std::string_view, std::int32_t>> named_twice(const ListOffsetsRequest& request) {
     std::set<std::pair<std::string_view, std::int32_t>> seen, twice;
     for (const auto& topic : request.topics) {
@@ -67,13 +67,16 @@ Task<ListOffsetsResponse> answer(const ListOffsetsRequest& request, const Caller
     ListOffsetsResponse response;
     metadata::ImagePtr image = cache.image();
     auto twice = named_twice(request);
+    std::set<std::pair<std::string_view, std::int32_t>> refused;
     for (const auto& topic : request.topics) {
         const metadata::Topic* known = image->topics.find(std::string_view(topic.name));
         auto& answered = response.topics.emplace_back();
         answered.name = topic.name;
         for (const auto& asked : topic.partitions) {
             Told told{.partition_index = asked.partition_index};
-            if (twice.contains({topic.name, asked.partition_index})) {
+            std::pair<std::string_view, std::int32_t> key(topic.name, asked.partition_index);
+            if (twice.contains(key)) {
+                if (!refused.insert(key).second) continue;
                 told.error_code = ErrorCode::invalid_request;
             } else if (known == nullptr || known->partition(asked.partition_index) == nullptr) {
                 told.error_code = ErrorCode::unknown_topic_or_partition;
