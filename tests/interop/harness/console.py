@@ -74,8 +74,10 @@ class Reader:
             self.pieces.append(piece)
             self.count += piece.count(b"\n")
 
-    def output(self):
-        return b"".join(self.pieces)
+    def take(self):
+        """What was printed since the last time; to be called when nothing more is on its way."""
+        pieces, self.pieces = self.pieces, []
+        return b"".join(pieces)
 
 
 class ReaderGroup:
