@@ -65,7 +65,7 @@ Result<std::optional<BatchPlace>> HeaderScan::next() {
 Result<> BatchScan::fill(std::size_t least) {
     std::size_t behind = position_ - buffer_position_;
     std::size_t held = buffer_.size() - std::min(behind, buffer_.size());
-    std::memmove(buffer_.data(), buffer_.data() + behind, held);
+    if (held > 0) std::memmove(buffer_.data(), buffer_.data() + behind, held);
     std::size_t wanted = std::min<std::size_t>(std::max(least, piece_size), end_ - position_);
     buffer_.resize(std::max(wanted, held));
     buffer_position_ = position_;
