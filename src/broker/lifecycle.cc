@@ -18,6 +18,23 @@ bool may_change(ErrorCode code) {
     return is_retriable(code) || code == ErrorCode::duplicate_broker_registration;
 }
 
+// What a broker and a controller tell alike: where they are heard, and what they support.
+template <typename Request>
+void introduce(Request& request, const std::vector<config::Endpoint>& advertised) {
+    for (const config::Endpoint& endpoint : advertised) {
+        request.listeners.push_back(
+            {.name = endpoint.listener,
+             .host = endpoint.host,
+             .port = endpoint.port,
+             .security_protocol = static_cast<std::int16_t>(endpoint.protocol)});
+    }
+    for (const auto& [name, range] : metadata::supported_features()) {
+        request.features.push_back({.name = std::string(name),
+                                    .min_supported_version = range.min,
+                                    .max_supported_version = range.max});
+    }
+}
+
 }  // namespace
 
 Lifecycle::Lifecycle(env::Shard& shard, Controllers& controllers, MetadataCache& metadata,
@@ -63,18 +80,7 @@ Task<Result<>> Lifecycle::register_controller(const std::vector<config::Endpoint
     ControllerRegistrationRequest request;
     request.controller_id = node_.id;
     request.incarnation_id = node_.incarnation;
-    for (const config::Endpoint& endpoint : advertised) {
-        request.listeners.push_back(
-            {.name = endpoint.listener,
-             .host = endpoint.host,
-             .port = endpoint.port,
-             .security_protocol = static_cast<std::int16_t>(endpoint.protocol)});
-    }
-    for (const auto& [name, range] : metadata::supported_features()) {
-        request.features.push_back({.name = std::string(name),
-                                    .min_supported_version = range.min,
-                                    .max_supported_version = range.max});
-    }
+    introduce(request, advertised);
     controller::RegisterController command{.request = std::move(request)};
     auto response = co_await controllers_.submit(std::move(command));
     if (!response) co_return fail(response.error());
@@ -87,18 +93,7 @@ Task<Result<>> Lifecycle::register_controller(const std::vector<config::Endpoint
 Task<Result<>> Lifecycle::register_broker(const std::vector<config::Endpoint>& advertised) {
     BrokerRegistrationRequest request{
         .broker_id = node_.id, .cluster_id = node_.cluster_id, .incarnation_id = node_.incarnation};
-    for (const config::Endpoint& endpoint : advertised) {
-        request.listeners.push_back(
-            {.name = endpoint.listener,
-             .host = endpoint.host,
-             .port = endpoint.port,
-             .security_protocol = static_cast<std::int16_t>(endpoint.protocol)});
-    }
-    for (const auto& [name, range] : metadata::supported_features()) {
-        request.features.push_back({.name = std::string(name),
-                                    .min_supported_version = range.min,
-                                    .max_supported_version = range.max});
-    }
+    introduce(request, advertised);
     request.rack =
         config_.broker_rack() ? std::optional<std::string>(*config_.broker_rack()) : std::nullopt;
     request.log_dirs = directories_.online_ids();
