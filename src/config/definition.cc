@@ -2,29 +2,10 @@
 
 #include <algorithm>
 #include <fmt/format.h>
-#include <vector>
+
+#include "base/edit_distance.h"
 
 namespace millrace::config {
-namespace {
-
-// Levenshtein's distance; `most` + 1 as soon as it is sure to be more than that.
-std::size_t edits_between(std::string_view a, std::string_view b, std::size_t most) {
-    std::vector<std::size_t> row(b.size() + 1);
-    for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-    for (std::size_t i = 1; i <= a.size(); ++i) {
-        std::size_t diagonal = row[0];
-        row[0] = i;
-        for (std::size_t j = 1; j <= b.size(); ++j) {
-            std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-            diagonal = row[j];
-            row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
-        }
-        if (*std::ranges::min_element(row) > most) return most + 1;
-    }
-    return row.back();
-}
-
-}  // namespace
 
 std::string_view name_of(Type type) {
     constexpr std::string_view names[] = {"UNKNOWN", "BOOLEAN", "STRING", "INT",   "SHORT",
@@ -45,7 +26,7 @@ std::string_view Catalogue::nearest(std::string_view name) const {
     for (const Definition& definition : definitions_) {
         std::size_t longer = std::max(name.size(), definition.name.size());
         if (longer - std::min(name.size(), definition.name.size()) > best) continue;
-        std::size_t edits = edits_between(name, definition.name, best);
+        std::size_t edits = edit_distance(name, definition.name, best);
         if (edits < best || (edits == best && nearest.empty())) {
             best = edits;
             nearest = definition.name;
