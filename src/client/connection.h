@@ -171,7 +171,6 @@ class BrokerConnection : public std::enable_shared_from_this<BrokerConnection> {
     bool take_answer(const Slice& frame);
     static void answer(Exchange& waiting, Slice body);
     std::string foreign_peer(Bytes first) const;
-    std::size_t wanted_capacity(const Buffer& buffer, std::size_t read_size) const;
     void wake_at(Time time);
     void on_alarm();
     void end(std::string reason);

@@ -4,15 +4,12 @@
 #include <fmt/core.h>
 
 #include "client/connection.h"
+#include "net/read_pace.h"
 
 namespace millrace::client {
 namespace {
 
 constexpr std::size_t length_size = 4;
-constexpr std::size_t least_buffer = 1024;
-constexpr std::size_t most_buffer = 256 << 10;
-// Of a frame that claims to be larger only so much gets memory before its bytes arrive.
-constexpr std::size_t trusted_frame = 1 << 20;
 // An answer to ApiVersions is small: whoever claims more is no Kafka broker.
 constexpr std::size_t most_before_versions = 1 << 20;
 // Above fetch.max.bytes and below what the first letters of HTTP would mean as a length.
@@ -29,19 +26,12 @@ class AtEnd {
 
 }  // namespace
 
-std::size_t BrokerConnection::wanted_capacity(const Buffer& buffer, std::size_t read_size) const {
-    if (buffer.size() < length_size) return std::max(read_size, least_buffer);
-    std::size_t frame = length_size + load_be<std::uint32_t>(buffer.data());
-    if (frame <= read_size) return read_size;
-    return std::min(frame, std::max(trusted_frame, 2 * buffer.size()));
-}
-
 Task<void> BrokerConnection::read_answers(std::shared_ptr<BrokerConnection> self) {
     AtEnd at_end(*self);
     Buffer buffer;
-    std::size_t read_size = least_buffer;
+    net::ReadPace pace;
     while (!ended_) {
-        buffer.reserve(wanted_capacity(buffer, read_size));
+        buffer.reserve(pace.wanted_capacity(buffer));
         std::size_t filled = buffer.size();
         std::size_t room = buffer.capacity() - filled;
         buffer.resize(buffer.capacity());
@@ -55,11 +45,7 @@ Task<void> BrokerConnection::read_answers(std::shared_ptr<BrokerConnection> self
             co_return;
         }
         last_activity_ = shard_.now();
-        if (*count == room) {
-            read_size = std::min(read_size * 4, most_buffer);
-        } else if (*count < read_size / 8) {
-            read_size = std::max(read_size / 2, least_buffer);
-        }
+        pace.note(*count, room);
         if (!take_frames(buffer)) co_return;
     }
 }

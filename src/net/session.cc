@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include "net/log.h"
+#include "net/read_pace.h"
 #include "protocol/frame.h"
 #include "protocol/reader.h"
 
@@ -11,19 +12,6 @@ namespace millrace::net {
 namespace {
 
 constexpr std::size_t length_size = 4;
-constexpr std::size_t least_buffer = 1024;
-constexpr std::size_t most_buffer = 256 << 10;
-// A frame of up to this size gets its whole buffer at once; a larger one grows as bytes arrive, so
-// that a claimed length alone costs nothing.
-constexpr std::size_t trusted_frame = 1 << 20;
-
-// How large the buffer must be to go on reading, given what is in it.
-std::size_t wanted_capacity(const Buffer& buffer, std::size_t read_size) {
-    if (buffer.size() < length_size) return std::max(read_size, least_buffer);
-    std::size_t frame = length_size + load_be<std::uint32_t>(buffer.data());
-    if (frame <= read_size) return read_size;
-    return std::min(frame, std::max(trusted_frame, 2 * buffer.size()));
-}
 
 }  // namespace
 
@@ -88,10 +76,10 @@ bool Session::must_hold_back() const {
 
 Task<void> Session::read_requests(Scope& scope) {
     Buffer buffer;
-    std::size_t read_size = least_buffer;
+    ReadPace pace;
     while (!ended_ && !draining_) {
         while (must_hold_back()) co_await room_.wait();
-        buffer.reserve(wanted_capacity(buffer, read_size));
+        buffer.reserve(pace.wanted_capacity(buffer));
         std::size_t filled = buffer.size();
         std::size_t room = buffer.capacity() - filled;
         buffer.resize(buffer.capacity());
@@ -104,11 +92,7 @@ Task<void> Session::read_requests(Scope& scope) {
         }
         figures_.bytes_in.add(*count);
         last_activity_ = shared_.shard.now();
-        if (*count == room) {
-            read_size = std::min(read_size * 4, most_buffer);
-        } else if (*count < read_size / 8) {
-            read_size = std::max(read_size / 2, least_buffer);
-        }
+        pace.note(*count, room);
         if (!co_await start_frames(scope, buffer)) co_return;
     }
 }
