@@ -37,7 +37,7 @@ Task<Result<>> Checkpoints::write(CheckpointKind kind,
                 checkpoint[each.name] = each.recovery_point;
             } else if (kind == CheckpointKind::high_watermark) {
                 checkpoint[each.name] = each.high_watermark;
-            } else if (each.log_start_is_special) {
+            } else if (each.log_start > 0) {
                 checkpoint[each.name] = each.log_start;
             }
         }

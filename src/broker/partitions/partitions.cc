@@ -161,7 +161,6 @@ std::vector<Partitions::Offsets> Partitions::offsets() const {
                        .name = {partition->identity().topic, partition->identity().index},
                        .recovery_point = log.flushed_end_offset(),
                        .log_start = log.start_offset(),
-                       .log_start_is_special = log.start_offset() > 0,
                        .high_watermark = partition->high_watermark()});
     }
     return all;

@@ -52,7 +52,6 @@ class Partitions {
         storage::PartitionName name;
         storage::Offset recovery_point = 0;
         storage::Offset log_start = 0;
-        bool log_start_is_special = false;  // differs from the first segment's base offset
         storage::Offset high_watermark = 0;
     };
     std::vector<Offsets> offsets() const;
