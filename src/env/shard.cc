@@ -94,7 +94,7 @@ void Sleep::give_up() {
 
 bool Blocking::start() {
     begun_ = true;
-    shard_.run_blocking(std::move(work_), *this);
+    shard_.run_blocking(std::move(work_), effort_, *this);
     return true;
 }
 

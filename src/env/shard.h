@@ -63,6 +63,10 @@ class TimerQueue {
     std::uint64_t started_ = 0;
 };
 
+// How long blocking work takes: brief work (a read, a rename, fdatasync) shares a few threads, and
+// must not queue behind lasting work (copies, cleaning, recovery), which has threads of its own.
+enum class Effort { brief, lasting };
+
 // One event loop and the outside world as it sees it. Everything here is for the shard's own
 // thread only, but Shards::send().
 class Shard : public Executor {
@@ -76,7 +80,7 @@ class Shard : public Executor {
     virtual Shards& shards() = 0;
     // Runs `work` on a helper thread, then completes `wait` on this shard. For what may block:
     // fsync of directories, name resolution, recovery. The work must not touch the shard.
-    virtual void run_blocking(std::function<void()> work, Wait& wait) = 0;
+    virtual void run_blocking(std::function<void()> work, Effort effort, Wait& wait) = 0;
     // Runs `hook` at the end of this loop turn, before the loop waits for events: where requests of
     // one turn are gathered into one write. One-shot; the hook must outlive the turn.
     virtual void at_turn_end(std::function<void()> hook) = 0;
@@ -132,7 +136,8 @@ inline Sleep sleep_for(Shard& shard, Duration duration) { return {shard, shard.n
 // Cancelled.
 class Blocking final : public Wait {
   public:
-    Blocking(Shard& shard, std::function<void()> work) : shard_(shard), work_(std::move(work)) {}
+    Blocking(Shard& shard, std::function<void()> work, Effort effort)
+        : shard_(shard), work_(std::move(work)), effort_(effort) {}
     void await_resume() const {
         if (!begun_) throw Cancelled{};
     }
@@ -142,10 +147,15 @@ class Blocking final : public Wait {
     void give_up() override {}
     Shard& shard_;
     std::function<void()> work_;
+    Effort effort_;
     bool begun_ = false;
 };
 inline Blocking blocking(Shard& shard, std::function<void()> work) {
-    return {shard, std::move(work)};
+    return {shard, std::move(work), Effort::brief};
+}
+// The same for lasting work; whoever calls bounds how much of it runs at once.
+inline Blocking lasting(Shard& shard, std::function<void()> work) {
+    return {shard, std::move(work), Effort::lasting};
 }
 
 // Cancels what runs under `cancellation` at a time.

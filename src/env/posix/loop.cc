@@ -23,8 +23,10 @@ thread_local Loop* current_loop = nullptr;
 
 class BlockingJob final : public Job {
   public:
-    BlockingJob(std::function<void()> work, Wait& wait)
-        : Job(Kind::brief), work_(std::move(work)), wait_(wait) {}
+    BlockingJob(std::function<void()> work, Effort effort, Wait& wait)
+        : Job(effort == Effort::brief ? Kind::brief : Kind::lasting),
+          work_(std::move(work)),
+          wait_(wait) {}
     void work() override { work_(); }
     void receive(Shard&) override {
         std::unique_ptr<BlockingJob> self(this);
@@ -80,8 +82,8 @@ Timestamp Loop::wall_ms() const { return read_ns(CLOCK_REALTIME) / 1'000'000; }
 
 void Loop::read_clock() { now_ = Time::from_ns(read_ns(CLOCK_MONOTONIC)); }
 
-void Loop::run_blocking(std::function<void()> work, Wait& wait) {
-    around_.workers.give(*this, *new BlockingJob(std::move(work), wait));
+void Loop::run_blocking(std::function<void()> work, Effort effort, Wait& wait) {
+    around_.workers.give(*this, *new BlockingJob(std::move(work), effort, wait));
 }
 
 void Loop::watch(int fd, EventTarget& target) {

@@ -1,10 +1,16 @@
 #include "env/posix/workers.h"
 
 #include <algorithm>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "env/posix/loop.h"
 
 namespace millrace::env::posix {
+namespace {
+constexpr std::size_t most_lasting_threads = 32;
+constexpr int lasting_niceness = 10;
+}  // namespace
 
 Workers::Workers(int threads) : most_syncs_(std::max(1, threads - 1)) {
     CHECK(threads > 0);
@@ -17,18 +23,35 @@ void Workers::stop() {
         stopping_ = true;
     }
     given_.notify_all();
-    for (std::thread& thread : threads_) thread.join();
-    threads_.clear();
+    lasting_given_.notify_all();
+    for (auto* threads : {&threads_, &lasting_threads_}) {
+        for (std::thread& thread : *threads) thread.join();
+        threads->clear();
+    }
 }
 
 void Workers::give(Loop& origin, Job& job) {
     job.origin = &origin;
-    {
-        std::lock_guard lock(mutex_);
-        CHECK(!stopping_);
-        (job.kind == Job::Kind::sync ? sync_ : brief_).push_back(&job);
+    std::lock_guard lock(mutex_);
+    CHECK(!stopping_);
+    switch (job.kind) {
+        case Job::Kind::brief:
+            brief_.push_back(&job);
+            given_.notify_one();
+            return;
+        case Job::Kind::sync:
+            sync_.push_back(&job);
+            given_.notify_one();
+            return;
+        case Job::Kind::lasting:
+            lasting_.push_back(&job);
+            lasting_given_.notify_one();
+            bool another = lasting_.size() > lasting_idle_;
+            if (another && lasting_threads_.size() < most_lasting_threads) {
+                lasting_threads_.emplace_back([this] { run_lasting(); });
+            }
+            return;
     }
-    given_.notify_one();
 }
 
 Job* Workers::take() {
@@ -63,6 +86,24 @@ void Workers::run() {
         --syncs_running_;
         // A thread that passed over a waiting sync may be asleep.
         if (!sync_.empty()) given_.notify_one();
+    }
+}
+
+void Workers::run_lasting() {
+    // The loops come first where there are not enough processors for both.
+    setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), lasting_niceness);
+    std::unique_lock lock(mutex_);
+    for (;;) {
+        ++lasting_idle_;
+        lasting_given_.wait(lock, [&] { return !lasting_.empty() || stopping_; });
+        --lasting_idle_;
+        if (lasting_.empty()) return;
+        Job* job = lasting_.front();
+        lasting_.pop_front();
+        lock.unlock();
+        job->work();
+        job->origin->deliver(*job);
+        lock.lock();
     }
 }
 

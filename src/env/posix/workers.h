@@ -17,8 +17,9 @@ class Loop;
 class Job : public Message {
   public:
     enum class Kind {
-        brief,  // a read, a name to resolve
-        sync,   // waits for the device to flush; never takes the last free thread from the others
+        brief,    // a read, a name to resolve
+        sync,     // waits for the device to flush; never takes the last free thread from the others
+        lasting,  // copies, cleaning, recovery: on threads that do nothing else
     };
     explicit Job(Kind kind) : kind(kind) {}
     virtual ~Job() = default;
@@ -41,16 +42,21 @@ class Workers {
 
   private:
     void run();
+    void run_lasting();
     Job* take();
 
     std::mutex mutex_;
     std::condition_variable given_;
+    std::condition_variable lasting_given_;
     std::deque<Job*> brief_;
     std::deque<Job*> sync_;
+    std::deque<Job*> lasting_;
+    std::size_t lasting_idle_ = 0;
     int syncs_running_ = 0;
     int most_syncs_;
     bool stopping_ = false;
     std::vector<std::thread> threads_;
+    std::vector<std::thread> lasting_threads_;  // started when there is work for one more
 };
 
 }  // namespace millrace::env::posix

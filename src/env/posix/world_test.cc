@@ -3,6 +3,7 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -90,6 +91,24 @@ TEST(World, HelpersRunBesideTheLoop) {
         EXPECT_NE(helper, loop);
         EXPECT_NE(helper, std::thread::id());
         EXPECT_EQ(std::this_thread::get_id(), loop);
+        co_return 0;
+    });
+}
+
+TEST(World, BriefWorkDoesNotQueueBehindLastingWork) {
+    World world({.shards = 1, .helper_threads = 1});
+    world.run([](Shard& here) -> Task<int> {
+        std::promise<void> brief_done;
+        std::shared_future<void> done = brief_done.get_future().share();
+        co_await with_scope([&](Scope& scope) -> Task<void> {
+            for (int i = 0; i < 3; ++i) {
+                scope.spawn([](Shard& shard, std::shared_future<void> until) -> Task<void> {
+                    co_await lasting(shard, [&] { until.wait(); });
+                }(here, done));
+            }
+            co_await blocking(here, [&] { brief_done.set_value(); });
+            co_await scope.join();
+        });
         co_return 0;
     });
 }

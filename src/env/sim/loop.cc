@@ -28,7 +28,7 @@ Timestamp Loop::wall_ms() const { return node_.wall_ms(); }
 env::Disk& Loop::disk() { return node_.disk(); }
 Shards& Loop::shards() { return node_.shards(); }
 
-void Loop::run_blocking(std::function<void()> work, Wait& wait) {
+void Loop::run_blocking(std::function<void()> work, Effort, Wait& wait) {
     node_.complete_later(node_.disk().conditions.helper.draw(random_), std::move(work), wait);
 }
 

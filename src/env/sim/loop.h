@@ -27,7 +27,7 @@ class Loop final : public Shard {
     env::Disk& disk() override;
     env::Network& network() override { return *network_; }
     Shards& shards() override;
-    void run_blocking(std::function<void()> work, Wait& wait) override;
+    void run_blocking(std::function<void()> work, Effort effort, Wait& wait) override;
     void at_turn_end(std::function<void()> hook) override { hooks_.push_back(std::move(hook)); }
     void post(std::coroutine_handle<> coroutine) override { ready_.push_back(coroutine); }
 
