@@ -71,6 +71,24 @@ def records_seeds():
             yield re.sub(r"\W+", "_", row["case"]), bytes(4) + data
 
 
+REMOTE_SEGMENT = """millrace-remote-segment 1
+topic orders
+topic-id ASNFZ4mrze8RIjNEVWZ3iA
+partition 7
+segment-id _ty6mHZUMhCId2ZVRDMiEQ
+start-offset 4711
+end-offset 5000
+max-timestamp 1700000000000
+broker-id 2
+log-bytes 123456
+offset-index 80 0123abcd
+time-index 120 89abcdef
+transaction-index 0 00000000
+leader-epochs 20 00000001
+producer-snapshot 48 ffffffff
+"""
+
+
 def storage_seeds():
     yield "leader_epochs_fuzz", "apache", (APACHE_LOG / "leader-epoch-checkpoint").read_bytes()
     yield "leader_epochs_fuzz", "three", b"0\n3\n0 0\n2 17\n5 90\n"
@@ -78,6 +96,7 @@ def storage_seeds():
     yield "checkpoint_file_fuzz", "topic_id", (APACHE_LOG / "partition.metadata").read_bytes()
     for name, text in META.items():
         yield "meta_properties_fuzz", name, text.encode()
+    yield "indexes_header_fuzz", "whole", REMOTE_SEGMENT.encode()
     for path in sorted(APACHE_LOG.glob("*.snapshot"))[:4]:
         yield "producer_state_fuzz", path.stem.lstrip("0"), path.read_bytes()
     for kind, suffix in enumerate(KINDS):
