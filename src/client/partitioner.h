@@ -12,9 +12,6 @@ class Random;
 
 namespace millrace::client {
 
-// The hash that Java's clients place keyed records with: all clients must agree on it.
-std::uint32_t murmur2(Bytes key);
-
 // Where a record with this key goes, out of `partitions` > 0.
 std::int32_t partition_of_key(Bytes key, std::int32_t partitions);
 

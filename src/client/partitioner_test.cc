@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <set>
 
+#include "base/murmur2.h"
 #include "base/random.h"
 #include "client/recorded_for_tests.h"
 
