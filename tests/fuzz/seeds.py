@@ -13,6 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS = ROOT / "tests/fuzz/corpus"
 APACHE_LOG = ROOT / "src/storage/testdata/apache-0"
+REMOTE_METADATA = ROOT / "src/storage/remote/recorded/metadata_cache.tsv"
 sys.path.insert(0, str(ROOT / "schema/generate"))
 
 from msg import parse_all  # noqa: E402
@@ -97,6 +98,10 @@ def storage_seeds():
     for name, text in META.items():
         yield "meta_properties_fuzz", name, text.encode()
     yield "indexes_header_fuzz", "whole", REMOTE_SEGMENT.encode()
+    for index, line in enumerate(REMOTE_METADATA.read_text().splitlines()[:80]):
+        kind, *fields = line.split("\t")
+        if kind in ("add", "update"):
+            yield "segment_metadata_fuzz", f"{kind}_{index}", bytes.fromhex(fields[0])
     for path in sorted(APACHE_LOG.glob("*.snapshot"))[:4]:
         yield "producer_state_fuzz", path.stem.lstrip("0"), path.read_bytes()
     for kind, suffix in enumerate(KINDS):
