@@ -1,6 +1,7 @@
 # Debian 12 packages only; see dev for the list that is installed.
 find_package(fmt REQUIRED)
 find_package(OpenSSL REQUIRED)
+find_package(CURL 7.88 REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(zstd REQUIRED)
 find_package(Snappy REQUIRED)

@@ -89,6 +89,17 @@ leader-epochs 20 00000001
 producer-snapshot 48 ffffffff
 """
 
+S3_ANSWERS = {
+    "listing": '<?xml version="1.0"?><ListBucketResult xmlns="http://s3.amazonaws.com/">'
+               "<IsTruncated>true</IsTruncated>"
+               "<NextContinuationToken>a&#x3D;</NextContinuationToken>"
+               "<Contents><Key>t/&amp;1</Key><Size>3</Size></Contents></ListBucketResult>",
+    "upload": "<InitiateMultipartUploadResult><Bucket>b</Bucket><UploadId>id</UploadId>"
+              "</InitiateMultipartUploadResult>",
+    "error": "<Error><Code>SlowDown</Code><Message><![CDATA[less, please]]></Message>"
+             "<!-- x --><Region>eu-west-1</Region></Error>",
+}
+
 
 def storage_seeds():
     yield "leader_epochs_fuzz", "apache", (APACHE_LOG / "leader-epoch-checkpoint").read_bytes()
@@ -102,6 +113,8 @@ def storage_seeds():
         kind, *fields = line.split("\t")
         if kind in ("add", "update"):
             yield "segment_metadata_fuzz", f"{kind}_{index}", bytes.fromhex(fields[0])
+    for name, text in S3_ANSWERS.items():
+        yield "xml_fuzz", name, text.encode()
     for path in sorted(APACHE_LOG.glob("*.snapshot"))[:4]:
         yield "producer_state_fuzz", path.stem.lstrip("0"), path.read_bytes()
     for kind, suffix in enumerate(KINDS):

@@ -51,6 +51,10 @@ Result<> DirectoryStore::write(std::string_view path, ObjectSource& source) {
                      disk_.open(path, {.write = true, .create = true, .truncate = true}));
     Buffer piece;
     for (std::uint64_t at = 0; at < source.size(); at += piece.size()) {
+        if (stopped_) {
+            return fail(ErrorCode::kafka_storage_error,
+                        fmt::format("{} was not written to its end: the node stops", path));
+        }
         piece.resize(std::min<std::uint64_t>(piece_size, source.size() - at));
         RETURN_IF_ERROR(source.read(at, piece.mutable_bytes()));
         RETURN_IF_ERROR(file->write(at, piece.bytes()));

@@ -29,6 +29,7 @@ class DirectoryStore final : public ObjectStore {
     Result<Buffer> get(std::string_view key, std::uint64_t offset, std::uint64_t size) override;
     Result<> remove(std::string_view key) override;
     Result<std::vector<std::string>> list(std::string_view prefix) override;
+    void stop() override { stopped_ = true; }
 
   private:
     DirectoryStore(env::Disk& disk, std::string path, std::string uploads)
@@ -45,6 +46,7 @@ class DirectoryStore final : public ObjectStore {
     std::string path_;
     std::string uploads_;
     std::atomic<std::uint64_t> puts_{0};  // names the files in uploads_
+    std::atomic<bool> stopped_{false};
 };
 
 }  // namespace millrace::storage::remote

@@ -67,6 +67,18 @@ TEST_P(DirectoryStoreTest, AFailedPutLeavesWhatWasThere) {
     });
 }
 
+TEST_P(DirectoryStoreTest, PutsEndWhenTheNodeStops) {
+    run([&](Shard& here) -> Task<void> {
+        auto store = DirectoryStore::open(here.disk(), folder(), 1);
+        CO_ASSERT(store);
+        (*store)->stop();
+        auto put = put_text(**store, "t/a", "x");
+        CO_ASSERT(!put);
+        EXPECT_TRUE(put.error().message.contains("the node stops")) << put.error().message;
+        EXPECT_EQ((*store)->list(""), std::vector<std::string>());
+    });
+}
+
 TEST_P(DirectoryStoreTest, AMissingDirectoryIsRefused) {
     run([&](Shard& here) -> Task<void> {
         auto store = DirectoryStore::open(here.disk(), path("none"), 1);

@@ -48,6 +48,7 @@ class FaultyStore final : public ObjectStore {
     Result<std::vector<std::string>> list(std::string_view prefix) override {
         return call<std::vector<std::string>>(prefix, [&](Random&) { return store_.list(prefix); });
     }
+    void stop() override { store_.stop(); }
 
   private:
     class EndingSource final : public ObjectSource {

@@ -33,6 +33,8 @@ class ObjectStore {
     virtual Result<> remove(std::string_view key) = 0;
     // The keys that begin with `prefix`, in byte order. What is being put is not among them.
     virtual Result<std::vector<std::string>> list(std::string_view prefix) = 0;
+    // The node stops: calls under way end soon with an error, and so do later ones.
+    virtual void stop() = 0;
 };
 
 // invalid_request when `key` is none.

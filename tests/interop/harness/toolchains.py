@@ -91,21 +91,39 @@ def java(heap="256m"):
             f"-Dlog4j2.configurationFile={DRIVERS / 'java' / 'log4j2.xml'}", "-cp", path]
 
 
+def _need_go(compiler, source):
+    wanted = re.search(r"^go (\d+)\.(\d+)", (source / "go.mod").read_text(), re.M)
+    version = subprocess.check_output([compiler, "env", "GOVERSION"], text=True)
+    have = re.match(r"go(\d+)\.(\d+)", version)
+    if not have or tuple(map(int, have.groups())) < tuple(map(int, wanted.groups())):
+        raise Missing(f"{version.strip()} is older than the {wanted[0]} of {source.name}/go.mod")
+
+
 @functools.cache
 def go_driver():
     """The Go driver, compiled."""
     compiler = need("go", "golang-go")
     source = DRIVERS / "go"
     inputs = [source / "main.go", source / "go.mod", source / "go.sum"]
-    wanted = re.search(r"^go (\d+)\.(\d+)", (source / "go.mod").read_text(), re.M)
-    version = subprocess.check_output([compiler, "env", "GOVERSION"], text=True)
-    have = re.match(r"go(\d+)\.(\d+)", version)
-    if not have or tuple(map(int, have.groups())) < tuple(map(int, wanted.groups())):
-        raise Missing(f"{version.strip()} is older than the {wanted[0]} of franz-go")
+    _need_go(compiler, source)
     with _made_once("go", *inputs) as (folder, stale):
         if stale:
             _run([compiler, "build", "-o", folder / "driver", "."], cwd=source)
     return [folder / "driver"]
+
+
+@functools.cache
+def s3_server():
+    """versitygw, an S3 server on a folder, compiled."""
+    compiler = need("go", "golang-go")
+    source = DRIVERS / "s3"
+    inputs = [source / "go.mod", source / "go.sum"]
+    _need_go(compiler, source)
+    with _made_once("s3", *inputs) as (folder, stale):
+        if stale:
+            _run([compiler, "build", "-o", folder / "versitygw",
+                  "github.com/versity/versitygw/cmd/versitygw"], cwd=source)
+    return [folder / "versitygw"]
 
 
 @functools.cache
