@@ -67,10 +67,23 @@ Result<Disk::Place> Disk::place(std::string_view path, std::string_view what) co
 
 bool Disk::online() const { return node_.attached() && operations_left_ != 0; }
 
-Result<> Disk::check_online(std::string_view what) {
-    if (!online()) return failure(what, "the process or its machine is ending");
+Result<> Disk::begin(std::string_view what) {
+    if (!online()) {
+        cut_amid_now_ = cut_amid_ && hit_.empty() && node_.attached();
+        if (hit_.empty()) hit_ = what;
+        return failure(what, "the process or its machine is ending");
+    }
     if (operations_left_) --*operations_left_;
-    return {};
+    std::uint64_t number = operations_++;
+    if (!planned_failure_ || planned_failure_->operation != number) return {};
+    hit_ = what;
+    return failure(what, std::exchange(planned_failure_, {})->reason);
+}
+
+void Disk::process_ended() {
+    operations_left_.reset();
+    planned_failure_.reset();
+    cut_amid_ = cut_amid_now_ = false;
 }
 
 void Disk::fail_next(Fault fault, std::string path_part, std::string reason, int skip) {
@@ -79,7 +92,7 @@ void Disk::fail_next(Fault fault, std::string path_part, std::string reason, int
 
 Result<> Disk::draw_fault(Fault fault, std::string_view path, double probability,
                           std::string_view what) {
-    RETURN_IF_ERROR(check_online(what));
+    RETURN_IF_ERROR(begin(what));
     for (auto plan = planned_.begin(); plan != planned_.end(); ++plan) {
         if (plan->fault != fault || !path.contains(plan->path_part)) continue;
         if (plan->skip-- > 0) continue;
@@ -144,7 +157,7 @@ Result<std::shared_ptr<env::File>> Disk::open(std::string_view path, OpenOptions
 
 Result<std::vector<DirectoryEntry>> Disk::list(std::string_view directory) {
     std::string what = fmt::format("listing {}", directory);
-    RETURN_IF_ERROR(check_online(what));
+    RETURN_IF_ERROR(begin(what));
     std::shared_ptr<Inode> inode = find(directory);
     if (inode == nullptr) return failure(what, missing);
     if (!inode->is_directory) return failure(what, "Not a directory");
@@ -157,7 +170,7 @@ Result<std::vector<DirectoryEntry>> Disk::list(std::string_view directory) {
 
 Result<> Disk::make_directories(std::string_view path) {
     std::string what = fmt::format("creating {}", path);
-    RETURN_IF_ERROR(check_online(what));
+    RETURN_IF_ERROR(begin(what));
     std::shared_ptr<Inode> inode = root_;
     for (std::string_view part : split(path)) {
         if (!inode->is_directory) return failure(what, "Not a directory");
@@ -211,7 +224,7 @@ Result<> Disk::remove(std::string_view path) {
 
 Result<> Disk::remove_all(std::string_view path) {
     std::shared_ptr<Inode> inode = find(path);
-    if (inode == nullptr) return check_online(fmt::format("removing {}", path));
+    if (inode == nullptr) return begin(fmt::format("removing {}", path));
     std::vector<std::string> names;
     for (const auto& [name, child] : inode->entries) names.push_back(name);
     for (const std::string& name : names) {
@@ -242,7 +255,7 @@ Result<> Disk::sync_directory(std::string_view path) {
 
 Result<> Disk::set_mode(std::string_view path, unsigned) {
     std::string what = fmt::format("setting the mode of {}", path);
-    RETURN_IF_ERROR(check_online(what));
+    RETURN_IF_ERROR(begin(what));
     if (find(path) == nullptr) return failure(what, missing);
     return {};
 }
@@ -258,7 +271,7 @@ Result<std::unique_ptr<FileLock>> Disk::lock(std::string_view path) {
 }
 
 Result<Disk::Space> Disk::space(std::string_view path) {
-    RETURN_IF_ERROR(check_online(fmt::format("finding the free space at {}", path)));
+    RETURN_IF_ERROR(begin(fmt::format("finding the free space at {}", path)));
     return Space{.total = conditions.capacity,
                  .usable = conditions.capacity - std::min(conditions.capacity, used_)};
 }
@@ -292,7 +305,7 @@ void Disk::lose_power() {
         }
     }
     unsynced_.clear();
-    operations_left_.reset();
+    process_ended();
     used_ = 0;
     std::vector<Inode*> open{root_.get()};
     while (!open.empty()) {

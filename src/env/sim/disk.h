@@ -48,13 +48,29 @@ class Disk final : public env::Disk {
     // that pass.
     void fail_next(Fault fault, std::string path_part, std::string reason = "Input/output error",
                    int skip = 0);
-    // After so many further operations all fail, until the power is lost: a crash in the middle of
-    // what a process does at one go.
-    void cut_off_after(std::uint64_t operations) { operations_left_ = operations; }
+    // After so many further operations all fail, until the process ends or the power is lost: a
+    // crash in the middle of what a process does at one go. `amid`: where it is a write, the first
+    // that fails leaves a part.
+    void cut_off_after(std::uint64_t operations, bool amid = false) {
+        operations_left_ = operations;
+        cut_amid_ = amid;
+        hit_.clear();
+    }
+    // After so many further operations one fails with `reason`, whatever it is; a write leaves a
+    // part. Those behind it are carried out.
+    void fail_after(std::uint64_t operations, std::string reason) {
+        planned_failure_ = {operations_ + operations, std::move(reason)};
+        hit_.clear();
+    }
+    std::uint64_t operations() const { return operations_; }  // so far
+    // The operation that met the end of cut_off_after() or the failure of fail_after(); empty
+    // before.
+    const std::string& hit() const { return hit_; }
     // Flips a bit of a stored file, synced or not.
     void rot(std::string_view path, std::uint64_t offset, unsigned bit = 0);
     // Forgets, keeps, tears and reorders what was not synced.
     void lose_power();
+    void process_ended();
     std::uint64_t used() const { return used_; }
     bool everything_durable(std::string_view path) const;
 
@@ -77,7 +93,10 @@ class Disk final : public env::Disk {
     };
     Result<Place> place(std::string_view path, std::string_view what) const;
     bool online() const;
-    Result<> check_online(std::string_view what);
+    // Begins an operation: an error when it does not come about, or fails.
+    Result<> begin(std::string_view what);
+    // Whether a write that begin() has just refused leaves a part.
+    bool leaves_a_part() const { return online() || cut_amid_now_; }
     // Whether an injected or drawn fault hits this operation.
     Result<> draw_fault(Fault fault, std::string_view path, double probability,
                         std::string_view what);
@@ -100,7 +119,16 @@ class Disk final : public env::Disk {
     std::shared_ptr<Inode> root_;
     std::deque<Change> unsynced_;
     std::vector<Planned> planned_;
+    struct PlannedFailure {
+        std::uint64_t operation = 0;
+        std::string reason;
+    };
+    std::uint64_t operations_ = 0;
     std::optional<std::uint64_t> operations_left_;
+    std::optional<PlannedFailure> planned_failure_;
+    bool cut_amid_ = false;
+    bool cut_amid_now_ = false;  // this operation is the first that is cut off
+    std::string hit_;
     std::uint64_t used_ = 0;  // bytes of all files
 };
 

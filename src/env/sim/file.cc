@@ -40,7 +40,7 @@ Result<> File::write(std::uint64_t offset, std::span<const Bytes> pieces) {
     RETURN_IF_ERROR(check_usable(what));
     if (!writable_) return fail(ErrorCode::kafka_storage_error, what + ": Bad file descriptor");
     Result<> fate = disk_.draw_fault(Disk::Fault::write, path_, disk_.conditions.write_error, what);
-    if (!fate && !disk_.online()) return fate;
+    if (!fate && !disk_.leaves_a_part()) return fate;
     std::uint64_t total = 0;
     for (Bytes piece : pieces) total += piece.size();
     // A write that fails may have got any part of the way.
@@ -69,7 +69,7 @@ Result<> File::write(std::uint64_t offset, std::span<const Bytes> pieces) {
 Result<> File::truncate(std::uint64_t size) {
     std::string what = fmt::format("truncating {} to {} bytes", path_, size);
     RETURN_IF_ERROR(check_usable(what));
-    RETURN_IF_ERROR(disk_.check_online(what));
+    RETURN_IF_ERROR(disk_.begin(what));
     if (!writable_) return fail(ErrorCode::kafka_storage_error, what + ": Invalid argument");
     std::uint64_t size_before = inode_->content.size();
     inode_->content.truncate(size);

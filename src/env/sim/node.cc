@@ -134,6 +134,7 @@ void Node::end(End end) {
         loops_.clear();
         dying_now_ = Time();
         ++boot_;
+        disk_.process_ended();
         attached_ = true;
     }
     powered_ = end != End::power_lost;
