@@ -55,7 +55,8 @@ Result<std::map<TopicIdPartition, MetadataPublisher::Found>> MetadataPublisher::
                 {.path = directory->path_of(each.partition),
                  .log_start = offset_in(log_starts, each.partition),
                  .recovery_point = offset_in(recovery_points, each.partition),
-                 .clean_shutdown = directory->clean_shutdown()}};
+                 .clean_shutdown = directory->clean_shutdown(),
+                 .pages_in_doubt = directory->pages_in_doubt()}};
         }
     }
     return found;

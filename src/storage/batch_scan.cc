@@ -37,13 +37,16 @@ Result<std::uint64_t> size_of(Bytes header, std::uint32_t position) {
 Result<bool> HeaderScan::fill() {
     if (end_ - position_ < batch_header_size) return false;
     bool inside = position_ >= window_position_ &&
-                  position_ + batch_header_size <= window_position_ + window_size_;
+                  position_ + batch_header_size <= window_position_ + window_.size();
     if (inside) return true;
-    std::size_t wanted = std::min<std::size_t>(window_.size(), end_ - position_);
-    ASSIGN_OR_RETURN(std::size_t count,
-                     access_.read(file_, position_, MutableBytes(window_.data(), wanted)));
+    bool moves_little = !window_.empty() && position_ >= window_position_ &&
+                        position_ - window_position_ <= window_.size() + sparse_window / 4;
+    if (moves_little && access_.blocks()) dense_.resize(dense_window);
+    MutableBytes into = dense_.empty() ? MutableBytes(sparse_) : MutableBytes(dense_);
+    into = into.first(std::min<std::size_t>(into.size(), end_ - position_));
+    ASSIGN_OR_RETURN(std::size_t count, access_.read(file_, position_, into));
     window_position_ = position_;
-    window_size_ = static_cast<std::uint32_t>(count);
+    window_ = into.first(count);
     return count >= batch_header_size;
 }
 
@@ -51,10 +54,10 @@ Result<std::optional<BatchPlace>> HeaderScan::next() {
     if (position_ >= end_) return std::nullopt;
     ASSIGN_OR_RETURN(bool filled, fill());
     if (!filled) return std::nullopt;
-    Bytes header(window_.data() + (position_ - window_position_), batch_header_size);
-    ASSIGN_OR_RETURN(std::uint64_t size, size_of(header, position_));
+    header_ = window_.subspan(position_ - window_position_, batch_header_size);
+    ASSIGN_OR_RETURN(std::uint64_t size, size_of(header_, position_));
     if (size > end_ - position_) return std::nullopt;
-    BatchView batch = BatchView::trusted(header);
+    BatchView batch = BatchView::trusted(header_);
     BatchPlace place{
         batch.base_offset(),   batch.last_offset(), position_, static_cast<std::uint32_t>(size),
         batch.max_timestamp(), batch.leader_epoch()};

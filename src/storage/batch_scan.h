@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/result.h"
@@ -35,17 +36,24 @@ class HeaderScan {
     // unsupported_for_message_format: one of magic 0 or 1.
     Result<std::optional<BatchPlace>> next();
     void seek(std::uint32_t position) { position_ = position; }
+    // Of the batch returned last; until the next call.
+    Bytes header() const { return header_; }
 
   private:
+    static constexpr std::size_t sparse_window = std::size_t{4} << 10U;
+    static constexpr std::size_t dense_window = std::size_t{64} << 10U;
+
     Result<bool> fill();
 
     std::shared_ptr<env::File> file_;
     std::uint32_t position_;
     std::uint32_t end_;
     PageAccess& access_;
-    std::array<std::uint8_t, 4096> window_;
+    std::array<std::uint8_t, sparse_window> sparse_;
+    std::vector<std::uint8_t> dense_;  // in use once batches are small against a window
+    Bytes window_;
     std::uint32_t window_position_ = 0;
-    std::uint32_t window_size_ = 0;
+    Bytes header_;
 };
 
 // Walks whole batches, reading a file in large pieces. Memory follows the largest batch that the

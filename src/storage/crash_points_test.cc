@@ -64,7 +64,8 @@ class LogScript : public CrashScript {
         LogOrigin origin{.path = directory_->path_of(partition),
                          .log_start = log_starts_[partition],
                          .recovery_point = recovery_points_[partition],
-                         .clean_shutdown = directory_->clean_shutdown()};
+                         .clean_shutdown = directory_->clean_shutdown(),
+                         .pages_in_doubt = directory_->pages_in_doubt()};
         origin.options.segment_bytes = 5000;
         origin.options.segment_index_bytes = 240;
         origin.options.index_interval_bytes = 300;
@@ -88,8 +89,8 @@ class LogScript : public CrashScript {
     Result<> checkpoint() {
         recovery_points_[partition] = log_->flushed_end_offset();
         log_starts_[partition] = log_->start_offset();
-        RETURN_IF_ERROR(directory_->write_checkpoint_now(CheckpointKind::recovery_point,
-                                                         recovery_points_));
+        RETURN_IF_ERROR(
+            directory_->write_checkpoint_now(CheckpointKind::recovery_point, recovery_points_));
         return directory_->write_checkpoint_now(CheckpointKind::log_start, log_starts_);
     }
 
@@ -110,8 +111,7 @@ class LogScript : public CrashScript {
     }
     Task<Result<>> abort() {
         AppendAs as{.origin = AppendOrigin::coordinator, .leader_epoch = as_client.leader_epoch};
-        auto appended =
-            log_->append_as_leader(make_marker(ControlType::abort, transactional), as);
+        auto appended = log_->append_as_leader(make_marker(ControlType::abort, transactional), as);
         if (!appended) co_return fail(appended.error());
         history_[appended->first_offset].insert(marker);
         current_[appended->first_offset] = marker;
@@ -128,8 +128,8 @@ class LogScript : public CrashScript {
         if (current_.lower_bound(to) == current_.end()) return {};
         to = current_.lower_bound(to)->first;
         recovery_points_[partition] = std::min(recovery_points_[partition], to);
-        RETURN_IF_ERROR(directory_->write_checkpoint_now(CheckpointKind::recovery_point,
-                                                         recovery_points_));
+        RETURN_IF_ERROR(
+            directory_->write_checkpoint_now(CheckpointKind::recovery_point, recovery_points_));
         auto cut = [&](const auto& entry) { return entry.first >= to; };
         std::erase_if(required_, cut);
         std::erase_if(current_, cut);
@@ -176,7 +176,8 @@ class LogScript : public CrashScript {
             if (!bytes || bytes->empty()) break;
             BatchView batch = BatchView::trusted(*bytes);
             EXPECT_TRUE(batch.verify_crc());
-            std::int64_t id = batch.is_control() ? marker : (batch.base_timestamp() - timestamp_of(0)) / 10;
+            std::int64_t id =
+                batch.is_control() ? marker : (batch.base_timestamp() - timestamp_of(0)) / 10;
             bool known = history_[batch.base_offset()].contains(id);
             EXPECT_TRUE(known && batch.base_offset() <= at) << "at " << at << ": " << id;
             EXPECT_EQ(log_->epochs().epoch_at(at), batch.leader_epoch());

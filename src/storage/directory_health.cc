@@ -15,6 +15,7 @@ void DirectoryHealth::fail(const Error& error) {
     const Error* none = nullptr;
     if (!first_.compare_exchange_strong(none, mine.get(), std::memory_order_acq_rel)) return;
     mine.release();
+    if (before_) before_();
     if (observer_) observer_(error);
 }
 

@@ -23,11 +23,14 @@ class DirectoryHealth {
     std::optional<Error> failure() const;
     // Later failures are dropped. Calls the observer on the calling shard, once.
     void fail(const Error& error);
+    // Of the log directory itself: called by whoever fails, before anyone else hears of it.
+    void before_failing(std::function<void()> act) { before_ = std::move(act); }
     // Set before the first log is opened; called on the shard whose log failed.
     void observe(std::function<void(const Error&)> observer) { observer_ = std::move(observer); }
 
   private:
     std::atomic<const Error*> first_ = nullptr;
+    std::function<void()> before_;
     std::function<void(const Error&)> observer_;
 };
 

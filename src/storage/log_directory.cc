@@ -16,6 +16,7 @@ namespace {
 constexpr std::string_view lock_file = ".lock";
 constexpr std::string_view meta_file = "meta.properties";
 constexpr std::string_view clean_shutdown_file = ".kafka_cleanshutdown";
+constexpr std::string_view no_failed_sync_file = ".millrace-no-failed-sync";
 constexpr std::string_view metadata_directory = "__cluster_metadata-0";
 constexpr std::size_t hex_digits = 32;
 
@@ -98,6 +99,12 @@ Result<std::unique_ptr<LogDirectory>> LogDirectory::open(env::Disk& disk, std::s
         ASSIGN_OR_RETURN(directory->meta_, MetaProperties::parse(text, meta));
     }
     RETURN_IF_ERROR(directory->read_clean_shutdown());
+    std::string no_failed_sync = directory->path_of(no_failed_sync_file);
+    directory->pages_in_doubt_ = !disk.exists(no_failed_sync);
+    directory->health_.before_failing([&disk, no_failed_sync] {
+        if (!disk.exists(no_failed_sync)) return;
+        if (auto gone = disk.remove(no_failed_sync); !gone) LOG_WARN("{}", gone.error().message);
+    });
     return directory;
 }
 
@@ -126,13 +133,18 @@ Result<> LogDirectory::read_clean_shutdown() {
 
 Result<> LogDirectory::clear_clean_shutdown() {
     std::string name = path_of(clean_shutdown_file);
-    if (!disk_.exists(name)) return {};
-    RETURN_IF_ERROR(disk_.remove(name));
-    return disk_.sync_directory(path_);
+    bool clean = disk_.exists(name);
+    if (clean) RETURN_IF_ERROR(disk_.remove(name));
+    if (!health_.failed()) {
+        RETURN_IF_ERROR(disk_.open(path_of(no_failed_sync_file), {.write = true, .create = true}));
+    }
+    return clean || pages_in_doubt_ ? disk_.sync_directory(path_) : Result<>{};
 }
 
 Result<> LogDirectory::mark_clean_shutdown(std::int64_t broker_epoch) {
     if (auto failure = health_.failure()) return fail(*std::move(failure));
+    std::string no_failed_sync = path_of(no_failed_sync_file);
+    if (disk_.exists(no_failed_sync)) RETURN_IF_ERROR(disk_.remove(no_failed_sync));
     return env::replace_file(disk_, path_of(clean_shutdown_file),
                              fmt::format("{{\"version\":0,\"brokerEpoch\":{}}}", broker_epoch));
 }

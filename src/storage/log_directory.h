@@ -59,7 +59,12 @@ class LogDirectory {
     // Whether .kafka_cleanshutdown was there at open; its broker epoch, when it holds one.
     bool clean_shutdown() const { return clean_shutdown_; }
     std::optional<std::int64_t> broker_epoch() const { return broker_epoch_; }
-    // Once all logs are open: from now on an end without mark_clean_shutdown() is unclean.
+    // Whether a sync may have failed since the file system was mounted (LogOrigin). A file says
+    // that none has; it goes with the first failure and with a clean shutdown. It need not be on
+    // stable storage: with the power the pages in question are gone, too.
+    bool pages_in_doubt() const { return pages_in_doubt_; }
+    // Once all logs are open: from now on an end without mark_clean_shutdown() is unclean, and
+    // pages are in doubt only after a failure.
     Result<> clear_clean_shutdown();
     // After every log of the directory was closed without an error.
     Result<> mark_clean_shutdown(std::int64_t broker_epoch);
@@ -94,6 +99,7 @@ class LogDirectory {
     std::unique_ptr<env::FileLock> lock_;
     std::optional<MetaProperties> meta_;
     bool clean_shutdown_ = false;
+    bool pages_in_doubt_ = true;
     std::optional<std::int64_t> broker_epoch_;
 };
 

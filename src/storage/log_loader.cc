@@ -7,6 +7,8 @@
 
 #include "env/disk.h"
 #include "records/batch.h"
+#include "storage/batch_scan.h"
+#include "storage/epoch_recovery.h"
 #include "storage/file_names.h"
 #include "storage/leftovers.h"
 #include "storage/snapshot_files.h"
@@ -18,7 +20,9 @@ namespace {
 class Loader {
   public:
     Loader(env::Disk& disk, const LogOrigin& origin, Timestamp now)
-        : disk_(disk), origin_(origin), path_(origin.path), now_(now) {}
+        : disk_(disk), origin_(origin), path_(origin.path), now_(now) {
+        if (!origin.clean_shutdown) flushed_ = origin.recovery_point;
+    }
 
     Result<LoadedLog> load();
 
@@ -29,8 +33,9 @@ class Loader {
     Result<> recover_unflushed();
     bool has_gap(Offset base) const;
     Result<std::uint32_t> recover(Segment& segment);
-    Result<std::uint32_t> add_valid_batches(Segment& segment);
-    Result<bool> add_batch(Segment& segment, const BatchView& batch, Offset least);
+    Result<std::uint32_t> add_flushed_batches(Segment& segment);
+    Result<std::uint32_t> add_valid_batches(Segment& segment, std::uint32_t from);
+    Result<bool> add_batch(Segment& segment, const BatchView& batch);
     Result<> apply_producer(Segment& segment, const BatchView& batch);
     Result<> bring_producers_to(Offset end);
     Result<> replay(Segment& segment, Offset end);
@@ -44,6 +49,9 @@ class Loader {
     const LogOrigin& origin_;
     const std::string& path_;
     Timestamp now_;
+    // Everything below is on stable storage.
+    Offset flushed_ = std::numeric_limits<Offset>::max();
+    Offset least_ = 0;               // which the next batch of a segment may begin with
     std::vector<Segment*> damaged_;  // without an index, or with one that cannot be right
     bool producers_known_ = false;   // log_.producers is what the log says below map_end_offset()
     LoadedLog log_;
@@ -67,6 +75,8 @@ Result<LoadedLog> Loader::load() {
     RETURN_IF_ERROR(settle_end());
     if (log_.epochs.truncate_from_end(log_.end)) log_.epochs_changed = true;
     if (log_.epochs.truncate_from_start(origin_.log_start)) log_.epochs_changed = true;
+    ASSIGN_OR_RETURN(bool settled, settle_epochs(log_.epochs, log_.segments, log_.start));
+    if (settled) log_.epochs_changed = true;
     RETURN_IF_ERROR(drop_strays());
     bool unknown_but_clean = origin_.clean_shutdown && log_.snapshots.empty();
     if (unknown_but_clean) {
@@ -82,7 +92,13 @@ Result<> Loader::load_epochs() {
     std::string name = fmt::format("{}/{}", path_, epochs_file);
     if (!disk_.exists(name)) return {};
     ASSIGN_OR_RETURN(std::string text, env::read_file(disk_, name));
-    ASSIGN_OR_RETURN(log_.epochs, LeaderEpochs::parse(text, name));
+    auto epochs = LeaderEpochs::parse(text, name);
+    if (epochs) {
+        log_.epochs = *std::move(epochs);
+    } else {
+        LOG_WARN("{}", epochs.error().message);
+        log_.epochs_changed = true;
+    }
     return {};
 }
 
@@ -133,7 +149,8 @@ Result<> Loader::recover_unflushed() {
                                           [](const auto& segment) { return segment->base(); });
     for (auto at = first; at != segments.end(); ++at) {
         ASSIGN_OR_RETURN(std::uint32_t lost, recover(**at));
-        (*at)->unsynced = true;
+        // The indexes of the last one are made anew whenever it is recovered.
+        (*at)->unsynced = at + 1 != segments.end();
         std::size_t next = static_cast<std::size_t>(at - segments.begin()) + 1;
         if (lost > 0) {
             LOG_WARN("Cut {} bytes that are no batches off {}; what lies behind goes, too", lost,
@@ -163,7 +180,9 @@ Result<std::uint32_t> Loader::recover(Segment& segment) {
     log_.changed = true;
     std::uint32_t size = segment.written();
     RETURN_IF_ERROR(segment.begin_rebuild());
-    ASSIGN_OR_RETURN(std::uint32_t valid, add_valid_batches(segment));
+    least_ = segment.base();
+    ASSIGN_OR_RETURN(std::uint32_t flushed, add_flushed_batches(segment));
+    ASSIGN_OR_RETURN(std::uint32_t valid, add_valid_batches(segment, flushed));
     if (valid != size) RETURN_IF_ERROR(segment.cut(valid));
     segment.set_written();
     RETURN_IF_ERROR(segment.seal());
@@ -172,10 +191,33 @@ Result<std::uint32_t> Loader::recover(Segment& segment) {
     return size - valid;
 }
 
-Result<std::uint32_t> Loader::add_valid_batches(Segment& segment) {
+// Of what is on stable storage the headers are enough. Returns where they end.
+Result<std::uint32_t> Loader::add_flushed_batches(Segment& segment) {
+    if (flushed_ <= segment.base()) return 0;
     ASSIGN_OR_RETURN(auto file, segment.file());
-    BatchScan scan(file, 0, segment.written());
-    Offset least = segment.base();
+    PageAccess access;
+    HeaderScan scan(std::move(file), 0, segment.written(), access);
+    while (true) {
+        auto place = scan.next();
+        bool more = place && *place && (*place)->last_offset < flushed_;
+        if (!more) break;
+        BatchView batch = BatchView::trusted(scan.header());
+        Slice whole;
+        if (batch.is_control()) {
+            ASSIGN_OR_RETURN(whole, segment.read((*place)->position, (*place)->size, access));
+            if (whole.size() < (*place)->size) break;
+            batch = BatchView::trusted(whole.bytes());
+        }
+        ASSIGN_OR_RETURN(bool added, add_batch(segment, batch));
+        if (!added) break;
+    }
+    return segment.size();
+}
+
+// Returns where the batches end that are whole, sound and in order.
+Result<std::uint32_t> Loader::add_valid_batches(Segment& segment, std::uint32_t from) {
+    ASSIGN_OR_RETURN(auto file, segment.file());
+    BatchScan scan(file, from, segment.written());
     while (true) {
         std::uint32_t position = scan.position();
         auto batch = scan.next();
@@ -190,23 +232,21 @@ Result<std::uint32_t> Loader::add_valid_batches(Segment& segment) {
                         fmt::format("{}: {}", segment.path(log_suffix), batch.error().message));
         }
         if (!batch || !*batch || !(*batch)->verify_crc()) return position;
-        ASSIGN_OR_RETURN(bool added, add_batch(segment, **batch, least));
+        ASSIGN_OR_RETURN(bool added, add_batch(segment, **batch));
         if (!added) return position;
-        // The system takes pages for clean after a sync of them has failed, and would not sync them
-        // again: they are written anew.
-        if (!origin_.clean_shutdown && (*batch)->next_offset() > origin_.recovery_point) {
+        if (origin_.pages_in_doubt && (*batch)->next_offset() > flushed_) {
             RETURN_IF_ERROR(file->write(position, (*batch)->bytes()));
         }
-        least = (*batch)->next_offset();
     }
 }
 
 // False when the batch cannot follow what lies before it.
-Result<bool> Loader::add_batch(Segment& segment, const BatchView& batch, Offset least) {
+Result<bool> Loader::add_batch(Segment& segment, const BatchView& batch) {
     // The base offset is outside the CRC.
-    bool in_range = batch.base_offset() >= least && batch.last_offset() - segment.base() <=
-                                                        std::numeric_limits<std::int32_t>::max();
+    bool in_range = batch.base_offset() >= least_ && batch.last_offset() - segment.base() <=
+                                                         std::numeric_limits<std::int32_t>::max();
     if (!in_range) return false;
+    least_ = batch.next_offset();
     RETURN_IF_ERROR(segment.add(batch, origin_.options.index_interval_bytes));
     auto latest = log_.epochs.latest();
     if (batch.leader_epoch() >= 0 && (!latest || batch.leader_epoch() > latest->epoch)) {
@@ -268,13 +308,21 @@ Result<> Loader::replay(Segment& segment, Offset end) {
     ASSIGN_OR_RETURN(auto first, segment.find(producers.map_end_offset(), access));
     if (!first) return {};
     ASSIGN_OR_RETURN(auto file, segment.file());
-    BatchScan scan(std::move(file), first->position, segment.written());
+    HeaderScan scan(std::move(file), first->position, segment.written(), access);
     while (true) {
-        ASSIGN_OR_RETURN(auto batch, scan.next());
-        if (!batch || batch->base_offset() >= end) break;
-        auto ended = producers.apply(*batch);
+        ASSIGN_OR_RETURN(auto place, scan.next());
+        if (!place || place->base_offset >= end) break;
+        BatchView batch = BatchView::trusted(scan.header());
+        producers.set_map_end_offset(batch.next_offset());
+        if (!batch.has_producer_id()) continue;
+        Slice whole;
+        if (batch.is_control()) {
+            ASSIGN_OR_RETURN(whole, segment.read(place->position, place->size, access));
+            if (whole.size() < place->size) break;
+            batch = BatchView::trusted(whole.bytes());
+        }
+        auto ended = producers.apply(batch);
         if (ended && *ended) producers.complete(**ended);
-        producers.set_map_end_offset(batch->next_offset());
     }
     segment.release();
     return {};

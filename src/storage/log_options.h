@@ -24,6 +24,9 @@ struct LogOrigin {
     Offset log_start = 0;         // log-start-offset-checkpoint
     Offset recovery_point = 0;    // recovery-point-offset-checkpoint
     bool clean_shutdown = false;  // .kafka_cleanshutdown was there
+    // A sync may have failed since the file system was mounted: the system takes pages for clean
+    // that never reached the device, and would not sync them again.
+    bool pages_in_doubt = true;
     LogOptions options;
 };
 

@@ -30,6 +30,7 @@ class PageAccess {
     // As File::read(). After a miss it fails, and missing() has a value.
     Result<std::size_t> read(const std::shared_ptr<env::File>& file, std::uint64_t offset,
                              MutableBytes into);
+    bool blocks() const { return mode_ == Mode::blocking; }
     const std::optional<Missing>& missing() const { return missing_; }
 
   private:

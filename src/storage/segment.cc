@@ -257,6 +257,14 @@ Result<std::optional<BatchPlace>> Segment::last_batch() {
     return last;
 }
 
+Result<> Segment::visit(const std::function<void(const BatchPlace&)>& function) {
+    PageAccess access;
+    return scan_from({base_, 0}, access, [&](const BatchPlace& place) -> Result<bool> {
+        function(place);
+        return true;
+    });
+}
+
 Result<Slice> Segment::read(std::uint32_t position, std::size_t size, PageAccess& access) {
     ASSIGN_OR_RETURN(auto log, file());
     Buffer buffer(size);

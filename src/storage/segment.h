@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -69,6 +70,8 @@ class Segment {
     Result<TimeIndex::Entry> max_timestamp();
     // Nothing when the segment is empty.
     Result<std::optional<BatchPlace>> last_batch();
+    // All batches, by their headers.
+    Result<> visit(const std::function<void(const BatchPlace&)>& function);
     Result<Slice> read(std::uint32_t position, std::size_t size, PageAccess& access);
 
     // --- Shortening ---

@@ -17,16 +17,17 @@
 // Every file operation of a scripted run as the moment at which something goes wrong.
 //
 //   class Rename final : public env::sim::CrashScript {
-//       Task<void> prepare(env::Shard& shard) override;  // what is there before; nothing goes wrong
-//       Task<void> act(env::Shard& shard) override;      // remembers what was acknowledged to it
-//       Task<void> check(env::Shard& shard) override;    // EXPECTs old or new, and what was
+//       Task<void> prepare(env::Shard& shard) override;  // what is there before; nothing goes
+//       wrong Task<void> act(env::Shard& shard) override;      // remembers what was acknowledged
+//       to it Task<void> check(env::Shard& shard) override;    // EXPECTs old or new, and what was
 //   };                                                   // acknowledged
 //   TEST(…) { env::sim::CrashSweep([] { return std::make_unique<Rename>(); }).crash(); }
 //   TEST(…) { env::sim::CrashSweep([] { return std::make_unique<Rename>(); }).fail(); }
 //
 // The operations of act() are counted once. Then, for each of them and each way to end, a new
 // script lives in a new world of the same seed: prepare(), act() with the crash or the failure at
-// that operation, reopen() with another crash somewhere in it, and check() in a new process, twice.
+// that operation, reopen() with another crash somewhere in it, and check() in a new
+// process; then the power is lost, and check() again: it has brought all to stable storage.
 //
 // act() stops when something fails, and EXPECTs success of what touches the disk only if `sound`.
 // A sweep visits MILLRACE_SWEEP points (50 when that is not set), evenly; ./dev soak visits all.
@@ -144,12 +145,15 @@ class CrashSweep {
         }
         std::string where =
             fmt::format("MILLRACE_SEED={}, operation {} ({}): {}", seed_, point, disk.hit(),
-                        reason != nullptr ? reason : end == End::power ? "power lost" : "killed");
+                        reason != nullptr   ? reason
+                        : end == End::power ? "power lost"
+                                            : "killed");
         std::uint64_t again = Random(seed_ * 1'000'003 + point).below(reopening_ + 1);
         machine.cut_off(*script, &CrashScript::reopen, again, end);
-        SCOPED_TRACE(fmt::format("{}; then at operation {} ({}) of reopening it", where, again,
-                                 disk.hit()));
+        SCOPED_TRACE(
+            fmt::format("{}; then at operation {} ({}) of reopening it", where, again, disk.hit()));
         machine.run(*script, &CrashScript::check);
+        machine.world.crash(machine.node);
         machine.run(*script, &CrashScript::check);
     }
 
