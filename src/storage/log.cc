@@ -48,12 +48,13 @@ Log::Log(env::Shard& shard, DirectoryHealth& health, LogOrigin origin, LoadedLog
       flushed_offset_(loaded.flushed),
       changed_(loaded.changed || loaded.epochs_changed),
       turn_hook_(std::make_shared<Log*>(this)),
-      directory_changed_(loaded.changed) {
+      directory_changed_(loaded.changed),
+      first_dirty_(origin.first_dirty) {
     make_active(active());
 }
 
 Log::~Log() {
-    CHECK(!syncing_);
+    CHECK(!syncing_ && compaction_ == nullptr);
     *turn_hook_ = nullptr;
 }
 
@@ -299,6 +300,7 @@ void Log::expire_producers() {
 }
 
 void Log::renamed(std::string path) {
+    CHECK(compaction_ == nullptr);
     path_ = std::move(path);
     for (auto& segment : segments_) segment->renamed(path_);
 }

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "base/result.h"
 #include "base/task.h"
 #include "base/time.h"
+#include "storage/compaction_terms.h"
 #include "storage/leader_epochs.h"
 #include "storage/log_options.h"
 #include "storage/offset.h"
@@ -27,10 +29,14 @@ class Shard;
 
 namespace millrace::storage {
 
+class Compaction;
 class DirectoryHealth;
 class PageAccess;
 class Segment;
 struct AbortedTransaction;
+struct CompactionCleaned;
+struct CompactionPlan;
+struct CompactionSource;
 struct LoadedLog;
 
 // What an append became. The batch is in the file once the log's end_offset() reaches next_offset.
@@ -180,6 +186,16 @@ class Log {
     // Closes files that only reading has opened.
     void release_files();
 
+    // --- Compaction ---
+    // Records below were compacted; nothing when none ever were. Of cleaner-offset-checkpoint.
+    const std::optional<Offset>& first_dirty_offset() const { return first_dirty_; }
+    Result<DirtySection> dirty_section(Offset last_stable, Timestamp now);
+    // One round, one at a time, on helper threads while the log is used. It gives up when segments
+    // that it works on are truncated or removed, and when the log is closed. Other errors than
+    // those of storage, which close the log: its content cannot be compacted.
+    Task<Result<CompactionReport>> compact(CompactionTerms terms);
+    bool compacting() const { return compaction_ != nullptr; }
+
   private:
     // A file to be removed later.
     struct Doomed {
@@ -187,6 +203,7 @@ class Log {
         std::string path;
     };
     class SyncTurn;
+    class CompactionTurn;
 
     Log(env::Shard& shard, DirectoryHealth& health, LogOrigin origin, LoadedLog loaded);
 
@@ -222,6 +239,18 @@ class Log {
     Result<> truncate_segments(Offset offset);
     Result<> reload_producers();
     Result<> guarded(Result<> result);
+    // Compaction.
+    Result<Offset> cleanable_end(std::size_t first, Offset last_stable, Timestamp now);
+    Result<std::int64_t> compaction_delay(std::size_t first, Timestamp now);
+    Result<CompactionPlan> plan_compaction(const DirtySection& section);
+    Task<Result<bool>> carry_out(Compaction& work, const CompactionTerms& terms);
+    Task<Result<bool>> swap_in(CompactionCleaned cleaned, std::size_t cuts);
+    Result<> replace(std::span<const CompactionSource> sources, std::unique_ptr<Segment> segment);
+    bool holds(std::span<const CompactionSource> sources) const;
+    Task<Result<>> sync_names();
+    Result<> withdraw_swap(Segment& segment);
+    Task<void> stop_compaction();
+    void made_dirty_from(Offset offset);
 
     env::Shard& shard_;
     env::Disk& disk_;
@@ -254,6 +283,11 @@ class Log {
     bool directory_changed_ = false;
     std::vector<Offset> cuts_;  // where each truncation so far has cut
     std::vector<Doomed> doomed_;
+
+    std::optional<Offset> first_dirty_;
+    Cancellation* compaction_ = nullptr;  // of the one under way
+    Condition compacted_;
+    Segment* swapping_ = nullptr;  // its files are named .swap and replace nothing yet
 };
 
 }  // namespace millrace::storage

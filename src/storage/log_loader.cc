@@ -31,7 +31,7 @@ class Loader {
     Result<> load_segments();
     Offset first_unflushed() const;
     Result<> recover_unflushed();
-    bool has_gap(Offset base) const;
+    bool has_gap(const Segment& before, Offset base) const;
     Result<std::uint32_t> recover(Segment& segment);
     Result<std::uint32_t> add_flushed_batches(Segment& segment);
     Result<std::uint32_t> add_valid_batches(Segment& segment, std::uint32_t from);
@@ -52,6 +52,7 @@ class Loader {
     // Everything below is on stable storage.
     Offset flushed_ = std::numeric_limits<Offset>::max();
     Offset least_ = 0;               // which the next batch of a segment may begin with
+    std::set<Offset> compacted_;     // bases of segments that leftovers tell of
     std::vector<Segment*> damaged_;  // without an index, or with one that cannot be right
     bool producers_known_ = false;   // log_.producers is what the log says below map_end_offset()
     LoadedLog log_;
@@ -62,7 +63,7 @@ Result<LoadedLog> Loader::load() {
         RETURN_IF_ERROR(disk_.make_directories(path_));
         log_.changed = true;
     }
-    RETURN_IF_ERROR(clear_leftovers(disk_, path_));
+    ASSIGN_OR_RETURN(compacted_, clear_leftovers(disk_, path_));
     RETURN_IF_ERROR(load_epochs());
     RETURN_IF_ERROR(load_segments());
     for (Segment* segment : damaged_) {
@@ -157,7 +158,7 @@ Result<> Loader::recover_unflushed() {
                      (*at)->path(log_suffix));
             return remove_from(next);
         }
-        if (next == segments.size() || !has_gap(segments[next]->base())) continue;
+        if (next == segments.size() || !has_gap(**at, segments[next]->base())) continue;
         LOG_WARN("{} ends at {} and the next segment begins at {}: what lies behind goes, too",
                  (*at)->path(log_suffix), log_.producers.map_end_offset(), segments[next]->base());
         return remove_from(next);
@@ -166,10 +167,12 @@ Result<> Loader::recover_unflushed() {
 }
 
 // Whether records are missing before a segment. A segment is named after the end of the one before
-// it, unless offsets leap further than a segment can count. So the end of the one before, or a
-// whole segment, was lost; nothing that lies behind can have been acknowledged, since a sync
-// begins with the oldest segment.
-bool Loader::has_gap(Offset base) const {
+// it, unless offsets leap further than a segment can count, or Apache's cleaner has been there. So
+// the end of the one before, or a whole segment, was lost; nothing that lies behind can have been
+// acknowledged, since a sync begins with the oldest segment.
+bool Loader::has_gap(const Segment& before, Offset base) const {
+    if (origin_.first_dirty && base <= *origin_.first_dirty) return false;
+    if (compacted_.contains(before.base())) return false;
     Offset end = log_.producers.map_end_offset();
     return base > end && base - end <= std::numeric_limits<std::int32_t>::max();
 }

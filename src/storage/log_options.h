@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
+#include <optional>
 #include <string>
 
 #include "storage/offset.h"
@@ -16,14 +18,20 @@ struct LogOptions {
     std::int32_t segment_index_bytes = 10 * 1024 * 1024;  // segment.index.bytes
     std::int64_t file_delete_delay_ms = 60'000;           // file.delete.delay.ms
     std::int64_t producer_id_expiration_ms = 86'400'000;  // producer.id.expiration.ms
+    // Compaction.
+    std::int64_t min_compaction_lag_ms = 0;         // min.compaction.lag.ms
+    std::int64_t delete_retention_ms = 86'400'000;  // delete.retention.ms
+    std::int64_t max_compaction_lag_ms =            // max.compaction.lag.ms
+        std::numeric_limits<std::int64_t>::max();
 };
 
 // What is known of a log before its files are read.
 struct LogOrigin {
-    std::string path;             // the partition's directory; made when missing
-    Offset log_start = 0;         // log-start-offset-checkpoint
-    Offset recovery_point = 0;    // recovery-point-offset-checkpoint
-    bool clean_shutdown = false;  // .kafka_cleanshutdown was there
+    std::string path;                   // the partition's directory; made when missing
+    Offset log_start = 0;               // log-start-offset-checkpoint
+    Offset recovery_point = 0;          // recovery-point-offset-checkpoint
+    std::optional<Offset> first_dirty;  // cleaner-offset-checkpoint
+    bool clean_shutdown = false;        // .kafka_cleanshutdown was there
     // A sync may have failed since the file system was mounted: the system takes pages for clean
     // that never reached the device, and would not sync them again.
     bool pages_in_doubt = true;

@@ -23,6 +23,7 @@ Result<> Log::truncate_to(Offset offset) {
     LOG_INFO("{}: truncating from {} to {}", path_, end_offset_, offset);
     changed_ = directory_changed_ = true;
     cuts_.push_back(offset);
+    made_dirty_from(offset);
     RETURN_IF_ERROR(guarded(truncate_segments(offset)));
     next_offset_ = end_offset_ = offset;
     flushed_offset_ = std::min(flushed_offset_, offset);
@@ -49,6 +50,7 @@ Result<> Log::truncate_fully(Offset offset) {
              end_offset_, offset);
     changed_ = directory_changed_ = true;
     cuts_.push_back(offset);
+    made_dirty_from(offset);
     RETURN_IF_ERROR(guarded(drop_segments(0, segments_.size())));
     auto segment = Segment::create(disk_, path_, offset, shard_.wall_ms());
     if (!segment) return guarded(fail(std::move(segment).error()));
@@ -107,6 +109,7 @@ Result<> Log::doom(const std::string& path) {
     if (!disk_.exists(path)) return {};
     std::string name = path + std::string(deleted_suffix);
     RETURN_IF_ERROR(disk_.rename(path, name));
+    std::erase_if(doomed_, [&](const Doomed& doomed) { return doomed.path == name; });
     doomed_.push_back({shard_.wall_ms() + options_.file_delete_delay_ms, std::move(name)});
     return {};
 }

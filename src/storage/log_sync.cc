@@ -164,6 +164,7 @@ Result<> Log::take_snapshot(bool sync) {
 }
 
 Task<Result<>> Log::close() {
+    co_await stop_compaction();
     write_queued();
     while (syncing_) co_await flushed_.wait();
     if (error_) co_return fail(*error_);
@@ -218,6 +219,7 @@ Task<void> Log::abandon() {
     queued_.clear();
     written_.notify_all();
     flushed_.notify_all();
+    co_await stop_compaction();
     while (syncing_) co_await flushed_.wait();
     for (auto& segment : segments_) segment->release();
 }

@@ -13,22 +13,25 @@ namespace {
 constexpr std::size_t recent_most = 64;
 }  // namespace
 
-Segment::Segment(env::Disk& disk, const std::string& directory, Offset base, Timestamp now)
+Segment::Segment(env::Disk& disk, const std::string& directory, Offset base, Timestamp now,
+                 std::string_view extension)
     : disk_(disk),
       directory_(directory),
+      extension_(extension),
       base_(base),
-      offset_index_(disk, segment_path(directory, base, index_suffix), base),
-      time_index_(disk, segment_path(directory, base, time_index_suffix), base),
-      transaction_index_(disk, segment_path(directory, base, transaction_index_suffix)),
+      offset_index_(disk, path(index_suffix), base),
+      time_index_(disk, path(time_index_suffix), base),
+      transaction_index_(disk, path(transaction_index_suffix)),
       created_(now) {}
 
 std::string Segment::path(std::string_view suffix) const {
-    return segment_path(directory_, base_, suffix);
+    return segment_path(directory_, base_, suffix) + extension_;
 }
 
 Result<std::unique_ptr<Segment>> Segment::create(env::Disk& disk, const std::string& directory,
-                                                 Offset base, Timestamp now) {
-    std::unique_ptr<Segment> segment(new Segment(disk, directory, base, now));
+                                                 Offset base, Timestamp now,
+                                                 std::string_view extension) {
+    std::unique_ptr<Segment> segment(new Segment(disk, directory, base, now, extension));
     ASSIGN_OR_RETURN(segment->file_, disk.open(segment->path(log_suffix),
                                                {.write = true, .create = true, .truncate = true}));
     RETURN_IF_ERROR(segment->offset_index_.file().create());
@@ -105,6 +108,11 @@ Result<> Segment::load_first_timestamp() {
     ASSIGN_OR_RETURN(auto first, HeaderScan(log, 0, written_, access).next());
     if (first) first_timestamp_ = first->max_timestamp;
     return {};
+}
+
+Result<std::optional<Timestamp>> Segment::first_timestamp() {
+    RETURN_IF_ERROR(load_first_timestamp());
+    return first_timestamp_;
 }
 
 Result<TimeIndex::Entry> Segment::max_timestamp() {
@@ -319,6 +327,24 @@ void Segment::restart(std::uint32_t size) {
     first_timestamp_.reset();
     recent_.clear();
     recent_next_ = 0;
+}
+
+std::vector<std::string> Segment::paths() const {
+    return {path(log_suffix), path(index_suffix), path(time_index_suffix),
+            path(transaction_index_suffix)};
+}
+
+// The log first: as long as any file has the old name, none of them counts (leftovers).
+Result<> Segment::rename_files(std::string_view extension) {
+    if (extension == extension_) return {};
+    std::vector<std::string> before = paths();
+    extension_ = extension;
+    std::vector<std::string> after = paths();
+    renamed(directory_);
+    for (std::size_t i = 0; i < before.size(); ++i) {
+        if (disk_.exists(before[i])) RETURN_IF_ERROR(disk_.rename(before[i], after[i]));
+    }
+    return {};
 }
 
 void Segment::renamed(const std::string& directory) {

@@ -30,9 +30,11 @@ namespace millrace::storage {
 // Files are opened when they are needed.
 class Segment {
   public:
-    // Makes the files, empty; what is there by these names is emptied.
+    // Makes the files, empty; what is there by these names is emptied. Names of unfinished
+    // compaction bear an extension.
     static Result<std::unique_ptr<Segment>> create(env::Disk& disk, const std::string& directory,
-                                                   Offset base, Timestamp now);
+                                                   Offset base, Timestamp now,
+                                                   std::string_view extension = "");
     // Takes over files; `size` is that of the .log file.
     static Result<std::unique_ptr<Segment>> load(env::Disk& disk, const std::string& directory,
                                                  Offset base, std::uint64_t size, Timestamp now);
@@ -68,6 +70,8 @@ class Segment {
     Result<std::optional<TimestampedOffset>> find_max_timestamp();
     // The largest timestamp, and the last offset of the first batch that has it.
     Result<TimeIndex::Entry> max_timestamp();
+    // The largest timestamp of the first batch; nothing when the segment is empty.
+    Result<std::optional<Timestamp>> first_timestamp();
     // Nothing when the segment is empty.
     Result<std::optional<BatchPlace>> last_batch();
     // All batches, by their headers.
@@ -86,11 +90,15 @@ class Segment {
     OffsetIndex& offsets() { return offset_index_; }
     TimeIndex& times() { return time_index_; }
     void renamed(const std::string& directory);
+    // Renames every file to a name with another extension, or with none.
+    Result<> rename_files(std::string_view extension);
+    std::vector<std::string> paths() const;
     // Closes files, drops what can be read again.
     void release();
 
   private:
-    Segment(env::Disk& disk, const std::string& directory, Offset base, Timestamp now);
+    Segment(env::Disk& disk, const std::string& directory, Offset base, Timestamp now,
+            std::string_view extension = "");
     Result<std::optional<TimestampedOffset>> find_record(const BatchPlace& place,
                                                          Timestamp timestamp, Offset start);
     void remember(const BatchPlace& place);
@@ -103,6 +111,7 @@ class Segment {
 
     env::Disk& disk_;
     std::string directory_;
+    std::string extension_;
     Offset base_;
     OffsetIndex offset_index_;
     TimeIndex time_index_;

@@ -1,0 +1,47 @@
+#include "storage/cleaned_transactions.h"
+
+#include <algorithm>
+
+#include "records/record.h"
+
+namespace millrace::storage {
+
+CleanedTransactions::CleanedTransactions(std::vector<AbortedTransaction> aborted)
+    : aborted_(std::move(aborted)) {
+    std::ranges::sort(aborted_, {}, &AbortedTransaction::first_offset);
+}
+
+void CleanedTransactions::open_up_to(Offset offset) {
+    for (; next_ < aborted_.size() && aborted_[next_].first_offset <= offset; ++next_) {
+        open_aborted_.try_emplace(aborted_[next_].producer_id, Open{aborted_[next_]});
+    }
+}
+
+bool CleanedTransactions::take_data(const BatchView& batch) {
+    open_up_to(batch.last_offset());
+    if (!batch.is_transactional()) return false;
+    auto aborted = open_aborted_.find(batch.producer_id());
+    if (aborted == open_aborted_.end()) {
+        open_committed_.insert(batch.producer_id());
+        return false;
+    }
+    aborted->second.seen = true;
+    return true;
+}
+
+Result<CleanedTransactions::Marker> CleanedTransactions::take_control(const BatchView& batch) {
+    open_up_to(batch.last_offset());
+    if (batch.count() == 0) return Marker{.discardable = true};
+    RecordReader records(batch);
+    ASSIGN_OR_RETURN(const Record* record, records.next());
+    ASSIGN_OR_RETURN(ControlType type, control_type(*record));
+    if (type == ControlType::commit) {
+        return Marker{.discardable = open_committed_.erase(batch.producer_id()) == 0};
+    }
+    if (type != ControlType::abort) return Marker{};
+    auto aborted = open_aborted_.extract(batch.producer_id());
+    if (aborted.empty() || !aborted.mapped().seen) return Marker{.discardable = true};
+    return Marker{.aborted = aborted.mapped().transaction};
+}
+
+}  // namespace millrace::storage
