@@ -116,6 +116,7 @@ class Disk {
     virtual Result<> remove_all(std::string_view path) = 0;      // a tree; fine when missing
     virtual Result<> sync_directory(std::string_view path) = 0;  // blocking
     virtual Result<> set_mode(std::string_view path, unsigned mode) = 0;
+    // duplicate_broker_registration: another process holds it.
     virtual Result<std::unique_ptr<FileLock>> lock(std::string_view path) = 0;
     struct Space {
         std::uint64_t total = 0;

@@ -42,8 +42,8 @@ enum class CheckpointKind { recovery_point, log_start, high_watermark, cleaner }
 // health(), path() and the constants read at open.
 class LogDirectory {
   public:
-    // Makes the directory when missing and locks it. kafka_storage_error: another process holds
-    // it, or its files are unreadable.
+    // Makes the directory when missing and locks it. duplicate_broker_registration: another
+    // process holds it; kafka_storage_error: its files are unreadable.
     static Result<std::unique_ptr<LogDirectory>> open(env::Disk& disk, std::string path);
     ~LogDirectory();
 

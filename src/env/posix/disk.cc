@@ -127,7 +127,7 @@ Result<std::unique_ptr<FileLock>> Disk::lock(std::string_view path) {
     if (::fcntl(fd.get(), F_OFD_SETLK, &whole) == 0)
         return std::make_unique<HeldLock>(std::move(fd));
     if (errno == EAGAIN || errno == EACCES) {
-        return fail(ErrorCode::kafka_storage_error,
+        return fail(ErrorCode::duplicate_broker_registration,
                     fmt::format("{} is locked: another process uses this directory; stop it, or "
                                 "choose another directory",
                                 path));

@@ -90,9 +90,16 @@ void Disk::fail_next(Fault fault, std::string path_part, std::string reason, int
     planned_.push_back({fault, std::move(path_part), std::move(reason), skip});
 }
 
+Result<> Disk::check_whole(std::string_view path, std::string_view what) const {
+    bool broken =
+        std::ranges::any_of(broken_, [&](const std::string& part) { return path.contains(part); });
+    return broken ? failure(what, "Input/output error") : Result<>{};
+}
+
 Result<> Disk::draw_fault(Fault fault, std::string_view path, double probability,
                           std::string_view what) {
     RETURN_IF_ERROR(begin(what));
+    RETURN_IF_ERROR(check_whole(path, what));
     for (auto plan = planned_.begin(); plan != planned_.end(); ++plan) {
         if (plan->fault != fault || !path.contains(plan->path_part)) continue;
         if (plan->skip-- > 0) continue;
@@ -158,6 +165,7 @@ Result<std::shared_ptr<env::File>> Disk::open(std::string_view path, OpenOptions
 Result<std::vector<DirectoryEntry>> Disk::list(std::string_view directory) {
     std::string what = fmt::format("listing {}", directory);
     RETURN_IF_ERROR(begin(what));
+    RETURN_IF_ERROR(check_whole(directory, what));
     std::shared_ptr<Inode> inode = find(directory);
     if (inode == nullptr) return failure(what, missing);
     if (!inode->is_directory) return failure(what, "Not a directory");
@@ -264,7 +272,8 @@ Result<std::unique_ptr<FileLock>> Disk::lock(std::string_view path) {
     RETURN_IF_ERROR(open(path, {.write = true, .create = true}));
     std::shared_ptr<Inode> inode = find(path);
     if (inode->locked_in == node_.boot()) {
-        return failure(fmt::format("locking {}", path), "another process uses this directory");
+        return fail(ErrorCode::duplicate_broker_registration,
+                    fmt::format("locking {}: another process uses this directory", path));
     }
     inode->locked_in = node_.boot();
     return std::make_unique<HeldLock>(std::move(inode), node_.boot());

@@ -48,6 +48,10 @@ class Disk final : public env::Disk {
     // that pass.
     void fail_next(Fault fault, std::string path_part, std::string reason = "Input/output error",
                    int skip = 0);
+    // Every operation on a path that contains `path_part` fails until mend(), as on a device that
+    // died; what is in files stays.
+    void break_under(std::string path_part) { broken_.push_back(std::move(path_part)); }
+    void mend() { broken_.clear(); }
     // After so many further operations all fail, until the process ends or the power is lost: a
     // crash in the middle of what a process does at one go. `amid`: where it is a write, the first
     // that fails leaves a part.
@@ -97,6 +101,7 @@ class Disk final : public env::Disk {
     Result<> begin(std::string_view what);
     // Whether a write that begin() has just refused leaves a part.
     bool leaves_a_part() const { return online() || cut_amid_now_; }
+    Result<> check_whole(std::string_view path, std::string_view what) const;
     // Whether an injected or drawn fault hits this operation.
     Result<> draw_fault(Fault fault, std::string_view path, double probability,
                         std::string_view what);
@@ -119,6 +124,7 @@ class Disk final : public env::Disk {
     std::shared_ptr<Inode> root_;
     std::deque<Change> unsynced_;
     std::vector<Planned> planned_;
+    std::vector<std::string> broken_;
     struct PlannedFailure {
         std::uint64_t operation = 0;
         std::string reason;
