@@ -30,12 +30,14 @@ net::ConnectionCounts::Limits connection_limits(const config::BrokerConfig& conf
 }  // namespace
 
 Broker::Broker(env::Shard& shard, Node node, config::BrokerConfig config,
-               LogDirectories& directories, quorum::MetadataQuorum& quorum)
+               LogDirectories& directories, quorum::MetadataQuorum& quorum,
+               std::function<void(Error)> end_node)
     : shard_(shard),
       node_(std::move(node)),
       config_(std::move(config)),
       directories_(directories),
       quorum_(quorum),
+      end_node_(std::move(end_node)),
       connections_(connection_limits(config_)),
       scope_(shard) {}
 
@@ -83,16 +85,25 @@ Task<Result<>> Broker::start() {
     co_await make_shards();
     checkpoints_ = std::make_unique<Checkpoints>(front().router, directories_, config_);
     lifecycle_ = std::make_unique<Lifecycle>(shard_, front().controllers, states_[0]->metadata,
-                                             node_, config_, directories_);
+                                             node_, states_[0]->config, directories_);
+    failures_ = std::make_unique<DirectoryFailures>(front().router, directories_, *lifecycle_,
+                                                    config_, end_node_);
+    failures_->start();
+    assignments_ = std::make_unique<Assignments>(shard_, front().controllers, states_[0]->metadata,
+                                                 node_.id, states_[0]->metrics);
     cluster_metrics_ = std::make_unique<ClusterMetrics>(states_[0]->metrics, states_[0]->metadata,
                                                         quorum_, node_.id);
+    directory_metrics_ = std::make_unique<LogDirectoryMetrics>(states_[0]->metrics, directories_,
+                                                               states_[0]->config);
     CO_RETURN_IF_ERROR(co_await open_partitions());
+    assign_directories();
     scope_.spawn(follow_metadata());
     CO_RETURN_IF_ERROR(co_await listen());
     CO_RETURN_IF_ERROR(
         co_await lifecycle_->register_controller(told(config_.advertised_controller_endpoints())));
     CO_RETURN_IF_ERROR(co_await lifecycle_->start(told(config_.advertised_broker_endpoints())));
     checkpoints_->start();
+    assignments_->start();
     scope_.spawn(tidy());
     co_return Result<>{};
 }
@@ -105,13 +116,33 @@ Task<Result<>> Broker::open_partitions() {
     publisher_ = std::make_unique<MetadataPublisher>(front().router, directories_, config_,
                                                      node_.id, std::move(followers));
     metadata::ImagePtr image = co_await quorum_.caught_up();
-    co_return co_await publisher_->start(std::move(image));
+    CO_RETURN_IF_ERROR(co_await publisher_->start(std::move(image)));
+    if (directories_.offline_count() < config_.log_directories().size()) co_return Result<>{};
+    co_return fail(ErrorCode::kafka_storage_error,
+                   fmt::format("none of log.dirs can be used: {}",
+                               directories_.all().back()->health().failure()->message));
 }
 
 Task<void> Broker::follow_metadata() {
     for (;;) {
         metadata::ImagePtr image = co_await quorum_.image_after(publisher_->published_offset());
         co_await publisher_->publish(std::move(image));
+        lifecycle_->tell_cordons();
+        assign_directories();
+    }
+}
+
+void Broker::assign_directories() {
+    metadata::ImagePtr image = states_[0]->metadata.image();
+    const auto& version = image->features.metadata_version;
+    auto changed = publisher_->take_changed();
+    if (!version || !version->supports_directories()) return;
+    for (const auto& id : changed) {
+        const storage::LogDirectory* lies_in = publisher_->placement(id);
+        const metadata::Partition* state = image->topics.find(id.topic_id, id.partition);
+        if (lies_in == nullptr || state == nullptr) continue;
+        const Uuid& directory = *lies_in->meta()->directory_id;
+        if (state->directory_of(node_.id) != directory) assignments_->assign(id, directory);
     }
 }
 
@@ -189,10 +220,10 @@ Task<metrics::Snapshot> Broker::metrics() {
 
 // Stopping -------------------------------------------------------------------------------------
 
-Task<Result<>> Broker::stop() {
-    constexpr Duration patience = Duration::seconds(30);
+Task<Result<>> Broker::stop(bool hand_over) {
+    const Duration patience = Duration::seconds(hand_over ? 30 : 1);
     if (states_.empty() || !lifecycle_) co_return Result<>{};
-    co_await lifecycle_->shut_down(shard_.now() + patience);
+    if (hand_over) co_await lifecycle_->shut_down(shard_.now() + patience);
     co_await on_all([this, patience](env::Shard& there) -> Task<void> {
         auto& front = *fronts_[static_cast<std::size_t>(there.id())];
         co_await front.server.stop(there.now() + patience);
@@ -200,6 +231,7 @@ Task<Result<>> Broker::stop() {
     });
     co_await lifecycle_->stop();
     co_await checkpoints_->stop();
+    co_await assignments_->stop();
     co_await scope_.close();
     Result<> closed;
     co_await on_all([this, &closed](env::Shard& there) -> Task<void> {
@@ -209,8 +241,9 @@ Task<Result<>> Broker::stop() {
         if (!done) closed = done;
     });
     Result<> written = co_await checkpoints_->write_all();
+    co_await failures_->stop();
     for (const auto& directory : directories_.all()) {
-        if (!closed || !written || directory->health().failed()) continue;
+        if (directory->health().failed()) continue;
         Result<> marked = directory->mark_clean_shutdown(lifecycle_->epoch());
         if (!marked) LOG_ERROR("{}", marked.error().message);
     }
@@ -219,9 +252,12 @@ Task<Result<>> Broker::stop() {
 }
 
 Task<void> Broker::destroy_shards() {
+    directory_metrics_.reset();
     cluster_metrics_.reset();
     publisher_.reset();
     checkpoints_.reset();
+    assignments_.reset();
+    failures_.reset();
     lifecycle_.reset();
     co_await on_all([this](env::Shard& there) -> Task<void> {
         fronts_[static_cast<std::size_t>(there.id())].reset();

@@ -1,13 +1,17 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "broker/assignments.h"
 #include "broker/broker_shard.h"
 #include "broker/checkpoints.h"
 #include "broker/cluster_metrics.h"
+#include "broker/directory_failures.h"
 #include "broker/lifecycle.h"
+#include "broker/log_directory_metrics.h"
 #include "broker/metadata_publisher.h"
 
 namespace millrace::broker {
@@ -15,14 +19,16 @@ namespace millrace::broker {
 // A node's broker, over all shards of the process. Made and used on shard 0.
 class Broker {
   public:
+    // `end_node`: the node cannot go on, for this reason.
     Broker(env::Shard& shard, Node node, config::BrokerConfig config, LogDirectories& directories,
-           quorum::MetadataQuorum& quorum);
+           quorum::MetadataQuorum& quorum, std::function<void(Error)> end_node);
     ~Broker();
 
     // Opens the logs, listens, registers, and ends when clients are served.
     Task<Result<>> start();
-    // Controlled shutdown: hands over, answers what has arrived, closes every log cleanly.
-    Task<Result<>> stop();
+    // Answers what has arrived and closes every log cleanly; first, where there is a controller to
+    // hear it, hands over (controlled shutdown).
+    Task<Result<>> stop(bool hand_over);
     // The addresses that are listened on, with the ports that the OS chose.
     const std::vector<std::unique_ptr<net::ListenerInfo>>& listeners() const { return listeners_; }
     const Node& node() const { return node_; }
@@ -36,6 +42,7 @@ class Broker {
     Task<Result<>> listen();
     Task<Result<>> listen_on(net::ListenerInfo& info);
     Task<void> follow_metadata();
+    void assign_directories();
     Task<void> tidy();
     ShardFront& front() { return *fronts_.front(); }
     // With the ports that the OS chose.
@@ -49,6 +56,7 @@ class Broker {
     config::BrokerConfig config_;
     LogDirectories& directories_;
     quorum::MetadataQuorum& quorum_;
+    std::function<void(Error)> end_node_;
     net::ConnectionCounts connections_;
     std::vector<std::unique_ptr<ShardState>> states_;
     std::vector<std::unique_ptr<ShardFront>> fronts_;
@@ -56,7 +64,10 @@ class Broker {
     std::unique_ptr<MetadataPublisher> publisher_;
     std::unique_ptr<Checkpoints> checkpoints_;
     std::unique_ptr<Lifecycle> lifecycle_;
+    std::unique_ptr<DirectoryFailures> failures_;
+    std::unique_ptr<Assignments> assignments_;
     std::unique_ptr<ClusterMetrics> cluster_metrics_;
+    std::unique_ptr<LogDirectoryMetrics> directory_metrics_;
     Scope scope_;
 };
 

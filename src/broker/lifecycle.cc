@@ -130,19 +130,53 @@ Task<void> Lifecycle::send_heartbeats() {
 }
 
 Task<void> Lifecycle::send_heartbeat() {
-    BrokerHeartbeatRequest request{.broker_id = node_.id,
-                                   .broker_epoch = epoch_,
-                                   .current_metadata_offset = metadata_.image()->offset,
-                                   .want_shut_down = wants_to_stop_};
+    BrokerHeartbeatRequest request = heartbeat();
     auto response = co_await controllers_.submit(controller::BrokerHeartbeat{.request = request});
     ErrorCode error = response ? response->error_code : response.error().code;
     if (error != ErrorCode::none) {
         LOG_WARN("heartbeat of broker {} failed: {}", node_.id, name_of(error));
         co_return;
     }
-    fenced_ = response->is_fenced;
-    may_stop_ = response->should_shut_down;
+    heard(request, *response);
+}
+
+BrokerHeartbeatRequest Lifecycle::heartbeat() const {
+    BrokerHeartbeatRequest request{.broker_id = node_.id,
+                                   .broker_epoch = epoch_,
+                                   .current_metadata_offset = metadata_.image()->offset,
+                                   .want_shut_down = wants_to_stop_};
+    for (const auto& [id, told] : failed_directories_) request.offline_log_dirs.push_back(id);
+    // Before it has caught up, the configuration may be an old one.
+    if (caught_up_ && supports_cordons()) {
+        request.cordoned_log_dirs = directories_.cordoned_ids(config_);
+    }
+    return request;
+}
+
+void Lifecycle::heard(const BrokerHeartbeatRequest& request,
+                      const BrokerHeartbeatResponse& response) {
+    fenced_ = response.is_fenced;
+    may_stop_ = response.should_shut_down;
+    caught_up_ |= response.is_caught_up;
+    for (const Uuid& id : request.offline_log_dirs) failed_directories_[id] = true;
+    cordons_told_ = request.cordoned_log_dirs.value_or(std::vector<Uuid>());
     changed_.notify_all();
+}
+
+Task<void> Lifecycle::tell_failure(Uuid directory) {
+    failed_directories_[directory] = false;
+    hurry_.notify_all();
+    co_await changed_.until([&] { return failed_directories_[directory]; });
+}
+
+bool Lifecycle::supports_cordons() const {
+    const auto& version = metadata_.image()->features.metadata_version;
+    return version && version->supports_cordoned_directories();
+}
+
+void Lifecycle::tell_cordons() {
+    if (!caught_up_ || !supports_cordons()) return;
+    if (directories_.cordoned_ids(config_) != cordons_told_) hurry_.notify_all();
 }
 
 Task<void> Lifecycle::shut_down(Time deadline) {

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <vector>
 
 #include "base/condition.h"
 #include "base/scope.h"
@@ -9,6 +11,7 @@
 #include "broker/node.h"
 #include "config/broker_config.h"
 #include "net/request.h"
+#include "protocol/broker_heartbeat.h"
 
 namespace millrace::broker {
 
@@ -23,6 +26,10 @@ class Lifecycle {
     Task<Result<>> start(std::vector<config::Endpoint> advertised);
     // Tells where this node's controller is heard (KIP-919), with the addresses that are told.
     Task<Result<>> register_controller(const std::vector<config::Endpoint>& advertised);
+    // Ends when the controller has heard that a log directory failed.
+    Task<void> tell_failure(Uuid directory);
+    // Tells the controller at once when other directories are cordoned than it was told last.
+    void tell_cordons();
     // Tells the controller, and waits until it agrees (controlled.shutdown.enable) or `deadline`.
     Task<void> shut_down(Time deadline);
     // Stops the heartbeats.
@@ -35,6 +42,9 @@ class Lifecycle {
     Task<Result<>> register_until(Time deadline, const std::vector<config::Endpoint>& advertised);
     Task<void> send_heartbeats();
     Task<void> send_heartbeat();
+    BrokerHeartbeatRequest heartbeat() const;
+    void heard(const BrokerHeartbeatRequest& request, const BrokerHeartbeatResponse& response);
+    bool supports_cordons() const;
 
     env::Shard& shard_;
     Controllers& controllers_;
@@ -46,6 +56,9 @@ class Lifecycle {
     bool wants_to_stop_ = false;
     bool may_stop_ = false;
     bool fenced_ = true;
+    bool caught_up_ = false;
+    std::map<Uuid, bool> failed_directories_;  // true once the controller knows
+    std::vector<Uuid> cordons_told_;
     Condition changed_;
     Condition hurry_;
     Scope scope_;

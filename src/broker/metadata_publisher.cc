@@ -33,36 +33,41 @@ config::TopicConfig MetadataPublisher::config_of(const metadata::Topic& topic) c
 
 // Starting -------------------------------------------------------------------------------------
 
-Result<std::map<TopicIdPartition, MetadataPublisher::Found>> MetadataPublisher::scan() {
-    std::map<TopicIdPartition, Found> found;
+MetadataPublisher::FoundPartitions MetadataPublisher::scan() {
+    FoundPartitions found;
     for (const auto& directory : directories_.all()) {
-        ASSIGN_OR_RETURN(auto recovery_points,
-                         directory->checkpoint(CheckpointKind::recovery_point));
-        ASSIGN_OR_RETURN(auto log_starts, directory->checkpoint(CheckpointKind::log_start));
-        ASSIGN_OR_RETURN(auto partitions, directory->partitions());
-        auto offset_in = [](const storage::OffsetCheckpoint& checkpoint,
-                            const storage::PartitionName& name) {
-            auto entry = checkpoint.find(name);
-            return entry == checkpoint.end() ? storage::Offset{0} : entry->second;
-        };
-        for (const storage::PartitionDirectory& each : partitions) {
-            if (each.kind == PartitionDirectoryKind::deleted) {
-                RETURN_IF_ERROR(router_.here().disk().remove_all(directory->path_of(each.name)));
-            }
-            if (each.kind != PartitionDirectoryKind::live || !each.topic_id) continue;
-            found[{*each.topic_id, each.partition.partition}] = {
-                directory.get(),
-                {.path = directory->path_of(each.partition),
-                 .log_start = offset_in(log_starts, each.partition),
-                 .recovery_point = offset_in(recovery_points, each.partition),
-                 .clean_shutdown = directory->clean_shutdown(),
-                 .pages_in_doubt = directory->pages_in_doubt()}};
-        }
+        Result<> scanned = scan(*directory, found);
+        if (!scanned) directory->health().fail(scanned.error());
     }
     return found;
 }
 
-Result<> MetadataPublisher::set_stray_aside(std::map<TopicIdPartition, Found>& found) {
+Result<> MetadataPublisher::scan(storage::LogDirectory& directory, FoundPartitions& found) {
+    ASSIGN_OR_RETURN(auto recovery_points, directory.checkpoint(CheckpointKind::recovery_point));
+    ASSIGN_OR_RETURN(auto log_starts, directory.checkpoint(CheckpointKind::log_start));
+    ASSIGN_OR_RETURN(auto partitions, directory.partitions());
+    auto offset_in = [](const storage::OffsetCheckpoint& checkpoint,
+                        const storage::PartitionName& name) {
+        auto entry = checkpoint.find(name);
+        return entry == checkpoint.end() ? storage::Offset{0} : entry->second;
+    };
+    for (const storage::PartitionDirectory& each : partitions) {
+        if (each.kind == PartitionDirectoryKind::deleted) {
+            RETURN_IF_ERROR(router_.here().disk().remove_all(directory.path_of(each.name)));
+        }
+        if (each.kind != PartitionDirectoryKind::live || !each.topic_id) continue;
+        found[{*each.topic_id, each.partition.partition}] = {
+            &directory,
+            {.path = directory.path_of(each.partition),
+             .log_start = offset_in(log_starts, each.partition),
+             .recovery_point = offset_in(recovery_points, each.partition),
+             .clean_shutdown = directory.clean_shutdown(),
+             .pages_in_doubt = directory.pages_in_doubt()}};
+    }
+    return {};
+}
+
+void MetadataPublisher::set_stray_aside(FoundPartitions& found) {
     for (auto at = found.begin(); at != found.end();) {
         const metadata::Partition* state =
             image_->topics.find(at->first.topic_id, at->first.partition);
@@ -76,10 +81,9 @@ Result<> MetadataPublisher::set_stray_aside(std::map<TopicIdPartition, Found>& f
         LOG_WARN("{} is set aside as stray: the cluster does not place it here", path);
         Result<std::string> renamed = at->second.directory->rename_stray(
             {name.substr(0, dash), at->first.partition}, router_.here().random());
-        if (!renamed) return fail(renamed.error());
+        if (!renamed) at->second.directory->health().fail(renamed.error());
         at = found.erase(at);
     }
-    return {};
 }
 
 Task<Result<>> MetadataPublisher::start(metadata::ImagePtr image) {
@@ -88,8 +92,8 @@ Task<Result<>> MetadataPublisher::start(metadata::ImagePtr image) {
     config_ = static_config_.with_dynamic(
         image_->configs_of(config::ResourceType::broker, ""),
         image_->configs_of(config::ResourceType::broker, std::to_string(node_id_)), rejected);
-    ASSIGN_OR_CO_RETURN(auto found, scan());
-    CO_RETURN_IF_ERROR(set_stray_aside(found));
+    FoundPartitions found = scan();
+    set_stray_aside(found);
     ByShard changes = no_changes();
     for (const auto& [name, topic] : image_->topics.by_name()) {
         for (const auto& [index, partition] : topic->partitions) {
@@ -99,7 +103,8 @@ Task<Result<>> MetadataPublisher::start(metadata::ImagePtr image) {
     }
     co_await apply(std::move(changes));
     for (const auto& directory : directories_.all()) {
-        CO_RETURN_IF_ERROR(directory->clear_clean_shutdown());
+        Result<> cleared = directory->clear_clean_shutdown();
+        if (!cleared) directory->health().fail(cleared.error());
     }
     co_await show(image_);
     co_return Result<>{};
@@ -108,17 +113,25 @@ Task<Result<>> MetadataPublisher::start(metadata::ImagePtr image) {
 void MetadataPublisher::open(const metadata::Topic& topic, std::int32_t index,
                              const metadata::Partition& state, Found found, ByShard& changes) {
     TopicIdPartition id{topic.id, index};
+    auto shard = static_cast<std::size_t>(router_.owner(id));
     if (found.directory == nullptr) {
-        found.directory = &directories_.place(state.directory_of(node_id_));
+        found.directory =
+            directories_.place({topic.name, index}, state.directory_of(node_id_), config_);
+    }
+    if (found.directory == nullptr) {
+        LOG_WARN("{}-{} is offline: its log directory is", topic.name, index);
+        placements_[id] = nullptr;
+        changes[shard].offline.push_back({id});
+        return;
     }
     directories_.count(*found.directory, 1);
     placements_[id] = found.directory;
-    changes[static_cast<std::size_t>(router_.owner(id))].openings.push_back(
-        {.identity = {topic.name, topic.id, index},
-         .directory = found.directory,
-         .origin = std::move(found.origin),
-         .state = state,
-         .config = config_of(topic)});
+    changed_.push_back(id);
+    changes[shard].openings.push_back({.identity = {topic.name, topic.id, index},
+                                       .directory = found.directory,
+                                       .origin = std::move(found.origin),
+                                       .state = state,
+                                       .config = config_of(topic)});
 }
 
 // Following ------------------------------------------------------------------------------------
@@ -146,9 +159,10 @@ void MetadataPublisher::note(const metadata::TopicChange& change, ByShard& first
         if (ours && placed == placements_.end()) {
             open(topic, each.index, *each.after, {}, first);
         } else if (ours) {
+            changed_.push_back(id);
             first[shard].updates.push_back({id, *each.after});
         } else if (placed != placements_.end()) {
-            directories_.count(*placed->second, -1);
+            if (placed->second != nullptr) directories_.count(*placed->second, -1);
             last[shard].removals.push_back({id, placed->second});
             placements_.erase(placed);
         }

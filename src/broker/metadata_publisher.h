@@ -5,6 +5,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "broker/log_directories.h"
@@ -38,20 +39,25 @@ class MetadataPublisher {
     Task<Result<>> start(metadata::ImagePtr image);
     Task<void> publish(metadata::ImagePtr image);
     std::int64_t published_offset() const { return image_->offset; }
-    // Partitions of this node, as they were placed on its directories.
-    const std::map<TopicIdPartition, storage::LogDirectory*>& placements() const {
-        return placements_;
+    // Where a partition of this node was placed; null for one that is offline, or not of this node.
+    storage::LogDirectory* placement(const TopicIdPartition& id) const {
+        auto found = placements_.find(id);
+        return found == placements_.end() ? nullptr : found->second;
     }
+    // Partitions of this node that the images since the last call have made or changed.
+    std::vector<TopicIdPartition> take_changed() { return std::exchange(changed_, {}); }
 
   private:
     struct Found {
         storage::LogDirectory* directory = nullptr;
         storage::LogOrigin origin;
     };
+    using FoundPartitions = std::map<TopicIdPartition, Found>;
     using ByShard = std::vector<PartitionChanges>;
 
-    Result<std::map<TopicIdPartition, Found>> scan();
-    Result<> set_stray_aside(std::map<TopicIdPartition, Found>& found);
+    FoundPartitions scan();
+    Result<> scan(storage::LogDirectory& directory, FoundPartitions& found);
+    void set_stray_aside(FoundPartitions& found);
     void open(const metadata::Topic& topic, std::int32_t index, const metadata::Partition& state,
               Found found, ByShard& changes);
     void note(const metadata::TopicChange& change, ByShard& first, ByShard& last);
@@ -71,6 +77,7 @@ class MetadataPublisher {
     std::vector<ShardFollower> followers_;
     metadata::ImagePtr image_ = std::make_shared<const metadata::Image>();
     std::map<TopicIdPartition, storage::LogDirectory*> placements_;
+    std::vector<TopicIdPartition> changed_;
 };
 
 }  // namespace millrace::broker

@@ -88,7 +88,8 @@ Task<Result<>> Process::start_all() {
                       .incarnation = Uuid::random(shard_.random()),
                       .version = std::string(version)};
     broker_ =
-        std::make_unique<broker::Broker>(shard_, std::move(node), config_, *directories_, *quorum_);
+        std::make_unique<broker::Broker>(shard_, std::move(node), config_, *directories_, *quorum_,
+                                         [this](Error error) { fail_with(std::move(error)); });
     CO_RETURN_IF_ERROR(co_await broker_->start());
     CO_RETURN_IF_ERROR(serve_metrics());
     LOG_INFO("node {} of cluster {} is ready after {} ms", config_.node_id(),
@@ -97,24 +98,26 @@ Task<Result<>> Process::start_all() {
 }
 
 Result<> Process::open_directories() {
-    std::vector<std::string> offline;
-    ASSIGN_OR_RETURN(broker::LogDirectories opened,
-                     broker::LogDirectories::open(shard_.disk(), config_, offline));
-    for (const std::string& reason : offline) LOG_ERROR("{}", reason);
+    ASSIGN_OR_RETURN(auto opened, broker::LogDirectories::open(shard_, config_));
     directories_ = std::make_unique<broker::LogDirectories>(std::move(opened));
-    for (auto& directory : directories_->all()) {
-        directory->health().observe([path = directory->path()](const Error& error) {
-            LOG_ERROR("{} takes no more writes until the node is started anew: {}", path,
-                      error.message);
-        });
-    }
     return {};
+}
+
+void Process::fail_with(Error error) {
+    if (failure_) return;
+    failure_ = std::move(error);
+    failed_.notify_all();
+}
+
+Task<Error> Process::failed() {
+    co_await failed_.until([this] { return failure_.has_value(); });
+    co_return *failure_;
 }
 
 Task<void> Process::watch_quorum() {
     Error error = co_await quorum_->failed();
-    // What is in the logs can still be read, so the node stays.
-    LOG_ERROR("the metadata log has failed, nothing can be changed any more: {}", error.message);
+    fail_with({error.code, fmt::format("the metadata log directory {} has failed: {}",
+                                       config_.metadata_directory(), error.message)});
 }
 
 Result<> Process::serve_metrics() {
@@ -148,7 +151,7 @@ Task<Result<>> Process::stop() {
         if (result) result = std::move(each);
     };
     if (http_) co_await http_->stop();
-    if (broker_) note(co_await broker_->stop());
+    if (broker_) note(co_await broker_->stop(!failure_));
     if (quorum_) note(co_await quorum_->stop());
     co_await scope_.close();
     broker_.reset();

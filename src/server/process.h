@@ -2,9 +2,11 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "base/condition.h"
 #include "base/result.h"
 #include "base/scope.h"
 #include "base/task.h"
@@ -29,7 +31,10 @@ class Process {
                                                         MoreFigures more_figures = {});
     ~Process();
 
-    // Controlled shutdown. The first error is returned; all is closed nevertheless.
+    // Ends when the node cannot go on: stop() it then, and tell the operator why.
+    Task<Error> failed();
+    // Controlled shutdown, or after a failure as much of it as can be. The first error is returned;
+    // all is closed nevertheless.
     Task<Result<>> stop();
     const broker::Broker& broker() const { return *broker_; }
     // Where /metrics is served, with the ports that the OS chose.
@@ -42,6 +47,7 @@ class Process {
     Result<> serve_metrics();
     Task<net::HttpResponse> answer_http(std::string_view path);
     Task<void> watch_quorum();
+    void fail_with(Error error);
 
     env::Shard& shard_;
     config::BrokerConfig config_;
@@ -51,6 +57,8 @@ class Process {
     std::unique_ptr<broker::Broker> broker_;
     std::unique_ptr<net::HttpServer> http_;
     std::vector<env::Address> metrics_addresses_;
+    std::optional<Error> failure_;
+    Condition failed_;
     Scope scope_;
 };
 

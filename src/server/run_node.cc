@@ -2,8 +2,10 @@
 
 #include <csignal>
 #include <cstring>
+#include <optional>
 #include <sys/resource.h>
 
+#include "base/condition.h"
 #include "env/posix/signals.h"
 #include "env/posix/world.h"
 #include "server/arguments.h"
@@ -21,6 +23,29 @@ void raise_file_limit() {
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0) LOG_WARN("the limit of open files stays as it is");
 }
 
+// Nothing when the node was asked to stop.
+Task<std::optional<Error>> signal_or_failure(env::posix::Signals& signals, Process& process) {
+    std::optional<Error> failure;
+    bool asked = false;
+    Condition ended;
+    co_await with_scope([&](Scope& scope) -> Task<void> {
+        auto wait_for_signal = [&]() -> Task<void> {
+            int number = co_await signals.next();
+            LOG_INFO("{}: shutting down", strsignal(number));
+            asked = true;
+            ended.notify_all();
+        };
+        auto wait_for_failure = [&]() -> Task<void> {
+            failure = co_await process.failed();
+            ended.notify_all();
+        };
+        scope.spawn(wait_for_signal());
+        scope.spawn(wait_for_failure());
+        co_await ended.until([&] { return asked || failure; });
+    });
+    co_return failure;
+}
+
 Task<int> run(env::Shard& shard, const config::BrokerConfig& config,
               const std::function<void(const Process&)>& ready, const std::vector<int>& numbers) {
     env::posix::Signals signals(shard, numbers);
@@ -30,9 +55,10 @@ Task<int> run(env::Shard& shard, const config::BrokerConfig& config,
         co_return failed;
     }
     if (ready) ready(**process);
-    int number = co_await signals.next();
-    LOG_INFO("{}: shutting down", strsignal(number));
+    std::optional<Error> failure = co_await signal_or_failure(signals, **process);
+    if (failure) LOG_ERROR("the node ends: {}", failure->message);
     Result<> stopped = co_await (*process)->stop();
+    if (failure) co_return failed;
     if (!stopped) {
         LOG_ERROR("the shutdown was not clean: {}", stopped.error().message);
         co_return failed;

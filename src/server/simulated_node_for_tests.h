@@ -88,6 +88,8 @@ class SimulatedNode {
     }
 
     const Process& process() const { return *process_; }  // while ready()
+    // Why it ended by itself.
+    const std::string& reason() const { return reason_; }
     env::sim::Node& machine() { return machine_; }
     env::sim::Disk& disk() { return machine_.disk(); }
 
@@ -127,18 +129,33 @@ class SimulatedNode {
         process_ = process->get();
         ready_ = true;
         bool cancelled = false;
+        std::optional<Error> failure;
         try {
-            co_await stop_.until([this] { return stop_wanted_; });
+            failure = co_await asked_or_failed(**process);
         } catch (const Cancelled&) {
             cancelled = true;
         }
+        EXPECT_TRUE(!failure || doomed_) << failure.value_or(Error{}).message;
+        if (failure) reason_ = failure->message;
         ready_ = false;
         process_ = nullptr;
         Cancellation shield(shard);
         Result<> stopped = co_await (*process)->stop().under(shield);
         if (cancelled) throw Cancelled{};
         EXPECT_TRUE(stopped || doomed_) << (stopped ? "" : stopped.error().message);
-        co_return stopped ? 0 : 1;
+        co_return stopped && !failure ? 0 : 1;
+    }
+    Task<std::optional<Error>> asked_or_failed(Process& process) {
+        std::optional<Error> failure;
+        co_await with_scope([&](Scope& scope) -> Task<void> {
+            auto watch = [&]() -> Task<void> {
+                failure = co_await process.failed();
+                stop_.notify_all();
+            };
+            scope.spawn(watch());
+            co_await stop_.until([&] { return stop_wanted_ || failure; });
+        });
+        co_return failure;
     }
 
     env::sim::World& world_;
@@ -149,6 +166,7 @@ class SimulatedNode {
     bool stop_wanted_ = false;
     bool ready_ = false;
     bool doomed_ = false;
+    std::string reason_;
 };
 
 }  // namespace millrace::server

@@ -16,9 +16,9 @@ using Told = DeleteRecordsResponse::DeleteRecordsPartitionResult;
 Task<Told> delete_in(Partitions& partitions, TopicIdPartition id, storage::Offset offset) {
     Told told{.partition_index = id.partition, .low_watermark = -1};
     std::shared_ptr<Partition> partition = partitions.find(id);
-    Result<storage::Offset> start =
-        partition ? partition->delete_records(offset)
-                  : Result<storage::Offset>(fail(ErrorCode::not_leader_or_follower));
+    Result<storage::Offset> start = partition
+                                        ? partition->delete_records(offset)
+                                        : Result<storage::Offset>(fail(partitions.absence_of(id)));
     if (start) {
         told.low_watermark = *start;
     } else {

@@ -43,8 +43,11 @@ Task<std::map<std::string, ByTopic>> sizes(PartitionRouter& router, const Names*
 
 Task<DescribeLogDirsResponse> answer(const DescribeLogDirsRequest& request, const Caller&,
                                      LogDirectories& directories, PartitionRouter& router,
-                                     env::Shard& shard, const config::BrokerConfig& config) {
+                                     env::Shard& shard, const config::BrokerConfig& config,
+                                     MetadataCache& metadata) {
     DescribeLogDirsResponse response;
+    const auto& version = metadata.image()->features.metadata_version;
+    bool supports_cordons = version && version->supports_cordoned_directories();
     Names wanted;
     if (request.topics) {
         for (const auto& topic : *request.topics) {
@@ -60,6 +63,7 @@ Task<DescribeLogDirsResponse> answer(const DescribeLogDirsRequest& request, cons
             told.error_code = ErrorCode::kafka_storage_error;
             continue;
         }
+        told.is_cordoned = supports_cordons && is_cordoned(config, path);
         if (auto space = shard.disk().space(path)) {
             told.total_bytes = static_cast<std::int64_t>(space->total);
             told.usable_bytes = static_cast<std::int64_t>(space->usable);

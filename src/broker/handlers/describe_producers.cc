@@ -15,7 +15,7 @@ using Told = DescribeProducersResponse::PartitionResponse;
 Told describe(Partitions& partitions, TopicIdPartition id) {
     Told told{.partition_index = id.partition};
     std::shared_ptr<Partition> partition = partitions.find(id);
-    told.error_code = partition ? partition->check_leader(-1) : ErrorCode::not_leader_or_follower;
+    told.error_code = partition ? partition->check_leader(-1) : partitions.absence_of(id);
     if (told.error_code != ErrorCode::none) return told;
     for (const auto& [producer_id, producer] : partition->log().producers().producers()) {
         told.active_producers.push_back({.producer_id = producer_id,

@@ -87,7 +87,7 @@ Task<void> read_group(Partitions& partitions, std::vector<Item*>& items, Limits 
     for (Item* item : items) {
         std::shared_ptr<Partition> partition = partitions.find(item->id);
         if (!partition) {
-            item->result = {.error = ErrorCode::not_leader_or_follower};
+            item->result = {.error = partitions.absence_of(item->id)};
             continue;
         }
         const FetchTarget& target = *item->target;

@@ -38,7 +38,7 @@ Task<Told> list_one(PartitionRouter& router, TopicIdPartition id,
         std::shared_ptr<Partition> partition = partitions.find(id);
         if (!partition) {
             co_return Told{.partition_index = id.partition,
-                           .error_code = ErrorCode::not_leader_or_follower};
+                           .error_code = partitions.absence_of(id)};
         }
         Partition::ListedOffset listed =
             partition->list_offset(asked.timestamp, read_committed, asked.current_leader_epoch);

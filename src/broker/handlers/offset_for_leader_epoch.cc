@@ -44,7 +44,7 @@ Task<OffsetForLeaderEpochResponse> answer(const OffsetForLeaderEpochRequest& req
             told = co_await router.on(router.owner(id), [&](Partitions& partitions) -> Task<Told> {
                 std::shared_ptr<Partition> partition = partitions.find(id);
                 if (partition) co_return end_of(*partition, asked);
-                co_return Told{.error_code = ErrorCode::not_leader_or_follower,
+                co_return Told{.error_code = partitions.absence_of(id),
                                .partition = asked.partition};
             });
             answered.partitions.push_back(told);

@@ -33,7 +33,7 @@ using ItemsByShard = std::map<int, std::vector<Item>>;
 Task<void> produce_one(Partitions& partitions, Item& item, ProduceTerms terms) {
     std::shared_ptr<Partition> partition = partitions.find(item.id);
     if (!partition) {
-        item.outcome = {.error = ErrorCode::not_leader_or_follower};
+        item.outcome = {.error = partitions.absence_of(item.id)};
         co_return;
     }
     item.outcome =

@@ -80,7 +80,15 @@ void Partition::configure(const config::TopicConfig& config, bool flush_acks_all
     options.file_delete_delay_ms = config.file_delete_delay_ms();
 }
 
+Task<void> Partition::go_offline() {
+    offline_ = true;
+    readings_.clear();
+    arrivals_.notify();
+    co_await log_->abandon();
+}
+
 ErrorCode Partition::check_leader(std::int32_t current_leader_epoch) const {
+    if (offline_) return ErrorCode::kafka_storage_error;
     if (current_leader_epoch >= 0 && current_leader_epoch != state_.leader_epoch) {
         return current_leader_epoch < state_.leader_epoch ? ErrorCode::fenced_leader_epoch
                                                           : ErrorCode::unknown_leader_epoch;

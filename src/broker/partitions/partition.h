@@ -86,6 +86,8 @@ class Partition final : private storage::LogListener {
     // Takes over what the controller decided; a new epoch of ours begins in the log.
     void update(const metadata::Partition& state);
     void configure(const config::TopicConfig& config, bool flush_acks_all);
+    // Its log directory has failed: from now on every request hears kafka_storage_error.
+    Task<void> go_offline();
 
     const metadata::Partition& state() const { return state_; }
     bool is_leader() const { return state_.leader == node_id_; }
@@ -96,7 +98,8 @@ class Partition final : private storage::LogListener {
     // Of a leader: how many replicas are in sync beyond min.insync.replicas; 1 where it follows.
     std::int32_t isr_against_minimum() const;
     std::int32_t leader_epoch() const { return state_.leader_epoch; }
-    // None when this node leads and the client's epoch (-1: it has none) is the current one.
+    // None when this node leads and the client's epoch (-1: it has none) is the current one;
+    // kafka_storage_error when it is offline.
     ErrorCode check_leader(std::int32_t current_leader_epoch) const;
 
     // Appends at once up to the first wait; answers when `terms.acks` is satisfied.
@@ -146,6 +149,7 @@ class Partition final : private storage::LogListener {
     metadata::Partition state_;
     config::TopicConfig config_;
     bool flush_acks_all_ = true;
+    bool offline_ = false;
     storage::Offset high_watermark_ = 0;
     storage::Offset stable_wanted_ = 0;  // behind the last record that is to be on stable storage
     Arrivals arrivals_;

@@ -16,6 +16,10 @@ struct PartitionOpening {
     metadata::Partition state;
     config::TopicConfig config;
 };
+// A replica of this node that lies, or may lie, in a log directory that is offline.
+struct PartitionOffline {
+    TopicIdPartition id;
+};
 struct PartitionUpdate {
     TopicIdPartition id;
     metadata::Partition state;
@@ -26,19 +30,21 @@ struct PartitionConfiguration {
 };
 struct PartitionRemoval {
     TopicIdPartition id;
-    storage::LogDirectory* directory = nullptr;
+    storage::LogDirectory* directory = nullptr;  // none: it is offline
 };
 
 // What one new image asks of the partitions of one shard.
 struct PartitionChanges {
     std::vector<PartitionOpening> openings;
+    std::vector<PartitionOffline> offline;
     std::vector<PartitionUpdate> updates;
     std::vector<PartitionConfiguration> configurations;
     std::vector<PartitionRemoval> removals;
     bool flush_acks_all = true;
 
     bool empty() const {
-        return openings.empty() && updates.empty() && configurations.empty() && removals.empty();
+        return openings.empty() && offline.empty() && updates.empty() && configurations.empty() &&
+               removals.empty();
     }
 };
 

@@ -31,16 +31,18 @@ void Partitions::watch(metrics::Registry& registry) {
         [](P p) { return p.isr_against_minimum() < 0 ? 1 : 0; });
     sum(declared::replica_manager_at_min_isr_partition_count,
         [](P p) { return p.isr_against_minimum() == 0 ? 1 : 0; });
-    sum(declared::replica_manager_offline_replica_count,
-        [](P p) { return p.has_failed() ? 1 : 0; });
     sum(declared::replica_manager_reassigning_partitions,
         [](P p) { return p.is_leader() && p.state().is_reassigning() ? 1 : 0; });
     sum(declared::replica_manager_producer_id_count,
         [](P p) { return static_cast<double>(p.producer_count()); });
+    readings_.push_back(
+        registry.read_gauge(declared::replica_manager_offline_replica_count, {},
+                            [this] { return static_cast<double>(offline_.size()); }));
 }
 
 Task<void> Partitions::apply(PartitionChanges changes) {
     for (PartitionRemoval& removal : changes.removals) co_await remove(removal);
+    for (const PartitionOffline& each : changes.offline) offline_.insert(each.id);
     bool flush_acks_all = changes.flush_acks_all;
     co_await with_scope([&](Scope& scope) -> Task<void> {
         for (PartitionOpening& opening : changes.openings) {
@@ -78,6 +80,8 @@ Task<void> Partitions::open(PartitionOpening opening, bool flush_acks_all) {
         Result<std::string> path = opening.directory->create_partition(name, id.topic_id);
         if (!path) {
             LOG_ERROR("cannot make {}: {}", name.to_string(), path.error().message);
+            opening.directory->health().fail(path.error());
+            offline_.insert(id);
             co_return;
         }
         opening.origin.path = *path;
@@ -86,6 +90,9 @@ Task<void> Partitions::open(PartitionOpening opening, bool flush_acks_all) {
     auto log = co_await storage::Log::open(shard_, opening.directory->health(), opening.origin);
     if (!log) {
         LOG_ERROR("cannot open {}: {}", name.to_string(), log.error().message);
+        if (log.error().code != ErrorCode::kafka_storage_error) co_return;
+        opening.directory->health().fail(log.error());
+        offline_.insert(id);
         co_return;
     }
     // After an unclean end the log may hold what is only in the system's memory; from now on it is
@@ -93,6 +100,11 @@ Task<void> Partitions::open(PartitionOpening opening, bool flush_acks_all) {
     if (flush_acks_all) {
         Result<> stable = co_await (*log)->durable((*log)->end_offset());
         if (!stable) LOG_ERROR("cannot sync {}: {}", name.to_string(), stable.error().message);
+    }
+    if (opening.directory->health().failed()) {
+        co_await (*log)->abandon();
+        offline_.insert(id);
+        co_return;
     }
     auto partition = std::make_shared<Partition>(shard_, std::move(opening.identity), node_id_,
                                                  std::move(*log), metrics_);
@@ -102,7 +114,29 @@ Task<void> Partitions::open(PartitionOpening opening, bool flush_acks_all) {
     lead_or_follow(partition, false);
 }
 
+Task<void> Partitions::take_offline(const storage::LogDirectory& directory) {
+    std::vector<std::shared_ptr<Partition>> lost;
+    for (auto at = partitions_.begin(); at != partitions_.end();) {
+        if (env::parent_of(at->second->log().path()) != directory.path()) {
+            ++at;
+            continue;
+        }
+        lost.push_back(at->second);
+        offline_.insert(at->first);
+        at = partitions_.erase(at);
+    }
+    for (const auto& partition : lost) {
+        if (leadership_ != nullptr && partition->is_leader()) leadership_->resigned(*partition);
+        co_await partition->go_offline();
+    }
+    if (!lost.empty()) {
+        LOG_WARN("{} replicas are offline since {} failed", lost.size(), directory.path());
+    }
+}
+
 Task<void> Partitions::remove(PartitionRemoval removal) {
+    // What lies in a directory that is offline is found stray when it is back.
+    offline_.erase(removal.id);
     auto found = partitions_.find(removal.id);
     if (found == partitions_.end()) co_return;
     std::shared_ptr<Partition> partition = found->second;
@@ -112,6 +146,7 @@ Task<void> Partitions::remove(PartitionRemoval removal) {
     Duration delay = Duration::milliseconds(partition->log().options().file_delete_delay_ms);
     co_await partition->log().abandon();
     const Partition::Identity& identity = partition->identity();
+    if (removal.directory == nullptr || removal.directory->health().failed()) co_return;
     Result<std::string> path =
         removal.directory->rename_deleted({identity.topic, identity.index}, shard_.random());
     if (!path) {
@@ -133,7 +168,8 @@ Task<void> Partitions::wipe_later(storage::LogDirectory& directory, std::string 
 Task<Result<>> Partitions::close() {
     co_await scope_.close();
     Result<> result;
-    for (auto& [id, partition] : partitions_) {
+    auto closing = partitions_;  // a directory that fails meanwhile takes its own out
+    for (auto& [id, partition] : closing) {
         if (leadership_ != nullptr && partition->is_leader()) leadership_->resigned(*partition);
         Result<> closed = co_await partition->log().close();
         if (closed) continue;

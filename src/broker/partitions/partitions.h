@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,11 @@ class Partitions {
         auto found = partitions_.find(id);
         return found == partitions_.end() ? nullptr : found->second;
     }
+    // Why find() finds nothing: kafka_storage_error for a replica in a log directory that failed.
+    ErrorCode absence_of(const TopicIdPartition& id) const {
+        return offline_.contains(id) ? ErrorCode::kafka_storage_error
+                                     : ErrorCode::not_leader_or_follower;
+    }
     const std::map<TopicIdPartition, std::shared_ptr<Partition>>& all() const {
         return partitions_;
     }
@@ -40,6 +46,8 @@ class Partitions {
 
     // Opens and updates; what could not be opened is logged and stays away.
     Task<void> apply(PartitionChanges changes);
+    // A log directory has failed: its replicas are let go, and nothing in it is touched again.
+    Task<void> take_offline(const storage::LogDirectory& directory);
     // Stops leading, closes every log cleanly. The first error is returned; the others are logged.
     Task<Result<>> close();
 
@@ -68,6 +76,7 @@ class Partitions {
     BatchValidator validator_;
     PartitionMetrics metrics_;
     std::map<TopicIdPartition, std::shared_ptr<Partition>> partitions_;
+    std::set<TopicIdPartition> offline_;
     LeadershipListener* leadership_ = nullptr;
     std::vector<metrics::Registry::Reading> readings_;
     Scope scope_;
