@@ -26,6 +26,19 @@ Result<OffsetIndex::Entry> OffsetIndex::find(Offset offset, PageAccess& access) 
     return entry(*index, access);
 }
 
+Result<OffsetIndex::Neighbours> OffsetIndex::find_neighbours(Offset offset, PageAccess& access) {
+    ASSIGN_OR_RETURN(auto index, file_.last_not_above(relative_offset, offset - base_, access));
+    Neighbours found{.at = {base_, 0}, .next = std::nullopt};
+    if (index) {
+        ASSIGN_OR_RETURN(found.at, entry(*index, access));
+    }
+    std::size_t behind = index ? *index + 1 : 0;
+    if (behind < count()) {
+        ASSIGN_OR_RETURN(found.next, entry(behind, access));
+    }
+    return found;
+}
+
 Result<> OffsetIndex::truncate_to(Offset offset) {
     PageAccess access;
     ASSIGN_OR_RETURN(auto last, file_.last_not_above(relative_offset, offset - 1 - base_, access));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "storage/index_file.h"
@@ -27,6 +28,12 @@ class OffsetIndex {
     Result<Entry> entry(std::size_t index, PageAccess& access);
     // The last entry at or below `offset`; the segment's beginning when there is none.
     Result<Entry> find(Offset offset, PageAccess& access);
+    // The same with the entry behind it; none behind the last one.
+    struct Neighbours {
+        Entry at;
+        std::optional<Entry> next;
+    };
+    Result<Neighbours> find_neighbours(Offset offset, PageAccess& access);
     // Entries at and above `offset` go.
     Result<> truncate_to(Offset offset);
 
