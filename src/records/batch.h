@@ -112,7 +112,8 @@ class BatchView {
     Timestamp base_timestamp() const { return get<Timestamp>(batch_layout::base_timestamp); }
     Timestamp max_timestamp() const { return get<Timestamp>(batch_layout::max_timestamp); }
     std::int64_t producer_id() const { return get<std::int64_t>(batch_layout::producer_id); }
-    bool has_producer_id() const { return producer_id() != no_producer_id; }
+    // Kafka takes ids below -1 for none, too.
+    bool has_producer_id() const { return producer_id() > no_producer_id; }
     std::int16_t producer_epoch() const { return get<std::int16_t>(batch_layout::producer_epoch); }
     std::int32_t base_sequence() const { return get<std::int32_t>(batch_layout::base_sequence); }
     std::int32_t last_sequence() const {

@@ -112,7 +112,7 @@ Result<Appended> Log::append_as_leader(Slice batch, const AppendAs& as) {
                                 "segment.bytes is {}",
                                 batch.size(), path_, options_.segment_bytes));
     }
-    ASSIGN_OR_RETURN(auto duplicate, producers_.check(view, next_offset_, as.origin, as.verified));
+    ASSIGN_OR_RETURN(auto duplicate, producers_.check(view, next_offset_, as));
     if (duplicate) {
         return Appended{duplicate->first_offset(), duplicate->last_offset + 1, true,
                         duplicate->timestamp};

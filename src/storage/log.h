@@ -48,13 +48,6 @@ struct Appended {
     Timestamp max_timestamp = no_timestamp;
 };
 
-struct AppendAs {
-    AppendOrigin origin = AppendOrigin::client;
-    std::int32_t leader_epoch = 0;
-    // The transaction coordinator knows that this partition is part of the transaction.
-    bool verified = true;
-};
-
 struct ReadRequest {
     Offset offset = 0;
     std::uint64_t max_bytes = 0;
@@ -162,6 +155,8 @@ class Log {
     // Aborted transactions that a read_committed reader of [offset, upper_bound) must drop,
     // ascending by last offset.
     Result<std::vector<AbortedTransaction>> aborted_transactions(Offset offset, Offset upper_bound);
+    // Of what was read, as far as the offset index tells its end.
+    Result<Offset> upper_bound_of(const ReadResult& read);
 
     // --- Offsets ---
     // Of read_committed readers. Also forgets transactions that ended below the high watermark.

@@ -143,4 +143,14 @@ Result<std::vector<AbortedTransaction>> Log::aborted_transactions(Offset offset,
     return found;
 }
 
+Result<Offset> Log::upper_bound_of(const ReadResult& read) {
+    RETURN_IF_ERROR(check_readable());
+    PageAccess access;
+    std::size_t index = segment_index(read.segment_base);
+    ASSIGN_OR_RETURN(auto entry, segments_[index]->offsets().find_position(
+                                     read.position + read.records.size(), access));
+    if (entry) return entry->offset;
+    return index + 1 < segments_.size() ? segments_[index + 1]->base() : end_offset_;
+}
+
 }  // namespace millrace::storage

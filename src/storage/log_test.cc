@@ -300,6 +300,30 @@ TEST_F(LogTest, TransactionsHoldTheLastStableOffset) {
     });
 }
 
+// What was aborted far behind what a fetch reads is not told: it would be told at every fetch.
+TEST_F(LogTest, AbortedTransactionsAreThoseOfWhatIsRead) {
+    origin_.options.index_interval_bytes = 100;
+    with_log([](Log& log) -> Task<void> {
+        for (int i = 0; i < 50; ++i) {
+            EXPECT_TRUE(log.append_as_leader(
+                make_batch({.value_size = 200, .producer_id = i, .transactional = true}),
+                as_client));
+            EXPECT_TRUE(log.append_as_leader(make_marker(ControlType::abort, i), as_coordinator));
+        }
+        co_await log.written(100);
+        auto read = log.read({.offset = 20, .max_bytes = 600, .upper_bound = 100});
+        Offset bound = log.upper_bound_of(*read).value();
+        EXPECT_GE(bound, 23);
+        EXPECT_LE(bound, 26);
+        auto aborted = log.aborted_transactions(20, bound);
+        EXPECT_LE(aborted->size(), 3U);
+        EXPECT_EQ(aborted->front(), (AbortedTransaction{10, 20, 21, 22}));
+        auto rest = log.read({.offset = 20, .max_bytes = 1'000'000, .upper_bound = 100});
+        EXPECT_EQ(log.upper_bound_of(*rest).value(), 100);
+        EXPECT_EQ(log.aborted_transactions(20, 100)->size(), 40U);
+    });
+}
+
 TEST_F(LogTest, FollowerKeepsOffsetsAndRefusesWhatCannotFollow) {
     with_log([](Log& log) -> Task<void> {
         Buffer sent;

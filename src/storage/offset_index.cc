@@ -39,6 +39,18 @@ Result<OffsetIndex::Neighbours> OffsetIndex::find_neighbours(Offset offset, Page
     return found;
 }
 
+Result<std::optional<OffsetIndex::Entry>> OffsetIndex::find_position(std::uint64_t position,
+                                                                     PageAccess& access) {
+    auto place = [](const std::uint8_t* entry) -> std::int64_t {
+        return load_be<std::uint32_t>(entry + 4);
+    };
+    ASSIGN_OR_RETURN(auto before,
+                     file_.last_not_above(place, static_cast<std::int64_t>(position) - 1, access));
+    std::size_t next = before ? *before + 1 : 0;
+    if (next >= count()) return std::nullopt;
+    return entry(next, access);
+}
+
 Result<> OffsetIndex::truncate_to(Offset offset) {
     PageAccess access;
     ASSIGN_OR_RETURN(auto last, file_.last_not_above(relative_offset, offset - 1 - base_, access));

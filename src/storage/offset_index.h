@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -34,6 +35,8 @@ class OffsetIndex {
         std::optional<Entry> next;
     };
     Result<Neighbours> find_neighbours(Offset offset, PageAccess& access);
+    // The first entry of a batch at or behind `position`.
+    Result<std::optional<Entry>> find_position(std::uint64_t position, PageAccess& access);
     // Entries at and above `offset` go.
     Result<> truncate_to(Offset offset);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fmt/core.h>
+#include <limits>
 
 #include "base/crc32c.h"
 #include "records/record.h"
@@ -13,6 +14,7 @@ constexpr std::int16_t snapshot_version = 1;
 constexpr std::size_t snapshot_crc_at = 2;
 constexpr std::size_t snapshot_entries_at = 6;  // the CRC covers what lies from here on
 constexpr std::size_t snapshot_entry_size = 46;
+constexpr std::int8_t unknown_transaction_version = -1;
 
 // The sequence `by` before this one, on the ring of 2^31 sequences.
 std::int32_t retreat_sequence(std::int32_t sequence, std::int32_t by) {
@@ -79,26 +81,49 @@ Result<> ProducerState::check_sequence(const BatchView& batch, Offset offset,
 }
 
 Result<> ProducerState::check_marker(const BatchView& batch, Offset offset, const Producer* known,
-                                     AppendOrigin origin) const {
-    if (known == nullptr || origin == AppendOrigin::replication || batch.count() == 0) return {};
+                                     std::int8_t transaction_version) const {
+    static const Producer nobody;
+    const Producer& producer = known == nullptr ? nobody : *known;
+    std::int16_t epoch = batch.producer_epoch();
+    bool bumps = transaction_version >= 2;
+    // A coordinator that has lost the answer sends the marker again; the epochs have run out where
+    // the largest one is sent.
+    bool again = bumps && epoch == producer.epoch &&
+                 (!producer.in_transaction() || epoch == std::numeric_limits<std::int16_t>::max());
+    if (epoch < producer.epoch || (bumps && epoch == producer.epoch && !again)) {
+        return fail(ErrorCode::invalid_producer_epoch,
+                    fmt::format("{}: marker of epoch {} with transaction.version {}; epoch {} has "
+                                "written here",
+                                who(batch, offset), epoch, transaction_version, producer.epoch));
+    }
+    if (transaction_version == unknown_transaction_version) {
+        return fail(
+            ErrorCode::unknown_server_error,
+            fmt::format("{}: a marker whose transaction.version nobody knows", who(batch, offset)));
+    }
     ASSIGN_OR_RETURN(TransactionMarker marker, transaction_marker(batch));
-    if (marker.coordinator_epoch >= known->coordinator_epoch) return {};
+    if (marker.coordinator_epoch >= producer.coordinator_epoch) return {};
     return fail(
         ErrorCode::transaction_coordinator_fenced,
         fmt::format("{}: marker of coordinator epoch {}; epoch {} has written here",
-                    who(batch, offset), marker.coordinator_epoch, known->coordinator_epoch));
+                    who(batch, offset), marker.coordinator_epoch, producer.coordinator_epoch));
 }
 
 Result<std::optional<ProducedBatch>> ProducerState::check(const BatchView& batch, Offset offset,
-                                                          AppendOrigin origin,
-                                                          bool verified) const {
-    if (!batch.has_producer_id() || origin == AppendOrigin::replication) return std::nullopt;
+                                                          const AppendAs& as) const {
+    if (!batch.has_producer_id() || as.origin == AppendOrigin::replication) return std::nullopt;
     const Producer* known = find(batch.producer_id());
-    if (origin == AppendOrigin::client && known != nullptr && !batch.is_control()) {
+    if (batch.is_control()) {
+        if (batch.count() != 0) {
+            RETURN_IF_ERROR(check_marker(batch, offset, known, as.transaction_version));
+        }
+        return std::nullopt;
+    }
+    if (as.origin == AppendOrigin::client && known != nullptr) {
         if (const ProducedBatch* duplicate = known->duplicate_of(batch)) return *duplicate;
     }
     bool open = known != nullptr && known->in_transaction();
-    if (batch.is_transactional() && !batch.is_control() && !open && !verified) {
+    if (batch.is_transactional() && !open && !as.verified) {
         return fail(ErrorCode::invalid_txn_state,
                     fmt::format("{} writes to a transaction that the coordinator does not know of",
                                 who(batch, offset)));
@@ -108,11 +133,7 @@ Result<std::optional<ProducedBatch>> ProducerState::check(const BatchView& batch
                     fmt::format("{} has epoch {}; epoch {} has written here", who(batch, offset),
                                 batch.producer_epoch(), known->epoch));
     }
-    if (batch.is_control()) {
-        RETURN_IF_ERROR(check_marker(batch, offset, known, origin));
-        return std::nullopt;
-    }
-    if (origin == AppendOrigin::client) RETURN_IF_ERROR(check_sequence(batch, offset, known));
+    if (as.origin == AppendOrigin::client) RETURN_IF_ERROR(check_sequence(batch, offset, known));
     if (open && !batch.is_transactional()) {
         return fail(ErrorCode::invalid_txn_state,
                     fmt::format("{} writes outside of its open transaction", who(batch, offset)));
@@ -122,7 +143,7 @@ Result<std::optional<ProducedBatch>> ProducerState::check(const BatchView& batch
 
 Result<std::optional<EndedTransaction>> ProducerState::apply(const BatchView& batch) {
     std::int64_t id = batch.producer_id();
-    if (id == no_producer_id) return std::nullopt;
+    if (!batch.has_producer_id()) return std::nullopt;
     if (batch.is_control()) {
         if (batch.count() == 0) return std::nullopt;
         ASSIGN_OR_RETURN(TransactionMarker marker, transaction_marker(batch));

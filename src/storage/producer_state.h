@@ -22,6 +22,15 @@ enum class AppendOrigin {
     raft_leader,  // the metadata log
 };
 
+struct AppendAs {
+    AppendOrigin origin = AppendOrigin::client;
+    std::int32_t leader_epoch = 0;
+    // The transaction coordinator knows that this partition is part of the transaction.
+    bool verified = true;
+    // Of a transaction marker: from version 2 on its epoch is above that of the records (KIP-1228).
+    std::int8_t transaction_version = 0;
+};
+
 // One of the last batches of a producer.
 struct ProducedBatch {
     std::int32_t last_sequence = no_sequence;
@@ -83,10 +92,9 @@ class ProducerState {
   public:
     // Says whether a batch may be appended at `offset`. A duplicate of one of the producer's last
     // batches is no error: it is returned. out_of_order_sequence_number, invalid_producer_epoch,
-    // invalid_txn_state, transaction_coordinator_fenced as Apache answers. `verified`: the
-    // transaction coordinator knows of this partition (KIP-890).
+    // invalid_txn_state, transaction_coordinator_fenced as Apache answers.
     Result<std::optional<ProducedBatch>> check(const BatchView& batch, Offset offset,
-                                               AppendOrigin origin, bool verified = true) const;
+                                               const AppendAs& as) const;
     // Takes over a batch that is appended; its base offset is set. Returns the transaction that it
     // ended, which stays open for first_unstable_offset() until complete().
     Result<std::optional<EndedTransaction>> apply(const BatchView& batch);
@@ -124,7 +132,7 @@ class ProducerState {
     };
     Result<> check_sequence(const BatchView& batch, Offset offset, const Producer* known) const;
     Result<> check_marker(const BatchView& batch, Offset offset, const Producer* known,
-                          AppendOrigin origin) const;
+                          std::int8_t transaction_version) const;
 
     std::map<std::int64_t, Producer> producers_;
     std::map<Offset, Open> undecided_;     // by first offset
