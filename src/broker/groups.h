@@ -23,16 +23,24 @@ class Groups {
     template <typename Function, typename Refuse>
     auto with(std::string_view group_id, Function function, Refuse refuse)
         -> std::invoke_result_t<Function&, GroupHost&> {
-        using T = typename std::invoke_result_t<Function&, GroupHost&>::Value;
         metadata::ImagePtr image = metadata_.image();
         const metadata::Topic* topic = image->topics.find(metadata::consumer_offsets_topic);
         if (topic == nullptr) co_return refuse(ErrorCode::coordinator_not_available);
-        std::int32_t index =
-            coordinator_partition(group_id, static_cast<std::int32_t>(topic->partitions.size()));
-        int shard = router_.owner({topic->id, index});
+        co_return co_await on_partition(
+            {topic->id,
+             coordinator_partition(group_id, static_cast<std::int32_t>(topic->partitions.size()))},
+            std::move(function), std::move(refuse));
+    }
+
+    // The same for whatever groups a partition of __consumer_offsets holds.
+    template <typename Function, typename Refuse>
+    auto on_partition(TopicIdPartition id, Function function, Refuse refuse)
+        -> std::invoke_result_t<Function&, GroupHost&> {
+        using T = typename std::invoke_result_t<Function&, GroupHost&>::Value;
+        int shard = router_.owner(id);
         co_return co_await router_.on(shard, [&](Partitions&) -> Task<T> {
             std::shared_ptr<GroupHost> host =
-                by_shard_[static_cast<std::size_t>(shard)]->find(index);
+                by_shard_[static_cast<std::size_t>(shard)]->find(id.partition);
             ErrorCode error = host ? host->ready() : ErrorCode::not_coordinator;
             if (error != ErrorCode::none) co_return refuse(error);
             co_return co_await function(*host);

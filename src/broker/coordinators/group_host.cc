@@ -93,7 +93,12 @@ Result<> GroupHost::replay(Bytes batches, storage::Offset& next) {
         ASSIGN_OR_RETURN(std::optional<BatchView> batch, reader.next());
         if (!batch) return {};
         next = batch->next_offset();
-        if (batch->is_control()) continue;
+        if (batch->is_control()) {
+            if (batch->count() == 0) continue;  // the transaction is compacted away
+            ASSIGN_OR_RETURN(TransactionMarker marker, transaction_marker(*batch));
+            coordinator_.end_transaction(batch->producer_id(), marker.type == ControlType::commit);
+            continue;
+        }
         RecordReader records(*batch);
         for (;;) {
             ASSIGN_OR_RETURN(const Record* record, records.next());
@@ -101,7 +106,8 @@ Result<> GroupHost::replay(Bytes batches, storage::Offset& next) {
             if (!record->key) continue;
             groups::GroupRecord entry{Slice::copy(*record->key), std::nullopt};
             if (record->value) entry.value = Slice::copy(*record->value);
-            Result<> applied = coordinator_.apply(entry);
+            Result<> applied = coordinator_.apply(
+                entry, {.offset = record->offset, .producer_id = batch->producer_id()});
             if (!applied) {
                 LOG_WARN("a record of {} is passed over: {}", partition_->identity().to_string(),
                          applied.error().message);
@@ -130,7 +136,8 @@ Task<void> GroupHost::expire_offsets() {
 
 // Appending ------------------------------------------------------------------------------------
 
-Task<Result<>> GroupHost::append_records(const std::vector<groups::GroupRecord>& records) {
+Task<Result<storage::Offset>> GroupHost::append_records(
+    const std::vector<groups::GroupRecord>& records) {
     BatchBuilder builder({.base_sequence = 0});
     Timestamp now = shard_.wall_ms();
     for (const groups::GroupRecord& record : records) {
@@ -138,22 +145,32 @@ Task<Result<>> GroupHost::append_records(const std::vector<groups::GroupRecord>&
         if (record.value) value = record.value->bytes();
         builder.append(now, record.key.bytes(), value);
     }
-    Result<storage::Offset> appended = co_await partition_->append_own(builder.build());
-    if (!appended) co_return fail(appended.error());
-    co_return Result<>{};
+    co_return co_await partition_->append_own(builder.build());
 }
 
 Task<ErrorCode> GroupHost::commit(std::vector<groups::GroupRecord> records) {
     if (records.empty()) co_return ErrorCode::none;
-    Result<> appended = co_await append_records(records);
+    Result<storage::Offset> appended = co_await append_records(records);
     if (!appended) co_return as_coordinator_error(appended.error().code);
     if (stopped_) co_return ErrorCode::not_coordinator;
-    for (const groups::GroupRecord& record : records) CHECK(coordinator_.apply(record));
+    groups::AppendedAs as{.offset = *appended};
+    for (const groups::GroupRecord& record : records) {
+        CHECK(coordinator_.apply(record, as));
+        ++as.offset;
+    }
+    co_return ErrorCode::none;
+}
+
+Task<ErrorCode> GroupHost::end_transaction(TransactionEnd end) {
+    Result<storage::Offset> appended = co_await partition_->end_transaction(end);
+    if (!appended) co_return appended.error().code;
+    if (stopped_) co_return ErrorCode::not_leader_or_follower;
+    coordinator_.end_transaction(end.producer_id, end.committed);
     co_return ErrorCode::none;
 }
 
 Task<void> GroupHost::append(groups::Append append) {
-    Result<> appended = co_await append_records(append.records);
+    Result<storage::Offset> appended = co_await append_records(append.records);
     ErrorCode outcome = appended ? ErrorCode::none : as_coordinator_error(appended.error().code);
     groups::Effects effects;
     coordinator_.committed(append.id, outcome, shard_.now(), effects);

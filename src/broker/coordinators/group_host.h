@@ -38,6 +38,8 @@ class GroupHost {
     Task<std::vector<ErrorCode>> commit_offsets(groups::Commit commit);
     Task<OffsetDeleteResponse> delete_offsets(const OffsetDeleteRequest& request);
     Task<ErrorCode> delete_group(const std::string& group_id);
+    // Writes the marker; the transaction's offsets count from then on, or are dropped.
+    Task<ErrorCode> end_transaction(TransactionEnd end);
     Task<void> forget_topics(const std::set<std::string>& topics);
     const groups::GroupCoordinator& coordinator() const { return coordinator_; }
 
@@ -58,7 +60,7 @@ class GroupHost {
     void tick();
     void act(groups::Effects effects);
     Task<void> append(groups::Append append);
-    Task<Result<>> append_records(const std::vector<groups::GroupRecord>& records);
+    Task<Result<storage::Offset>> append_records(const std::vector<groups::GroupRecord>& records);
     // Appends, applies, and tells the outcome.
     Task<ErrorCode> commit(std::vector<groups::GroupRecord> records);
     void schedule();

@@ -26,52 +26,73 @@ ToldPartition told(std::int32_t partition, const groups::CommittedOffset* offset
             .metadata = offset->metadata};
 }
 
-void fetch_all(const groups::GroupCoordinator& coordinator, const metadata::Image& image,
-               bool by_id, ToldGroup& group) {
+// One group's part of the request, and how it is asked for.
+struct Asked {
+    const AskedGroup& group;
+    const metadata::Image& image;
+    bool by_id;
+    bool require_stable;
+};
+
+// Whoever wants stable offsets waits while an open transaction is about to commit another.
+ToldPartition told_of(const groups::GroupCoordinator& coordinator, const Asked& asked,
+                      const std::string& topic, std::int32_t partition) {
+    const std::string& group = asked.group.group_id;
+    if (!asked.require_stable || !coordinator.is_unstable(group, topic, partition)) {
+        return told(partition, coordinator.offset(group, topic, partition));
+    }
+    ToldPartition unstable = told(partition, nullptr);
+    unstable.error_code = ErrorCode::unstable_offset_commit;
+    return unstable;
+}
+
+void fetch_all(const groups::GroupCoordinator& coordinator, const Asked& asked, ToldGroup& group) {
     const auto* topics = coordinator.offsets(group.group_id);
     if (topics == nullptr) return;
     for (const auto& [name, partitions] : *topics) {
-        const metadata::Topic* topic = image.topics.find(std::string_view(name));
-        if (by_id && topic == nullptr) continue;
+        const metadata::Topic* topic = asked.image.topics.find(std::string_view(name));
+        if (asked.by_id && topic == nullptr) continue;
         ToldTopic& answered = group.topics.emplace_back();
         answered.name = name;
         if (topic != nullptr) answered.topic_id = topic->id;
         for (const auto& [partition, offset] : partitions) {
-            answered.partitions.push_back(told(partition, &offset));
+            answered.partitions.push_back(told_of(coordinator, asked, name, partition));
         }
     }
 }
 
-void fetch_named(const groups::GroupCoordinator& coordinator, const metadata::Image& image,
-                 bool by_id, const std::vector<AskedTopic>& topics, ToldGroup& group) {
-    for (const AskedTopic& asked : topics) {
-        const metadata::Topic* topic = by_id ? image.topics.find(asked.topic_id) : nullptr;
+void fetch_named(const groups::GroupCoordinator& coordinator, const Asked& asked,
+                 ToldGroup& group) {
+    for (const AskedTopic& each : *asked.group.topics) {
+        const metadata::Topic* topic =
+            asked.by_id ? asked.image.topics.find(each.topic_id) : nullptr;
         ToldTopic& answered = group.topics.emplace_back();
-        answered.name = topic == nullptr ? asked.name : topic->name;
-        answered.topic_id = asked.topic_id;
-        for (std::int32_t partition : asked.partition_indexes) {
-            if (by_id && topic == nullptr) {
+        answered.name = topic == nullptr ? each.name : topic->name;
+        answered.topic_id = each.topic_id;
+        for (std::int32_t partition : each.partition_indexes) {
+            if (asked.by_id && topic == nullptr) {
                 ToldPartition unknown = told(partition, nullptr);
                 unknown.error_code = ErrorCode::unknown_topic_id;
                 answered.partitions.push_back(std::move(unknown));
             } else {
                 answered.partitions.push_back(
-                    told(partition, coordinator.offset(group.group_id, answered.name, partition)));
+                    told_of(coordinator, asked, answered.name, partition));
             }
         }
     }
 }
 
 Task<ToldGroup> fetch_group(const AskedGroup& asked, Groups& groups, metadata::ImagePtr image,
-                            bool by_id) {
+                            const OffsetFetchRequest& request, bool by_id) {
     co_return co_await groups.with(
         asked.group_id,
         [&](GroupHost& host) -> Task<ToldGroup> {
             ToldGroup group{.group_id = asked.group_id};
+            Asked how{asked, *image, by_id, request.require_stable};
             if (asked.topics) {
-                fetch_named(host.coordinator(), *image, by_id, *asked.topics, group);
+                fetch_named(host.coordinator(), how, group);
             } else {
-                fetch_all(host.coordinator(), *image, by_id, group);
+                fetch_all(host.coordinator(), how, group);
             }
             co_return group;
         },
@@ -131,13 +152,13 @@ Task<OffsetFetchResponse> answer(const OffsetFetchRequest& request, const Caller
     metadata::ImagePtr image = cache.image();
     if (caller.version() < 8) {
         AskedGroup asked = single_group(request);
-        ToldGroup group = co_await fetch_group(asked, groups, image, false);
+        ToldGroup group = co_await fetch_group(asked, groups, image, request, false);
         co_return single_response(std::move(group), asked, caller.version());
     }
     OffsetFetchResponse response;
     for (const AskedGroup& asked : request.groups) {
         response.groups.push_back(
-            co_await fetch_group(asked, groups, image, caller.version() >= 10));
+            co_await fetch_group(asked, groups, image, request, caller.version() >= 10));
     }
     co_return response;
 }

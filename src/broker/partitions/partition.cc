@@ -5,6 +5,7 @@
 
 #include "broker/log.h"
 #include "env/shard.h"
+#include "records/builder.h"
 #include "storage/transaction_index.h"
 
 namespace millrace::broker {
@@ -130,7 +131,17 @@ ProduceRules Partition::rules(const ProduceTerms& terms) const {
 
 std::int32_t Partition::isr_against_minimum() const {
     if (!is_leader()) return 1;
-    return static_cast<std::int32_t>(state_.isr.size()) - config_.min_insync_replicas();
+    // More than there are replicas cannot be asked for.
+    auto replicas = static_cast<std::int32_t>(state_.replicas.size());
+    return static_cast<std::int32_t>(state_.isr.size()) -
+           std::min(config_.min_insync_replicas(), replicas);
+}
+
+Result<> Partition::check_isr() const {
+    if (isr_against_minimum() >= 0) return {};
+    return fail(ErrorCode::not_enough_replicas,
+                fmt::format("{} has {} replicas in sync; min.insync.replicas is {}", name_,
+                            state_.isr.size(), config_.min_insync_replicas()));
 }
 
 Task<Produced> Partition::produce(Slice records, ProduceTerms terms, BatchValidator& validator) {
@@ -151,10 +162,8 @@ Task<Produced> Partition::append(Slice records, ProduceTerms terms, BatchValidat
     if (ErrorCode error = check_leader(-1); error != ErrorCode::none) {
         co_return failed({error, fmt::format("this node does not lead {}", name_)});
     }
-    if (terms.acks == -1 && isr_against_minimum() < 0) {
-        co_return refused({ErrorCode::not_enough_replicas,
-                           fmt::format("{} has {} replicas in sync; min.insync.replicas is {}",
-                                       name_, state_.isr.size(), config_.min_insync_replicas())});
+    if (terms.acks == -1) {
+        if (Result<> enough = check_isr(); !enough) co_return refused(enough.error());
     }
     auto valid = validator.validate(std::move(records), rules(terms), shard_.wall_ms());
     if (!valid) {
@@ -189,13 +198,35 @@ Task<Result<>> Partition::acknowledged(storage::Offset end, std::int16_t acks) {
 }
 
 Task<Result<storage::Offset>> Partition::append_own(Slice batch) {
+    return append_as_coordinator(std::move(batch), 0);
+}
+
+Task<Result<storage::Offset>> Partition::end_transaction(TransactionEnd end) {
+    if (is_leader()) CO_RETURN_IF_ERROR(check_isr());
+    Timestamp now = shard_.wall_ms();
+    Slice marker =
+        transaction_marker_batch(end.committed ? ControlType::commit : ControlType::abort,
+                                 {.producer_id = end.producer_id,
+                                  .producer_epoch = end.producer_epoch,
+                                  .coordinator_epoch = end.coordinator_epoch,
+                                  .timestamp = now});
+    if (config_.log_append_time()) {
+        set_max_timestamp({marker.mutable_data(), marker.size()}, TimestampType::log_append_time,
+                          now);
+    }
+    co_return co_await append_as_coordinator(std::move(marker), end.transaction_version);
+}
+
+Task<Result<storage::Offset>> Partition::append_as_coordinator(Slice batch,
+                                                               std::int8_t transaction_version) {
     if (ErrorCode error = check_leader(-1); error != ErrorCode::none) {
         co_return fail(error, fmt::format("this node does not lead {}", name_));
     }
     ASSIGN_OR_CO_RETURN(
         storage::Appended appended,
         log_->append_as_leader(std::move(batch), {.origin = storage::AppendOrigin::coordinator,
-                                                  .leader_epoch = state_.leader_epoch}));
+                                                  .leader_epoch = state_.leader_epoch,
+                                                  .transaction_version = transaction_version}));
     CO_RETURN_IF_ERROR(co_await acknowledged(appended.next_offset, -1));
     co_return appended.first_offset;
 }
@@ -232,6 +263,18 @@ Task<Fetched> Partition::fetch(FetchTerms terms) {
     co_return fetched;
 }
 
+// Nothing when the index cannot be read.
+std::optional<std::vector<Fetched::Aborted>> Partition::aborted_in(
+    storage::Offset offset, const storage::ReadResult& read) {
+    auto bound = log_->upper_bound_of(read);
+    if (!bound) return std::nullopt;
+    auto found = log_->aborted_transactions(offset, *bound);
+    if (!found) return std::nullopt;
+    std::vector<Fetched::Aborted> aborted;
+    for (const auto& each : *found) aborted.push_back({each.producer_id, each.first_offset});
+    return aborted;
+}
+
 Task<Fetched> Partition::read_records(FetchTerms terms) {
     Fetched result;
     result.error = check_leader(terms.current_leader_epoch);
@@ -262,23 +305,17 @@ Task<Fetched> Partition::read_records(FetchTerms terms) {
             result.error = read.error().code;
             co_return result;
         }
+        if (terms.read_committed && !read->records.empty()) {
+            result.aborted = aborted_in(terms.offset, *read);
+            if (!result.aborted) {
+                result.error = ErrorCode::kafka_storage_error;
+                co_return result;
+            }
+        }
         result.records = std::move(read->records);
         result.first_batch_size = read->first_batch_size;
     }
-    if (terms.read_committed) {
-        result.aborted.emplace();
-        if (!result.records.empty()) {
-            auto aborted = log_->aborted_transactions(terms.offset, bound);
-            if (!aborted) {
-                result.records = {};
-                result.error = aborted.error().code;
-                co_return result;
-            }
-            for (const auto& each : *aborted) {
-                result.aborted->push_back({each.producer_id, each.first_offset});
-            }
-        }
-    }
+    if (terms.read_committed && !result.aborted) result.aborted.emplace();
     result.high_watermark = high_watermark_;
     result.last_stable_offset = stable;
     result.log_start = log_->start_offset();

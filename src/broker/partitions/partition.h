@@ -41,6 +41,15 @@ struct Produced {
     bool tells_message = false;  // the client hears the message
 };
 
+// The end of a producer's transaction, as its coordinator tells it.
+struct TransactionEnd {
+    std::int64_t producer_id = no_producer_id;
+    std::int16_t producer_epoch = no_producer_epoch;
+    std::int32_t coordinator_epoch = -1;
+    std::int8_t transaction_version = 0;
+    bool committed = false;
+};
+
 struct FetchTerms {
     storage::Offset offset = 0;
     std::uint64_t max_bytes = 0;
@@ -107,6 +116,8 @@ class Partition final : private storage::LogListener {
     // A batch of a coordinator; ends when it is on stable storage (acks=all). The error bears
     // NOT_LEADER_OR_FOLLOWER when this node has stopped leading.
     Task<Result<storage::Offset>> append_own(Slice batch);
+    // Appends the marker, as append_own. Errors of ProducerState::check, not_enough_replicas.
+    Task<Result<storage::Offset>> end_transaction(TransactionEnd end);
     Task<Fetched> fetch(FetchTerms terms);
     // Whether a fetch at `offset` would find something.
     bool has_beyond(storage::Offset offset, bool read_committed);
@@ -138,7 +149,12 @@ class Partition final : private storage::LogListener {
     Produced refused(Error error) const;
     Task<Produced> append(Slice records, ProduceTerms terms, BatchValidator& validator);
     Task<Fetched> read_records(FetchTerms terms);
+    std::optional<std::vector<Fetched::Aborted>> aborted_in(storage::Offset offset,
+                                                            const storage::ReadResult& read);
     ProduceRules rules(const ProduceTerms& terms) const;
+    Task<Result<storage::Offset>> append_as_coordinator(Slice batch,
+                                                        std::int8_t transaction_version);
+    Result<> check_isr() const;
     Task<Result<>> acknowledged(storage::Offset end, std::int16_t acks);
 
     env::Shard& shard_;

@@ -40,20 +40,20 @@ bool GroupCoordinator::exists(const std::string& group_id) const {
 
 // The log --------------------------------------------------------------------------------------
 
-Result<> GroupCoordinator::apply(const GroupRecord& record) {
+Result<> GroupCoordinator::apply(const GroupRecord& record, const AppendedAs& as) {
     ASSIGN_OR_RETURN(Entry entry, parse(record));
     if (auto* offset = std::get_if<OffsetEntry>(&entry)) {
-        if (offset->offset) {
-            offsets_[offset->group][offset->topic][offset->partition] = *std::move(offset->offset);
+        TransactionalOffsets::Key key{offset->group, offset->topic, offset->partition};
+        if (!offset->offset) {
+            remove_offset(key);
             return {};
         }
-        auto group = offsets_.find(offset->group);
-        if (group == offsets_.end()) return {};
-        auto topic = group->second.find(offset->topic);
-        if (topic == group->second.end()) return {};
-        topic->second.erase(offset->partition);
-        if (topic->second.empty()) group->second.erase(topic);
-        if (group->second.empty()) offsets_.erase(group);
+        offset->offset->record_offset = as.offset;
+        if (as.producer_id >= 0) {
+            transactional_.hold(as.producer_id, key, *std::move(offset->offset));
+        } else {
+            offsets_[key.group][key.topic][key.partition] = *std::move(offset->offset);
+        }
     } else if (auto* group = std::get_if<GroupEntry>(&entry)) {
         if (!group->value) {
             restored_.erase(group->group);
@@ -65,6 +65,26 @@ Result<> GroupCoordinator::apply(const GroupRecord& record) {
         }
     }
     return {};
+}
+
+void GroupCoordinator::remove_offset(const TransactionalOffsets::Key& key) {
+    transactional_.drop(key);
+    auto group = offsets_.find(key.group);
+    if (group == offsets_.end()) return;
+    auto topic = group->second.find(key.topic);
+    if (topic == group->second.end()) return;
+    topic->second.erase(key.partition);
+    if (topic->second.empty()) group->second.erase(topic);
+    if (group->second.empty()) offsets_.erase(group);
+}
+
+void GroupCoordinator::end_transaction(std::int64_t producer_id, bool committed) {
+    auto held = transactional_.release(producer_id);
+    if (!committed) return;
+    for (auto& [key, offset] : held) {
+        CommittedOffset& current = offsets_[key.group][key.topic][key.partition];
+        if (offset.record_offset >= current.record_offset) current = std::move(offset);
+    }
 }
 
 void GroupCoordinator::loaded(Time now) {

@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "core/groups/classic_group.h"
+#include "core/groups/committed_offset.h"
+#include "core/groups/transactional_offsets.h"
 #include "protocol/list_groups.h"
 #include "protocol/offset_commit.h"
 #include "protocol/offset_delete.h"
@@ -34,13 +36,10 @@ struct Effects {
     std::vector<Append> appends;
 };
 
-struct CommittedOffset {
+// Where a record lies in the log, and which producer's transaction it belongs to, if any.
+struct AppendedAs {
     std::int64_t offset = -1;
-    std::int32_t leader_epoch = -1;
-    std::string metadata;
-    Timestamp commit_timestamp = -1;
-    std::int64_t expire_timestamp = -1;  // of commits by old versions with a retention of their own
-    Uuid topic_id;
+    std::int64_t producer_id = -1;
 };
 
 // A decision that answers once its records are committed (at once when there are none).
@@ -71,8 +70,11 @@ class GroupCoordinator {
   public:
     explicit GroupCoordinator(const GroupOptions& options) : options_(options) {}
 
-    // One record of the log, in order; at loading, and for each that commits later.
-    Result<> apply(const GroupRecord& record);
+    // One record of the log, in order; at loading, and for each that commits later. An offset of a
+    // transaction counts when the transaction commits, unless a later commit has overtaken it.
+    Result<> apply(const GroupRecord& record, const AppendedAs& as = {});
+    // A transaction's marker.
+    void end_transaction(std::int64_t producer_id, bool committed);
     // What the time is on the wall, which is what the log tells; before loaded(), and from time to
     // time.
     void set_wall_clock(Time now, Timestamp wall_ms) {
@@ -99,6 +101,11 @@ class GroupCoordinator {
     // Null when the group or the partition has none.
     const CommittedOffset* offset(const std::string& group, const std::string& topic,
                                   std::int32_t partition) const;
+    // An open transaction is about to commit another offset.
+    bool is_unstable(const std::string& group, const std::string& topic,
+                     std::int32_t partition) const {
+        return transactional_.holds({group, topic, partition});
+    }
     using Offsets = std::map<std::string, std::map<std::int32_t, CommittedOffset>>;
     const Offsets* offsets(const std::string& group) const;
     Decision<OffsetDeleteResponse> delete_offsets(const OffsetDeleteRequest& request) const;
@@ -126,6 +133,7 @@ class GroupCoordinator {
     ClassicGroup& find_or_create(const std::string& group_id);
     void take(ClassicGroup& group, Actions actions, Effects& effects);
     bool exists(const std::string& group_id) const;
+    void remove_offset(const TransactionalOffsets::Key& key);
     Timestamp wall_of(Time time) const { return wall_zero_ + time.ns() / 1'000'000; }
     bool expire_group(const std::string& group_id, const Offsets& topics, Time now,
                       std::vector<GroupRecord>& records) const;
@@ -133,6 +141,7 @@ class GroupCoordinator {
     const GroupOptions& options_;
     std::map<std::string, std::unique_ptr<ClassicGroup>> groups_;
     std::map<std::string, Offsets> offsets_;
+    TransactionalOffsets transactional_;
     std::map<std::string, GroupMetadataValue> restored_;  // while loading
     std::map<std::uint64_t, GroupWrite> appends_;
     std::uint64_t next_append_ = 0;

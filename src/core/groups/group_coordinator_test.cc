@@ -194,6 +194,40 @@ TEST(Offsets, TheTimeOfBecomingEmptyIsInTheLog) {
     EXPECT_EQ(other.expire_offsets(begun + week - later).response, 2);
 }
 
+TEST(Offsets, OfATransactionCountFromItsCommitOn) {
+    Coordinator c;
+    std::int64_t at = 0;
+    auto apply = [&](std::int64_t offset, std::int64_t producer_id) {
+        ASSERT_TRUE(c.groups.apply(offset_record("g", "t", 0, {.offset = offset}),
+                                   {.offset = at++, .producer_id = producer_id}));
+    };
+    auto current = [&] { return c.groups.offset("g", "t", 0)->offset; };
+    apply(1, -1);
+    apply(2, 7);
+    EXPECT_EQ(current(), 1);
+    EXPECT_TRUE(c.groups.is_unstable("g", "t", 0));
+    EXPECT_FALSE(c.groups.is_unstable("g", "t", 1));
+    c.groups.end_transaction(8, true);
+    EXPECT_EQ(current(), 1);
+    c.groups.end_transaction(7, true);
+    EXPECT_EQ(current(), 2);
+    EXPECT_FALSE(c.groups.is_unstable("g", "t", 0));
+
+    apply(3, 7);
+    c.groups.end_transaction(7, false);
+    EXPECT_EQ(current(), 2);
+
+    apply(4, 7);
+    apply(5, -1);  // overtakes the transaction
+    c.groups.end_transaction(7, true);
+    EXPECT_EQ(current(), 5);
+
+    apply(6, 7);
+    ASSERT_TRUE(c.groups.apply(offset_tombstone("g", "t", 0), {.offset = at++}));
+    c.groups.end_transaction(7, true);
+    EXPECT_EQ(c.groups.offset("g", "t", 0), nullptr);
+}
+
 TEST(Groups, WithoutOffsetsAndMembersGoToo) {
     Coordinator c;
     c.leave("g", c.join("g"));

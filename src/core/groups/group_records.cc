@@ -87,9 +87,12 @@ Result<Entry> parse(const GroupRecord& record) {
         if (record.value) {
             ASSIGN_OR_RETURN(OffsetCommitValue value,
                              decode_value<OffsetCommitValue>(record.value->bytes()));
-            entry.offset =
-                CommittedOffset{value.offset,           value.leader_epoch,     value.metadata,
-                                value.commit_timestamp, value.expire_timestamp, value.topic_id};
+            entry.offset = CommittedOffset{.offset = value.offset,
+                                           .leader_epoch = value.leader_epoch,
+                                           .metadata = value.metadata,
+                                           .commit_timestamp = value.commit_timestamp,
+                                           .expire_timestamp = value.expire_timestamp,
+                                           .topic_id = value.topic_id};
         }
         return entry;
     }

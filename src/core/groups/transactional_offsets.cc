@@ -1,0 +1,27 @@
+#include "core/groups/transactional_offsets.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace millrace::groups {
+
+void TransactionalOffsets::hold(std::int64_t producer_id, const Key& key, CommittedOffset offset) {
+    by_producer_[producer_id][key] = std::move(offset);
+}
+
+std::map<TransactionalOffsets::Key, CommittedOffset> TransactionalOffsets::release(
+    std::int64_t producer_id) {
+    auto held = by_producer_.extract(producer_id);
+    return held ? std::move(held.mapped()) : std::map<Key, CommittedOffset>();
+}
+
+void TransactionalOffsets::drop(const Key& key) {
+    for (auto& [producer_id, offsets] : by_producer_) offsets.erase(key);
+}
+
+bool TransactionalOffsets::holds(const Key& key) const {
+    return std::ranges::any_of(by_producer_,
+                               [&](const auto& held) { return held.second.contains(key); });
+}
+
+}  // namespace millrace::groups

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "core/groups/committed_offset.h"
+
+namespace millrace::groups {
+
+// Offsets that transactions have committed to groups and whose transactions are open (KIP-98).
+class TransactionalOffsets {
+  public:
+    struct Key {
+        std::string group;
+        std::string topic;
+        std::int32_t partition = 0;
+        auto operator<=>(const Key&) const = default;
+    };
+
+    void hold(std::int64_t producer_id, const Key& key, CommittedOffset offset);
+    // Those of the producer's transaction, which has ended.
+    std::map<Key, CommittedOffset> release(std::int64_t producer_id);
+    // The offset was deleted, whoever commits it.
+    void drop(const Key& key);
+    bool holds(const Key& key) const;
+
+  private:
+    std::map<std::int64_t, std::map<Key, CommittedOffset>> by_producer_;
+};
+
+}  // namespace millrace::groups
