@@ -69,7 +69,7 @@ def headers():
     for api, version in (("Metadata", -1), ("Metadata", 14), ("Metadata", 32767), ("Produce", 2),
                          ("Produce", 14), ("Fetch", 3), ("Fetch", 19), ("ListOffsets", 0),
                          ("OffsetCommit", 1), ("CreateTopics", 1), ("JoinGroup", 10),
-                         ("InitProducerId", 6)):
+                         ("InitProducerId", 6), ("WriteTxnMarkers", 0), ("WriteTxnMarkers", 3)):
         data = wire.framed(wire.header(api, version, 1) + bytes(30))
         yield Case(f"{api} version {version}", [data])
     for version in (5, 99, 32767):
@@ -118,6 +118,21 @@ def bodies():
         wire.header("Fetch", 11, 1) + struct.pack(">iiiibiii", -1, 0, 0, 1, 0, 0, -1, HUGE))])
     yield Case("offsets of no topic", [wire.framed(
         wire.header("OffsetFetch", 5, 1) + struct.pack(">h", 1) + b"g" + struct.pack(">i", HUGE))])
+    markers = lambda body: [wire.framed(  # noqa: E731
+        wire.header("WriteTxnMarkers", 1, 1) + body)]
+    yield Case("two billion markers", markers(uvarint(HUGE)))
+    yield Case("null markers", markers(uvarint(0)))
+    yield Case("no markers", markers(uvarint(1) + b"\0"), answers=("WriteTxnMarkers", 1))
+    one = uvarint(2) + bytes(7) + b"\5\0\0\1"  # of producer 5
+    yield Case("a marker cut short", markers(one))
+    yield Case("a marker for two billion topics", markers(one + uvarint(HUGE)))
+    yield Case("a marker for two billion partitions", markers(
+        one + uvarint(2) + uvarint(2) + b"t" + uvarint(HUGE)))
+    yield Case("a marker for no topic", markers(one + uvarint(1) + bytes(4) + b"\0\0"),
+               answers=("WriteTxnMarkers", 1))
+    yield Case("a result that is no boolean", markers(
+        uvarint(2) + bytes(7) + b"\5\0\0\7" + uvarint(1) + bytes(4) + b"\0\0"),
+        answers=("WriteTxnMarkers", 1))
     yield Case("acks 0 of a bad batch", [produce(records.batch([("k", "v")], crc=3), Acks=0), GOOD],
                answers=("ApiVersions", 0))
     yield Case("acks 0 of a good batch", [produce(records.batch([("k", "v")]), Acks=0), GOOD],

@@ -6,7 +6,7 @@ import pytest
 
 import scenarios
 from harness import sweep, wire
-from scenarios import configs, data, groups, topics  # noqa: F401: they register themselves
+from scenarios import configs, data, groups, topics, transactions  # noqa: F401: they register
 
 
 def summary(lines):

@@ -15,6 +15,7 @@ class Node:
     """A combined broker and controller with its data in `folder`/data."""
 
     kind = ""
+    log_level = None  # of Apache's node: warn, unless the environment says otherwise
 
     def __init__(self, folder, ports=None, **overrides):
         self.folder = pathlib.Path(folder)
@@ -22,6 +23,7 @@ class Node:
         self.data = self.folder / "data"
         self.port, self.controller_port = ports or processes.free_ports(2)
         self.process = None
+        self._logged_before = 0
         self.log = self.folder / f"{self.kind}.log"
         self.properties_file = self.folder / f"{self.kind}.properties"
         self.properties = {
@@ -36,6 +38,8 @@ class Node:
             "share.coordinator.state.topic.replication.factor": 1,
             "share.coordinator.state.topic.min.isr": 1,
             "group.initial.rebalance.delay.ms": 0,
+            # Raw requests write transactions of which no coordinator knows.
+            "transaction.partition.verification.enable": "false",
             "log.retention.ms": -1,  # records carry times of long ago
             **{key.replace("__", "."): value for key, value in overrides.items()},
         }
@@ -77,11 +81,23 @@ class Node:
     def start(self):
         """Starts the node, and waits until a client can use it."""
         self.write_properties()
+        self._logged_before = self.log.stat().st_size if self.log.exists() else 0
         self.process = processes.Process(
             self.server_command(), self.log, env=self.environment(), cwd=self.folder)
         processes.wait_until(
             self._ready, START_SECONDS, lambda: f"{self.kind} node:\n{self.tail()}")
         return self
+
+    def since_start(self):
+        """What the node has logged since it was started."""
+        with open(self.log, "rb") as log:
+            log.seek(self._logged_before)
+            return log.read().decode(errors="replace")
+
+    @property
+    def directories(self):
+        """The entries of log.dirs."""
+        return [pathlib.Path(one) for one in str(self.properties["log.dirs"]).split(",")]
 
     def tail(self):
         return self.process.tail() if self.process else ""
@@ -131,7 +147,8 @@ class ApacheNode(Node):
         return [*toolchains.java("1g"), "kafka.Kafka", self.properties_file]
 
     def environment(self):
-        return {**os.environ, "INTEROP_LOG_LEVEL": os.environ.get("INTEROP_LOG_LEVEL", "warn")}
+        level = os.environ.get("INTEROP_LOG_LEVEL", self.log_level or "warn")
+        return {**os.environ, "INTEROP_LOG_LEVEL": level}
 
 
 class MillraceNode(Node):

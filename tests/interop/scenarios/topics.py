@@ -220,6 +220,6 @@ ApiVersions Metadata DescribeCluster DescribeTopicPartitions CreateTopics Delete
 CreatePartitions Produce Fetch ListOffsets OffsetForLeaderEpoch DeleteRecords InitProducerId
 FindCoordinator JoinGroup SyncGroup Heartbeat LeaveGroup OffsetCommit OffsetFetch OffsetDelete
 DescribeGroups ListGroups DeleteGroups DescribeConfigs IncrementalAlterConfigs AlterConfigs
-DescribeLogDirs DescribeProducers DescribeQuorum ListConfigResources UpdateFeatures
+DescribeLogDirs DescribeProducers WriteTxnMarkers DescribeQuorum ListConfigResources UpdateFeatures
 """.split()
 MAIN_JOB = {wire.schema.apis()[name].key for name in MAIN_JOB_NAMES}
