@@ -14,7 +14,7 @@ from harness.codec import Malformed, Reader, zigzag
 CODECS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
 HEADER = struct.Struct(">qiibIhiqqqhii")
 XERIAL = b"\x82SNAPPY\0" + struct.pack(">ii", 1, 1)
-TRANSACTIONAL, CONTROL = 0x10, 0x20
+LOG_APPEND_TIME, TRANSACTIONAL, CONTROL = 0x08, 0x10, 0x20
 
 
 def _snappy(data):
@@ -101,8 +101,11 @@ def batch(records, **fields):
     return Batch(records, **fields).encode()
 
 
-def parse(data):
-    """The whole batches in data, as dicts that can be compared; a cut last one is left out."""
+def parse(data, timed=False):
+    """The whole batches in data, as dicts that can be compared; a cut last one is left out.
+
+    A record is (offset, key, value, headers), or with `timed` its timestamp behind them.
+    """
     batches, position = [], 0
     while position + HEADER.size <= len(data):
         (base, length, epoch, magic, crc, attributes, last, first_time, max_time, producer_id,
@@ -119,6 +122,11 @@ def parse(data):
             "producer": (producer_id, producer_epoch, sequence),
             "records": _parse_records(payload, count, base),
         })
+        if timed:
+            times = _parse_times(payload, count)
+            batches[-1]["records"] = [
+                (*record, max_time if attributes & LOG_APPEND_TIME else first_time + delta)
+                for record, delta in zip(batches[-1]["records"], times)]
         position = end
     return batches
 
@@ -134,6 +142,15 @@ def _parse_records(payload, count, base):
         headers = [(_read_bytes(one), _read_bytes(one)) for _ in range(one.varint())]
         records.append((offset, key, value, headers))
     return records
+
+
+def _parse_times(payload, count):
+    """The timestamp deltas of the records."""
+    reader = Reader(payload)
+    for _ in range(count):
+        one = Reader(reader.take(reader.varint()))
+        one.take(1)
+        yield one.varint()
 
 
 def _read_bytes(reader):
