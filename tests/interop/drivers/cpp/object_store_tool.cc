@@ -4,14 +4,20 @@
 //   put KEY FILE          get KEY OFFSET SIZE (to standard output)
 //   remove KEY            list PREFIX (a key a line)
 //   promises SEED         what every store promises; the store is empty before and after
+//   bench FILE            what putting it and getting it again costs: a line each of a name, MB/s
+//                         and CPU seconds of this process a GB
 //
 // Ends with 1 and the error on standard error where the call fails.
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
+#include <functional>
 #include <gtest/gtest.h>
 #include <map>
 #include <string>
+#include <sys/resource.h>
 #include <vector>
 
 #include "config/properties.h"
@@ -51,6 +57,67 @@ Result<> put(ObjectStore& store, env::Disk& disk, const std::string& key, const 
     return store.put(key, source);
 }
 
+double cpu_seconds() {
+    rusage used{};
+    getrusage(RUSAGE_SELF, &used);
+    auto seconds = [](const timeval& time) {
+        return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+    };
+    return seconds(used.ru_utime) + seconds(used.ru_stime);
+}
+
+// `work` moves `bytes`; three times, of which the fastest counts.
+Result<> measure(const char* name, std::uint64_t bytes, const std::function<Result<>()>& work) {
+    double fastest = 0;
+    double cpu = 0;
+    for (int i = 0; i < 3; ++i) {
+        double cpu_before = cpu_seconds();
+        auto before = std::chrono::steady_clock::now();
+        RETURN_IF_ERROR(work());
+        std::chrono::duration<double> took = std::chrono::steady_clock::now() - before;
+        if (fastest != 0 && took.count() > fastest) continue;
+        fastest = took.count();
+        cpu = cpu_seconds() - cpu_before;
+    }
+    std::printf("%s\t%.0f\t%.3f\n", name, static_cast<double>(bytes) / 1e6 / fastest,
+                cpu * 1e9 / static_cast<double>(bytes));
+    return {};
+}
+
+Result<> bench(ObjectStore& store, env::Disk& disk, const std::string& path) {
+    const std::string key = "bench/object";
+    ASSIGN_OR_RETURN(auto file, disk.open(path, {}));
+    ASSIGN_OR_RETURN(std::uint64_t size, file->size());
+    RETURN_IF_ERROR(measure("memcpy", size, [&]() -> Result<> {
+        std::vector<std::uint8_t> from(1 << 24, 1);
+        std::vector<std::uint8_t> to(from.size());
+        for (std::uint64_t at = 0; at < size; at += from.size()) {
+            std::memcpy(to.data(), from.data(), from.size());
+            asm volatile("" : : "r"(to.data()) : "memory");
+        }
+        return {};
+    }));
+    RETURN_IF_ERROR(measure("read the file", size, [&]() -> Result<> {
+        std::vector<std::uint8_t> into(1 << 20);
+        for (std::uint64_t at = 0; at < size; at += into.size()) {
+            RETURN_IF_ERROR(file->read(at, into));
+        }
+        return {};
+    }));
+    RETURN_IF_ERROR(
+        measure("put", size, [&]() -> Result<> { return put(store, disk, key, path); }));
+    for (std::uint64_t range : {1U << 20U, 8U << 20U}) {
+        std::string name = "get by " + std::to_string(range >> 20U) + " MiB";
+        RETURN_IF_ERROR(measure(name.c_str(), size, [&]() -> Result<> {
+            for (std::uint64_t at = 0; at < size; at += range) {
+                RETURN_IF_ERROR(store.get(key, at, range));
+            }
+            return {};
+        }));
+    }
+    return store.remove(key);
+}
+
 Result<> run(ObjectStore& store, env::Disk& disk, const std::vector<std::string>& words) {
     const std::string& command = words[0];
     if (command == "put") return put(store, disk, words.at(1), words.at(2));
@@ -66,6 +133,7 @@ Result<> run(ObjectStore& store, env::Disk& disk, const std::vector<std::string>
         for (const std::string& key : keys) std::printf("%s\n", key.c_str());
         return {};
     }
+    if (command == "bench") return bench(store, disk, words.at(1));
     return fail(ErrorCode::invalid_request, "no command is named " + command);
 }
 
