@@ -56,7 +56,7 @@ def main():
     parser.add_argument("--tool", type=pathlib.Path,
                         default=ROOT / "build/release/tests/interop/object_store_tool")
     parser.add_argument("--megabytes", type=int, default=512)
-    parser.add_argument("--folder", type=pathlib.Path, help="where to write; on the disk to measure")
+    parser.add_argument("--folder", type=pathlib.Path, help="on the disk to measure")
     options = parser.parse_args()
 
     folder = pathlib.Path(tempfile.mkdtemp(prefix="millrace-tiering-", dir=options.folder))

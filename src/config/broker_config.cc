@@ -16,9 +16,20 @@ constexpr std::string_view plugin_keys[] = {"super.users", "allow.everyone.if.no
 constexpr std::string_view plugin_prefixes[] = {"rsm.config.", "rlmm.config.", "config.providers.",
                                                 "metrics.jmx.", "remote.log.metadata."};
 
-bool belongs_to_plugin(std::string_view key) {
+// And keys that name the prefix of their plugin's.
+constexpr std::string_view prefix_keys[] = {"remote.log.storage.manager.impl.prefix",
+                                            "remote.log.metadata.manager.impl.prefix"};
+
+bool belongs_to_plugin(std::string_view key, const ConfigMap& texts) {
+    auto is_prefix = [&](std::string_view prefix) {
+        return !prefix.empty() && key.starts_with(prefix);
+    };
     return std::ranges::find(plugin_keys, key) != std::end(plugin_keys) ||
-           std::ranges::any_of(plugin_prefixes, [&](auto p) { return key.starts_with(p); });
+           std::ranges::any_of(plugin_prefixes, is_prefix) ||
+           std::ranges::any_of(prefix_keys, [&](std::string_view name) {
+               auto at = texts.find(name);
+               return at != texts.end() && is_prefix(at->second);
+           });
 }
 
 // What stands for a value that is missing or wrong, so that each has its type; with an error noted,
@@ -85,7 +96,7 @@ void BrokerConfigParser::read(const BrokerConfig& base, const ConfigMap& all_nod
 void BrokerConfigParser::warn_of_unknown_keys() {
     for (const auto& [key, text] : texts_) {
         std::string_view base = base_name(key);
-        if (broker_catalogue().find(base) != nullptr || belongs_to_plugin(base)) continue;
+        if (broker_catalogue().find(base) != nullptr || belongs_to_plugin(base, texts_)) continue;
         parts_->warnings.push_back(fmt::format("{}no config is named '{}'{}", place(key), key,
                                                suggestion(broker_catalogue(), base)));
     }

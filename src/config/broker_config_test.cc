@@ -162,6 +162,15 @@ TEST(BrokerConfig, WarnsOfUnknownKeys) {
     EXPECT_EQ(config->file_values().at("super.users"), "User:a");
 }
 
+TEST(BrokerConfig, KeysOfPluginsAreTheirAffair) {
+    auto config = parse(
+        "remote.log.storage.manager.impl.prefix=tier.\ntier.s3.bucket.name=a\n"
+        "rsm.config.x=1\nrlmm.config.y=2\n");
+    ASSERT_TRUE(config) << config.error().message;
+    EXPECT_THAT(config->warnings(), ElementsAre());
+    EXPECT_EQ(config->file_values().at("tier.s3.bucket.name"), "a");
+}
+
 TEST(BrokerConfig, ListenersHaveKeysOfTheirOwn) {
     auto config = parse("ssl.client.auth=none\nlistener.name.plaintext.ssl.client.auth=required\n");
     ASSERT_TRUE(config) << config.error().message;

@@ -103,6 +103,20 @@ TEST(DescribeConfigs, AnswersAsApacheDoes) {
         recorded_lines("CLIENT_METRICS:s"));
 }
 
+TEST(DescribeConfigs, KeepsTheSecretsOfRemoteStorage) {
+    std::string text = read_file(recorded(MILLRACE_SOURCE_DIR, "server.properties")) +
+                       "\nrsm.config.aws.secret.access.key=hush\n";
+    auto broker = BrokerConfig::parse(*Properties::parse(text));
+    ASSERT_TRUE(broker) << broker.error().message;
+    int seen = 0;
+    for (const Described& one : describe_broker(*broker)) {
+        EXPECT_NE(one.value, "hush") << one.name;
+        for (const Synonym& synonym : one.synonyms) EXPECT_NE(synonym.value, "hush") << one.name;
+        seen += one.name == "rsm.config.aws.secret.access.key" ? 1 : 0;
+    }
+    EXPECT_EQ(seen, 1);
+}
+
 TEST(DescribeConfigs, TellsTheTopicsEffectiveValue) {
     TopicConfig topic = TopicConfig::effective(
         recorded_broker(), {{"cleanup.policy", "compact"}, {"segment.ms", "wrong"}});

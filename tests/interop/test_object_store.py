@@ -55,10 +55,19 @@ class Store:
         kept = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
         self.environment = {**kept, "HOME": str(folder), **(environment or {})}
 
-    def call(self, *words):
+    def begin(self, *words):
         tool = MillraceNode.executable.parent / "tests" / "interop" / "object_store_tool"
-        return subprocess.run([tool, self.file, *map(str, words)], capture_output=True,
-                              timeout=SECONDS, check=False, env=self.environment)
+        return subprocess.Popen([tool, self.file, *map(str, words)], env=self.environment,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def call(self, *words):
+        with self.begin(*words) as running:
+            try:
+                out, err = running.communicate(timeout=SECONDS)
+            except subprocess.TimeoutExpired:
+                running.kill()
+                raise
+        return subprocess.CompletedProcess(running.args, running.returncode, out, err)
 
     def ok(self, *words):
         done = self.call(*words)
@@ -136,6 +145,18 @@ def test_promises_with_the_bucket_in_the_host(folder, tmp_path, proxy_of):
         assert not any(s3.BUCKET in path for _, path in proxy.seen)
     finally:
         virtual.kill()
+
+
+def test_connections_are_kept(server, tmp_path, proxy_of):
+    proxy = proxy_of(server, lambda number, method, path: None)
+    Store(tmp_path, server.settings(s3__endpoint__url=proxy.endpoint)).ok("promises", SEED)
+    assert len(proxy.seen) > 50 and proxy.connections == 1
+
+
+def test_many_threads_at_once(server, tmp_path):
+    store = Store(tmp_path, server.settings(s3__multipart__upload__part__size=PART))
+    store.ok("threads", SEED)
+    assert store.keys("threads/") == [] and server.uploads() == 0
 
 
 @pytest.mark.parametrize("size", [0, 1, PART, PART + 1, 3 * PART])
@@ -280,6 +301,24 @@ def test_an_answer_that_does_not_come(server, tmp_path, proxy_of):
         s3__endpoint__url=proxy.endpoint, s3__api__call__attempt__timeout=1000))
     store.ok("list")
     assert len(proxy.seen) == 2
+
+
+def test_a_node_that_stops_in_the_middle_of_an_upload(server, tmp_path, proxy_of):
+    def fault(number, method, path):
+        if "partNumber=2" not in path:
+            return None
+        running.terminate()
+        return ("wait", SECONDS)
+
+    proxy = proxy_of(server, fault)
+    store = Store(tmp_path, server.settings(
+        s3__endpoint__url=proxy.endpoint, s3__multipart__upload__part__size=PART))
+    (tmp_path / "content").write_bytes(content(3 * PART))
+    running = store.begin("put", "t/stopped", tmp_path / "content")
+    _, error = running.communicate(timeout=20)
+    assert running.returncode == 1 and b"the node stops" in error, error
+    assert proxy.seen[-1][0] == "DELETE"
+    assert server.uploads() == 0
 
 
 def test_a_server_that_is_killed_in_the_middle_of_an_upload(fresh_server, tmp_path, proxy_of):

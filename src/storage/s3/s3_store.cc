@@ -265,7 +265,8 @@ void S3Store::abort(std::string_view key, std::string_view upload) {
                           .path = path_of(key),
                           .query = fmt::format("uploadId={}", percent_encode(upload)),
                           .headers = {fmt::format("x-amz-content-sha256: {}", nothing_sha256)},
-                          .most_body = most_answer},
+                          .most_body = most_answer,
+                          .tidies_up = true},
               .subject = fmt::format("object {}", key),
               .taken = {404}};
     // Where this fails too, the bucket's rule for incomplete uploads removes the parts.

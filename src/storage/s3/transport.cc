@@ -15,6 +15,7 @@ namespace {
 
 constexpr long connect_seconds = 10;
 constexpr long stalled_seconds = 30;
+constexpr long tidying_milliseconds = 2'000;
 constexpr long buffer_bytes = 512L << 10U;
 constexpr std::uint64_t most_complaint = 64 << 10;
 constexpr Duration pause_step = Duration::milliseconds(100);
@@ -105,7 +106,8 @@ std::size_t take_header(char* bytes, std::size_t one, std::size_t count, void* o
 }
 
 int go_on(void* of, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
-    return static_cast<Exchange*>(of)->stopped ? 1 : 0;
+    auto& exchange = *static_cast<Exchange*>(of);
+    return exchange.stopped && !exchange.request.tidies_up ? 1 : 0;
 }
 
 // Whether the network or the server may do better the next time.
@@ -232,9 +234,12 @@ void Transport::prepare(Handle* handle, const Request& request,
 }
 
 Answer Transport::send(const Request& request, const remote::Credentials& credentials) {
-    if (stopped_) return std::unexpected(NoAnswer{.reason = "the node stops"});
+    if (stopped_ && !request.tidies_up) {
+        return std::unexpected(NoAnswer{.reason = "the node stops"});
+    }
     CURL* handle = take();
     prepare(handle, request, credentials);
+    if (stopped_) set(handle, CURLOPT_TIMEOUT_MS, tidying_milliseconds);
     Headers headers;
     auto add = [&](const std::string& line) {
         curl_slist* longer = curl_slist_append(headers.get(), line.c_str());

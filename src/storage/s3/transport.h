@@ -26,6 +26,7 @@ struct Request {
     Bytes body;                        // of put and post
     std::string range;                 // of get: "FIRST-LAST"
     std::uint64_t most_body = 0;       // bytes of an answer beyond which it is refused
+    bool tidies_up = false;            // is sent even when the node stops, but not waited for long
 };
 
 struct Response {

@@ -118,6 +118,7 @@ class Proxy:
         self.server = server
         self.fault = fault
         self.seen = []
+        self.connections = 0
         self.lock = threading.Lock()
         self.closing = threading.Event()
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -142,6 +143,7 @@ class Proxy:
                 client, _ = self.listener.accept()
             except OSError:
                 return
+            self.connections += 1
             threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client):

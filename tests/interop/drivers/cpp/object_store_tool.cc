@@ -4,12 +4,14 @@
 //   put KEY FILE          get KEY OFFSET SIZE (to standard output)
 //   remove KEY            list PREFIX (a key a line)
 //   promises SEED         what every store promises; the store is empty before and after
+//   threads SEED          many threads put, get, list and remove at once
 //   bench FILE            what putting it and getting it again costs: a line each of a name, MB/s
 //                         and CPU seconds of this process a GB
 //
-// Ends with 1 and the error on standard error where the call fails.
+// Ends with 1 and the error on standard error where the call fails. SIGTERM is the node's stop.
 
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -18,6 +20,7 @@
 #include <map>
 #include <string>
 #include <sys/resource.h>
+#include <thread>
 #include <vector>
 
 #include "config/properties.h"
@@ -55,6 +58,37 @@ Result<> put(ObjectStore& store, env::Disk& disk, const std::string& key, const 
     ASSIGN_OR_RETURN(std::uint64_t size, file->size());
     storage::remote::FileSource source(file, path, size);
     return store.put(key, source);
+}
+
+// Objects of one thread, some of them larger than a part.
+Result<> put_and_get(ObjectStore& store, std::uint64_t seed) {
+    Random random(seed);
+    std::string folder = "threads/" + std::to_string(seed) + "/";
+    for (int i = 0; i < 10; ++i) {
+        std::string key = folder + std::to_string(i);
+        std::string bytes =
+            storage::remote::random_bytes(random, random.below(i % 5 == 0 ? 12 << 20 : 1 << 18));
+        RETURN_IF_ERROR(storage::remote::put_text(store, key, bytes));
+        ASSIGN_OR_RETURN(Buffer got, store.get(key, 0, bytes.size() + 1));
+        ASSIGN_OR_RETURN(auto keys, store.list(folder));
+        if (got.view() != bytes || keys != std::vector<std::string>{key}) {
+            return fail(ErrorCode::unknown_server_error, key + " is not what was put");
+        }
+        RETURN_IF_ERROR(store.remove(key));
+    }
+    return {};
+}
+
+Result<> with_threads(ObjectStore& store, std::uint64_t seed) {
+    std::vector<Result<>> results(8);
+    std::vector<std::thread> threads;
+    for (Result<>& result : results) {
+        threads.emplace_back(
+            [&result, &store, each = seed + threads.size()] { result = put_and_get(store, each); });
+    }
+    for (std::thread& thread : threads) thread.join();
+    for (Result<>& result : results) RETURN_IF_ERROR(result);
+    return {};
 }
 
 double cpu_seconds() {
@@ -133,6 +167,7 @@ Result<> run(ObjectStore& store, env::Disk& disk, const std::vector<std::string>
         for (const std::string& key : keys) std::printf("%s\n", key.c_str());
         return {};
     }
+    if (command == "threads") return with_threads(store, std::stoull(words.at(1)));
     if (command == "bench") return bench(store, disk, words.at(1));
     return fail(ErrorCode::invalid_request, "no command is named " + command);
 }
@@ -161,7 +196,18 @@ int main(int argc, char** argv) {
         seed = std::stoull(words.at(2));
         return RUN_ALL_TESTS();
     }
+    sigset_t stop;
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &stop, nullptr);
+    std::thread stopper([&] {
+        int number = 0;
+        sigwait(&stop, &number);
+        (*store)->stop();
+    });
     Result<> done = run(**store, disk, {words.begin() + 1, words.end()});
+    pthread_kill(stopper.native_handle(), SIGTERM);
+    stopper.join();
     if (!done) std::fprintf(stderr, "%s\n", done.error().message.c_str());
     return done ? 0 : 1;
 }
