@@ -113,6 +113,11 @@ def storage_seeds():
         kind, *fields = line.split("\t")
         if kind in ("add", "update"):
             yield "segment_metadata_fuzz", f"{kind}_{index}", bytes.fromhex(fields[0])
+    for suffix in ("log", "indexes"):
+        yield "layout_fuzz", suffix, (
+            "orders/ASNFZ4mrze8RIjNEVWZ3iA/7/00000000000000004711-_ty6mHZUMhCId2ZVRDMiEQ." + suffix
+        ).encode()
+    yield "layout_fuzz", "cached", b"4711__ty6mHZUMhCId2ZVRDMiEQ.timeindex"
     for name, text in S3_ANSWERS.items():
         yield "xml_fuzz", name, text.encode()
     for path in sorted(APACHE_LOG.glob("*.snapshot"))[:4]:
