@@ -84,6 +84,8 @@ Task<void> Broker::make_shards() {
 Task<Result<>> Broker::start() {
     co_await make_shards();
     checkpoints_ = std::make_unique<Checkpoints>(front().router, directories_, config_);
+    cleaner_ = std::make_unique<LogCleaner>(front().router, *checkpoints_, states_[0]->config,
+                                            states_[0]->metrics);
     lifecycle_ = std::make_unique<Lifecycle>(shard_, front().controllers, states_[0]->metadata,
                                              node_, states_[0]->config, directories_);
     failures_ = std::make_unique<DirectoryFailures>(front().router, directories_, *lifecycle_,
@@ -104,6 +106,7 @@ Task<Result<>> Broker::start() {
     CO_RETURN_IF_ERROR(co_await lifecycle_->start(told(config_.advertised_broker_endpoints())));
     checkpoints_->start();
     assignments_->start();
+    cleaner_->start();
     scope_.spawn(tidy());
     co_return Result<>{};
 }
@@ -230,6 +233,7 @@ Task<Result<>> Broker::stop(bool hand_over) {
         co_await front.controllers.close();
     });
     co_await lifecycle_->stop();
+    co_await cleaner_->stop();
     co_await checkpoints_->stop();
     co_await assignments_->stop();
     co_await scope_.close();
@@ -255,6 +259,7 @@ Task<void> Broker::destroy_shards() {
     directory_metrics_.reset();
     cluster_metrics_.reset();
     publisher_.reset();
+    cleaner_.reset();
     checkpoints_.reset();
     assignments_.reset();
     failures_.reset();

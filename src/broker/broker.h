@@ -8,6 +8,7 @@
 #include "broker/assignments.h"
 #include "broker/broker_shard.h"
 #include "broker/checkpoints.h"
+#include "broker/cleaner/log_cleaner.h"
 #include "broker/cluster_metrics.h"
 #include "broker/directory_failures.h"
 #include "broker/lifecycle.h"
@@ -63,6 +64,7 @@ class Broker {
     std::vector<std::unique_ptr<net::ListenerInfo>> listeners_;
     std::unique_ptr<MetadataPublisher> publisher_;
     std::unique_ptr<Checkpoints> checkpoints_;
+    std::unique_ptr<LogCleaner> cleaner_;
     std::unique_ptr<Lifecycle> lifecycle_;
     std::unique_ptr<DirectoryFailures> failures_;
     std::unique_ptr<Assignments> assignments_;

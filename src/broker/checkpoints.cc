@@ -37,6 +37,8 @@ Task<Result<>> Checkpoints::write(CheckpointKind kind,
                 checkpoint[each.name] = each.recovery_point;
             } else if (kind == CheckpointKind::high_watermark) {
                 checkpoint[each.name] = each.high_watermark;
+            } else if (kind == CheckpointKind::cleaner) {
+                if (each.first_dirty) checkpoint[each.name] = *each.first_dirty;
             } else if (each.log_start > 0) {
                 checkpoint[each.name] = each.log_start;
             }
@@ -55,11 +57,15 @@ Task<Result<>> Checkpoints::write(CheckpointKind kind,
     co_return result;
 }
 
+Task<Result<>> Checkpoints::write_cleaner() {
+    co_return co_await write(CheckpointKind::cleaner, co_await gather());
+}
+
 Task<Result<>> Checkpoints::write_all() {
     std::vector<Partitions::Offsets> offsets = co_await gather();
     Result<> result;
     for (CheckpointKind kind : {CheckpointKind::recovery_point, CheckpointKind::log_start,
-                                CheckpointKind::high_watermark}) {
+                                CheckpointKind::high_watermark, CheckpointKind::cleaner}) {
         Result<> done = co_await write(kind, offsets);
         if (result) result = done;
     }

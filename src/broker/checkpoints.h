@@ -16,6 +16,8 @@ class Checkpoints {
 
     void start() { scope_.spawn(run()); }
     Task<void> stop() { return scope_.close(); }
+    // cleaner-offset-checkpoint of every directory; one call at a time.
+    Task<Result<>> write_cleaner();
     // All files, with what the logs say now. The first error is returned.
     Task<Result<>> write_all();
 

@@ -45,6 +45,7 @@ MetadataPublisher::FoundPartitions MetadataPublisher::scan() {
 Result<> MetadataPublisher::scan(storage::LogDirectory& directory, FoundPartitions& found) {
     ASSIGN_OR_RETURN(auto recovery_points, directory.checkpoint(CheckpointKind::recovery_point));
     ASSIGN_OR_RETURN(auto log_starts, directory.checkpoint(CheckpointKind::log_start));
+    ASSIGN_OR_RETURN(auto first_dirty, directory.checkpoint(CheckpointKind::cleaner));
     ASSIGN_OR_RETURN(auto partitions, directory.partitions());
     auto offset_in = [](const storage::OffsetCheckpoint& checkpoint,
                         const storage::PartitionName& name) {
@@ -61,6 +62,9 @@ Result<> MetadataPublisher::scan(storage::LogDirectory& directory, FoundPartitio
             {.path = directory.path_of(each.partition),
              .log_start = offset_in(log_starts, each.partition),
              .recovery_point = offset_in(recovery_points, each.partition),
+             .first_dirty = first_dirty.contains(each.partition)
+                                ? std::optional(offset_in(first_dirty, each.partition))
+                                : std::nullopt,
              .clean_shutdown = directory.clean_shutdown(),
              .pages_in_doubt = directory.pages_in_doubt()}};
     }

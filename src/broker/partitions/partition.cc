@@ -79,6 +79,13 @@ void Partition::configure(const config::TopicConfig& config, bool flush_acks_all
     options.index_interval_bytes = config.index_interval_bytes();
     options.segment_index_bytes = config.segment_index_bytes();
     options.file_delete_delay_ms = config.file_delete_delay_ms();
+    options.min_compaction_lag_ms = config.min_compaction_lag_ms();
+    options.max_compaction_lag_ms = config.max_compaction_lag_ms();
+    options.delete_retention_ms = config.delete_retention_ms();
+    // The active segment is not compacted: records must leave it in time.
+    if (config.compacts()) {
+        options.segment_ms = std::min(options.segment_ms, config.max_compaction_lag_ms());
+    }
 }
 
 Task<void> Partition::go_offline() {

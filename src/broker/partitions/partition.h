@@ -99,6 +99,7 @@ class Partition final : private storage::LogListener {
     Task<void> go_offline();
 
     const metadata::Partition& state() const { return state_; }
+    const config::TopicConfig& config() const { return config_; }
     bool is_leader() const { return state_.leader == node_id_; }
     // Of a leader: a replica is not in sync.
     bool is_under_replicated() const {

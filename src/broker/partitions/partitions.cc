@@ -197,7 +197,8 @@ std::vector<Partitions::Offsets> Partitions::offsets() const {
                        .name = {partition->identity().topic, partition->identity().index},
                        .recovery_point = log.flushed_end_offset(),
                        .log_start = log.start_offset(),
-                       .high_watermark = partition->high_watermark()});
+                       .high_watermark = partition->high_watermark(),
+                       .first_dirty = log.first_dirty_offset()});
     }
     return all;
 }

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -41,6 +42,7 @@ class Partitions {
     const std::map<TopicIdPartition, std::shared_ptr<Partition>>& all() const {
         return partitions_;
     }
+    env::Shard& shard() const { return shard_; }
     BatchValidator& validator() { return validator_; }
     void listen(LeadershipListener& listener) { leadership_ = &listener; }
 
@@ -61,6 +63,7 @@ class Partitions {
         storage::Offset recovery_point = 0;
         storage::Offset log_start = 0;
         storage::Offset high_watermark = 0;
+        std::optional<storage::Offset> first_dirty;
     };
     std::vector<Offsets> offsets() const;
 
