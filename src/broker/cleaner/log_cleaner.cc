@@ -12,6 +12,8 @@ namespace {
 
 // Dynamic configs are noticed so soon.
 constexpr Duration longest_sleep = Duration::seconds(1);
+// Others have their turn, whatever log.cleaner.backoff.ms says.
+constexpr Duration shortest_sleep = Duration::milliseconds(10);
 
 double megabytes(std::uint64_t bytes) { return static_cast<double>(bytes) / (1024 * 1024); }
 
@@ -67,7 +69,8 @@ Task<void> LogCleaner::work(std::size_t thread) {
 Task<void> LogCleaner::pause() {
     Time begun = shard_.now();
     for (;;) {
-        Time until = begun + Duration::milliseconds(config_.log_cleaner_backoff_ms());
+        auto backoff = Duration::milliseconds(config_.log_cleaner_backoff_ms());
+        Time until = begun + std::max(backoff, shortest_sleep);
         if (shard_.now() >= until) co_return;
         co_await env::sleep_until(shard_, std::min(until, shard_.now() + longest_sleep));
     }
