@@ -23,15 +23,20 @@ constexpr File files[] = {
     {IndexType::transaction, transaction_index_suffix, TransactionIndex::entry_size},
 };
 
+Result<> write_synced(env::Disk& disk, const std::string& path, Bytes bytes) {
+    ASSIGN_OR_RETURN(std::shared_ptr<env::File> file,
+                     disk.open(path, {.write = true, .create = true, .truncate = true}));
+    RETURN_IF_ERROR(file->write(0, bytes));
+    return file->sync_now();
+}
+
 Result<> replace(env::Disk& disk, const std::string& path, Bytes bytes) {
     std::string temporary = path + ".tmp";
-    {
-        ASSIGN_OR_RETURN(std::shared_ptr<env::File> file,
-                         disk.open(temporary, {.write = true, .create = true, .truncate = true}));
-        RETURN_IF_ERROR(file->write(0, bytes));
-        RETURN_IF_ERROR(file->sync_now());
-    }
-    return disk.rename(temporary, path);
+    Result<> done = write_synced(disk, temporary, bytes);
+    if (done) done = disk.rename(temporary, path);
+    // Half of it takes space that may be short; the next start removes it, too.
+    if (!done && disk.exists(temporary)) (void)disk.remove(temporary);
+    return done;
 }
 
 }  // namespace

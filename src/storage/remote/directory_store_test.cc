@@ -98,6 +98,7 @@ class PowerCut {
     }
 
     DirectoryStore& store() { return *store_; }
+    env::sim::Disk& disk() { return disk_; }
     void cut_off_after(std::uint64_t operations) { disk_.cut_off_after(operations); }
     void crash() {
         store_.reset();
@@ -147,6 +148,31 @@ TEST(DirectoryStorePowerCut, APutIsOldOrNew) {
             }
         }
     }
+}
+
+TEST(DirectoryStoreFaults, AFailedOperationLeavesOldOrNew) {
+    using Fault = env::sim::Disk::Fault;
+    int failed = 0;
+    for (Fault fault : {Fault::open, Fault::write, Fault::sync, Fault::rename}) {
+        for (int skip = 0; skip < 6; ++skip) {
+            PowerCut trial(17);
+            ASSERT_TRUE(put_text(trial.store(), "t/id/0/a", "old"));
+            trial.disk().fail_next(fault, "/remote", "No space left on device", skip);
+            Result<> put = put_text(trial.store(), "t/id/0/a", "new");
+            if (put) continue;  // it has fewer such operations
+            std::string left = text_of(trial.store(), "t/id/0/a");
+            ++failed;
+            EXPECT_EQ(put.error().code, ErrorCode::kafka_storage_error);
+            EXPECT_TRUE(put.error().message.contains("No space left")) << put.error().message;
+            EXPECT_TRUE(left == "old" || left == "new") << left;
+            ASSERT_TRUE(put_text(trial.store(), "t/id/0/a", "newer"));
+            EXPECT_EQ(text_of(trial.store(), "t/id/0/a"), "newer");
+            auto uploads = trial.disk().list("/remote/uploads~1");
+            ASSERT_TRUE(uploads);
+            EXPECT_TRUE(uploads->empty());
+        }
+    }
+    EXPECT_GE(failed, 8);
 }
 
 TEST(DirectoryStorePowerCut, WhatWasRemovedStaysAway) {

@@ -258,6 +258,35 @@ TEST_P(IndexCacheTest, HalfWrittenAndStrangeFilesGoAtTheStart) {
     });
 }
 
+TEST_P(IndexCacheTest, WhatCannotBeWrittenIsNotKept) {
+    using Fault = env::sim::Disk::Fault;
+    run([&](Shard&, IndexCache& cache) -> Task<void> {
+        int failures = 0;
+        for (Fault fault : {Fault::open, Fault::write, Fault::sync, Fault::rename}) {
+            for (int skip = 0; skip < 3; ++skip) {
+                node_.disk().fail_next(fault, std::string(cache_path), "No space left on device",
+                                       skip);
+                bool failed = false;
+                {
+                    auto lease = co_await cache.acquire(segments_[0]);
+                    failed = !lease;
+                    if (failed) {
+                        EXPECT_EQ(lease.error().code, ErrorCode::kafka_storage_error);
+                        EXPECT_TRUE(lease.error().message.contains("No space left"));
+                    }
+                }
+                failures += failed ? 1 : 0;
+                co_await cache.sweep();
+                if (failed) EXPECT_EQ(files(), 0U);
+                co_await expect_cached(cache, segments_[0]);
+                cache.forget(segments_[0].id);
+                co_await cache.sweep();
+            }
+        }
+        EXPECT_EQ(failures, 12);
+    });
+}
+
 // Many at once, under faults of the store, a small cache, and segments that go.
 TEST_P(IndexCacheTest, AnyOrderOfThings) {
     IndexCacheOptions options{.directory = std::string(cache_path), .most_bytes = 4 * bytes_each};
