@@ -23,9 +23,13 @@ class File final : public env::File {
     Result<std::uint64_t> size() override;
     Result<> sync_now() override;
 
-    // Whether the range is in the page cache, as far as samples of it tell: one byte in each of
-    // the stretches that the kernel reads ahead. True where the file system cannot tell.
+    // Whether the range is in the page cache, as far as the kernel's count of its pages and samples
+    // of it tell. True where the file system cannot tell.
     bool seems_cached(std::uint64_t offset, std::uint64_t size) const;
+
+    // Into the page cache, without a copy; blocks until it is there. What lies behind the end of
+    // the file is left out.
+    Result<> bring_in(std::uint64_t offset, std::uint64_t size);
 
     int fd() const { return fd_.get(); }
     const std::string& path() const { return path_; }

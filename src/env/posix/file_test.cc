@@ -96,6 +96,28 @@ TEST_F(PosixFile, WhatIsNotInMemoryIsToldApartAndReadAside) {
     });
 }
 
+TEST_F(PosixFile, IsBroughtIntoMemoryUpToItsEnd) {
+    auto file = open();
+    std::string text(1 << 20, 'd');
+    ASSERT_TRUE(file->write(0, as_bytes(text)));
+    ASSERT_TRUE(file->sync_now());
+    auto& posix_file = static_cast<File&>(*file);
+    posix_fadvise(posix_file.fd(), 0, 0, POSIX_FADV_DONTNEED);
+    EXPECT_TRUE(posix_file.bring_in(1000, 2 * text.size()));
+    EXPECT_TRUE(posix_file.seems_cached(1000, text.size() - 1000));
+    std::vector<std::uint8_t> into(text.size() - 4096);
+    bool cached = false;
+    EXPECT_EQ(file->read_cached(4096, into, cached), into.size());
+    EXPECT_TRUE(cached);
+}
+
+TEST_F(PosixFile, ADirectoryCannotBeBroughtIn) {
+    File directory(Descriptor(::open("/", O_RDONLY | O_DIRECTORY)), "/");
+    Result<> moved = directory.bring_in(0, 1000);
+    ASSERT_FALSE(moved);
+    EXPECT_EQ(moved.error().code, ErrorCode::kafka_storage_error);
+}
+
 // Many syncs at once leave a helper thread for what is brief.
 TEST_F(PosixFile, SyncsOfManyFilesEndAll) {
     World world({.shards = 2, .helper_threads = 2, .timestamp_log = false});

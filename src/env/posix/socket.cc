@@ -35,12 +35,7 @@ class Socket::WarmUp final : public Job {
           size_(until - from),
           until_(until) {}
 
-    void work() override {
-        Buffer scratch;
-        scratch.resize(size_);
-        Result<std::size_t> read = file_->read(offset_, scratch.mutable_bytes());
-        if (!read) result_ = fail(std::move(read).error());
-    }
+    void work() override { result_ = static_cast<File&>(*file_).bring_in(offset_, size_); }
     void receive(Shard&) override {
         std::unique_ptr<WarmUp> self(this);
         if (socket != nullptr) socket->warmed(until_, std::move(result_));
