@@ -62,6 +62,7 @@ struct RecordLine {
     const Record* record = nullptr;
     const BatchLine* batch = nullptr;
     bool with_metadata = true;
+    bool whole = true;  // false: there is more of it, which cannot be read
     std::optional<ControlLine> control;
     std::optional<DecodedRecord> decoded;
     // Of a record of magic 0 or 1, which has a CRC of its own.

@@ -85,7 +85,8 @@ class RecordPrinter final : public BatchRecords {
                         .with_metadata = dump_.metadata,
                         .checksum = checksum};
         Result<> read = read_contents(record, line);
-        output_.record(line);  // what there is of it
+        line.whole = read.has_value();
+        output_.record(line);
         return read;
     }
 

@@ -87,6 +87,15 @@ TEST(DumpLog, PrintsWhatApacheKafkaPrints) {
     EXPECT_GE(cases, 16);
 }
 
+// As Kafka's tool leaves it: the line ends where the contents would begin.
+TEST(DumpLog, EndsWithinTheLineOfARecordThatTheDecoderCannotRead) {
+    Ran ran = run({"--key-decoder-class", "org.apache.kafka.tools.api.LongDecoder",
+                   "--print-data-log", "--files", storage + "/00000000000000000020.log"});
+    EXPECT_NE(ran.exit_code, 0);
+    ASSERT_FALSE(ran.out.empty());
+    EXPECT_TRUE(ran.out.ends_with("headerKeys: []")) << ran.out;
+}
+
 TEST(DumpLog, GivesOneJsonObjectALine) {
     Ran ran =
         run({"--format", "json", "--print-data-log", "--files",

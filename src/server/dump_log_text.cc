@@ -170,7 +170,7 @@ void TextOutput::record(const RecordLine& record) {
         if (decoded->payload) text_ += " payload: " + decoded->payload->text;
         if (text_ == indent) text_.clear();
     }
-    text_ += '\n';
+    if (record.whole) text_ += '\n';
     sink_.out(text_);
 }
 
