@@ -15,7 +15,7 @@ from harness import node as nodes
 from harness.population import Contents, Population
 
 SEED = int(os.environ.get("MILLRACE_INTEROP_SEED", "4"))
-ROUNDS = 5
+ROUNDS = {"mixed": 5, "stop": 2, "kill": 2}  # all five with --full
 PROPERTIES = {
     "offsets.topic.num.partitions": 4,
     "log.index.interval.bytes": 4096,
@@ -52,7 +52,7 @@ def complaints(text):
 
 
 @pytest.mark.parametrize("endings", ["stop", "kill", "mixed"])
-def test_rounds_on_one_directory(order, endings, folder, tools):
+def test_rounds_on_one_directory(order, endings, folder, tools, request):
     base = folder / f"rounds-{'-'.join(order)}-{endings}"
     first = nodes.make(order[0], base, **{
         **{key.replace(".", "__"): value for key, value in PROPERTIES.items()},
@@ -61,7 +61,8 @@ def test_rounds_on_one_directory(order, endings, folder, tools):
     pair[0].log_level = pair[1].log_level = "info"
     population, contents, ending = Population(SEED), None, "stop"
     try:
-        for turn in range(2 * ROUNDS):
+        rounds = 5 if request.config.getoption("--full") else ROUNDS[endings]
+        for turn in range(2 * rounds):
             node = pair[turn % 2]
             node.start()
             where = f"round {turn // 2}, {node.kind} after a {ending} of {pair[1 - turn % 2].kind}"

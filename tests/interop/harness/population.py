@@ -8,6 +8,7 @@ import random
 import time
 
 from harness import sweep
+from harness.processes import wait_until
 from harness.records import CODECS, CONTROL, TRANSACTIONAL, batch, parse
 from harness.wire import Closed
 
@@ -17,8 +18,8 @@ TRANSACTIONS = "transactions"
 COMPACTED = ("compacted", "compacted-deleted")
 OPEN_PRODUCER = 7_000_000
 START_TIME = 1_700_000_000_000
-UNKNOWN_TOPIC = 3
-LATEST, EARLIEST, MAX_TIMESTAMP, EARLIEST_LOCAL = -1, -2, -3, -4
+NOT_YET = {3, 5, 6}  # unknown topic or partition, leader not available, not leader
+LATEST, EARLIEST, MAX_TIMESTAMP = -1, -2, -3
 
 
 class Population:
@@ -351,8 +352,9 @@ class PartitionContents:
             lines += [f"offset of {stamp}: {self.by_time[stamp]} became {later.by_time[stamp]}"
                       for stamp in self.by_time.keys() & later.by_time.keys()
                       if self.by_time[stamp] != later.by_time[stamp]]
-        lines += [f"end of epoch {epoch}: {ours} became {theirs}" for epoch, (ours, theirs)
-                  in enumerate(zip(self.epochs, later.epochs)) if ours != theirs and ours[0] >= 0]
+            lines += [f"end of epoch {epoch}: {ours} became {theirs}" for epoch, (ours, theirs)
+                      in enumerate(zip(self.epochs, later.epochs))
+                      if ours != theirs and ours[0] >= 0]
         return lines
 
     def _compaction_differences(self, later):
@@ -396,10 +398,15 @@ def _features(call):
 
 
 def _list_offset(call, place, stamp, isolation=0):
-    (told,) = call("ListOffsets", 7, {
-        "ReplicaId": -1, "IsolationLevel": isolation, "Topics": [{
-            "Name": place[0], "Partitions": [{"PartitionIndex": place[1], "Timestamp": stamp}]}]}
-    )["Topics"][0]["Partitions"]
+    def ask():
+        (told,) = call("ListOffsets", 7, {
+            "ReplicaId": -1, "IsolationLevel": isolation, "Topics": [{
+                "Name": place[0], "Partitions": [
+                    {"PartitionIndex": place[1], "Timestamp": stamp}]}]})["Topics"][0]["Partitions"]
+        # A node that starts shows its partitions before it leads them.
+        return None if told["ErrorCode"] in NOT_YET else told
+
+    told = wait_until(ask, 30, f"an offset of {place}")
     assert told["ErrorCode"] == 0, (place, stamp, told)
     return told["Timestamp"], told["Offset"]
 
