@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "base/task.h"
+#include "base/time.h"
 
 namespace millrace::env {
 
@@ -112,9 +113,10 @@ class Disk {
     virtual Result<std::vector<DirectoryEntry>> list(std::string_view directory) = 0;
     virtual Result<> make_directories(std::string_view path) = 0;
     virtual Result<> rename(std::string_view from, std::string_view to) = 0;
-    virtual Result<> remove(std::string_view path) = 0;          // a file, or an empty directory
-    virtual Result<> remove_all(std::string_view path) = 0;      // a tree; fine when missing
-    virtual Result<> sync_directory(std::string_view path) = 0;  // blocking
+    virtual Result<> remove(std::string_view path) = 0;             // a file, or an empty directory
+    virtual Result<> remove_all(std::string_view path) = 0;         // a tree; fine when missing
+    virtual Result<> sync_directory(std::string_view path) = 0;     // blocking
+    virtual Result<Timestamp> modified(std::string_view path) = 0;  // when it was last written to
     virtual Result<> set_mode(std::string_view path, unsigned mode) = 0;
     // duplicate_broker_registration: another process holds it.
     virtual Result<std::unique_ptr<FileLock>> lock(std::string_view path) = 0;

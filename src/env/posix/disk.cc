@@ -109,6 +109,14 @@ Result<> Disk::sync_directory(std::string_view path) {
     return {};
 }
 
+Result<Timestamp> Disk::modified(std::string_view path) {
+    struct stat status{};
+    if (::stat(std::string(path).c_str(), &status) != 0) {
+        return storage_failure(fmt::format("asking when {} was written", path), errno);
+    }
+    return Timestamp{status.st_mtim.tv_sec} * 1000 + status.st_mtim.tv_nsec / 1'000'000;
+}
+
 Result<> Disk::set_mode(std::string_view path, unsigned mode) {
     if (::chmod(std::string(path).c_str(), mode) != 0) {
         return storage_failure(fmt::format("setting the mode of {} to {:o}", path, mode), errno);

@@ -15,6 +15,7 @@ class Disk final : public env::Disk {
     Result<> remove(std::string_view path) override;
     Result<> remove_all(std::string_view path) override;
     Result<> sync_directory(std::string_view path) override;
+    Result<Timestamp> modified(std::string_view path) override;
     Result<> set_mode(std::string_view path, unsigned mode) override;
     // Refused while any process holds a lock of POSIX or Linux kind on the file: Apache's, too.
     Result<std::unique_ptr<FileLock>> lock(std::string_view path) override;

@@ -280,5 +280,29 @@ TEST_P(DiskConformance, SpaceIsToldAndModesAreSet) {
     });
 }
 
+// The system's clock for files may lag behind the other one by a tick.
+TEST_P(DiskConformance, AFileKnowsWhenItWasWritten) {
+    run([&](Shard& here) -> Task<void> {
+        constexpr std::int64_t tick = 20;
+        Disk& disk = here.disk();
+        Timestamp before = here.wall_ms();
+        auto file = disk.open(path("file"), {.write = true, .create = true});
+        CO_ASSERT(file);
+        EXPECT_TRUE((*file)->write(0, as_bytes("hello")));
+        auto first = disk.modified(path("file"));
+        CO_ASSERT(first);
+        EXPECT_GE(*first, before - tick);
+        EXPECT_LE(*first, here.wall_ms());
+        co_await sleep_for(here, Duration::milliseconds(3 * tick));
+        EXPECT_TRUE(disk.rename(path("file"), path("other")));
+        EXPECT_EQ(disk.modified(path("other")), *first);
+        EXPECT_TRUE((*file)->truncate(2));
+        auto second = disk.modified(path("other"));
+        CO_ASSERT(second);
+        EXPECT_GE(*second, *first + tick);
+        expect_failure(disk.modified(path("file")), path("file"), "No such file or directory");
+    });
+}
+
 }  // namespace
 }  // namespace millrace::env::conformance

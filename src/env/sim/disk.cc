@@ -111,7 +111,8 @@ Result<> Disk::draw_fault(Fault fault, std::string_view path, double probability
     return {};
 }
 
-void Disk::account(const Inode& inode, std::uint64_t size_before) {
+void Disk::written(Inode& inode, std::uint64_t size_before) {
+    inode.modified = node_.wall_ms();
     if (inode.linked) used_ += inode.content.size() - size_before;
 }
 
@@ -153,11 +154,12 @@ Result<std::shared_ptr<env::File>> Disk::open(std::string_view path, OpenOptions
     if (is_there && inode->is_directory && options.write) return failure(what, "Is a directory");
     if (!is_there) {
         inode = std::make_shared<Inode>();
+        inode->modified = node_.wall_ms();
         change({{{at.directory, at.name, inode}}});
     } else if (options.truncate) {
         std::uint64_t size_before = inode->content.size();
         inode->content.truncate(0);
-        account(*inode, size_before);
+        written(*inode, size_before);
     }
     return std::make_shared<File>(*this, std::move(inode), std::string(path), options.write);
 }
@@ -259,6 +261,14 @@ Result<> Disk::sync_directory(std::string_view path) {
     }
     unsynced_ = std::move(rest);
     return {};
+}
+
+Result<Timestamp> Disk::modified(std::string_view path) {
+    std::string what = fmt::format("asking when {} was written", path);
+    RETURN_IF_ERROR(begin(what));
+    std::shared_ptr<Inode> inode = find(path);
+    if (inode == nullptr) return failure(what, missing);
+    return inode->modified;
 }
 
 Result<> Disk::set_mode(std::string_view path, unsigned) {

@@ -36,6 +36,7 @@ class Disk final : public env::Disk {
     Result<> remove(std::string_view path) override;
     Result<> remove_all(std::string_view path) override;
     Result<> sync_directory(std::string_view path) override;
+    Result<Timestamp> modified(std::string_view path) override;
     Result<> set_mode(std::string_view path, unsigned mode) override;
     Result<std::unique_ptr<FileLock>> lock(std::string_view path) override;
     Result<Space> space(std::string_view path) override;
@@ -107,8 +108,8 @@ class Disk final : public env::Disk {
                         std::string_view what);
     void change(Change change);
     static void make_durable(const Change& change);
-    // After the size of a file has changed.
-    void account(const Inode& inode, std::uint64_t size_before);
+    // After the content of a file has changed.
+    void written(Inode& inode, std::uint64_t size_before);
     void unlink(Inode& inode);
 
     struct Planned {

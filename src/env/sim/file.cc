@@ -57,7 +57,7 @@ Result<> File::write(std::uint64_t offset, std::span<const Bytes> pieces) {
         }
         std::uint64_t size_before = inode_->content.size();
         inode_->content.write(offset, piece);
-        disk_.account(*inode_, size_before);
+        disk_.written(*inode_, size_before);
         offset += piece.size();
         left -= piece.size();
         if (!fate) break;
@@ -73,7 +73,7 @@ Result<> File::truncate(std::uint64_t size) {
     if (!writable_) return fail(ErrorCode::kafka_storage_error, what + ": Invalid argument");
     std::uint64_t size_before = inode_->content.size();
     inode_->content.truncate(size);
-    disk_.account(*inode_, size_before);
+    disk_.written(*inode_, size_before);
     return {};
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "base/random.h"
+#include "base/time.h"
 
 namespace millrace::env::sim {
 
@@ -70,6 +71,7 @@ struct Inode {
     bool is_directory = false;
     bool linked = true;                      // found by a name: its bytes take room
     std::optional<std::uint64_t> locked_in;  // the node's boot in which it was locked
+    Timestamp modified = 0;                  // by the clock of its machine
     Content content;
     Entries entries;
     Entries durable_entries;
