@@ -167,7 +167,9 @@ Result<bool> MetadataLog::clean() {
         std::uint64_t total = log_->size();
         for (const auto& [id, snapshot] : snapshots_) total += snapshot.size;
         if (!breaches_retention(snapshots_.begin()->second, total)) break;
-        RETURN_IF_ERROR(log_->advance_start(std::next(snapshots_.begin())->first.offset));
+        storage::Offset start = std::next(snapshots_.begin())->first.offset;
+        RETURN_IF_ERROR(log_->advance_start(start));
+        RETURN_IF_ERROR(log_->remove_below(start));
         RETURN_IF_ERROR(doom(snapshots_.begin()));
         cleaned = true;
     }
@@ -183,9 +185,9 @@ Result<> MetadataLog::doom(Snapshots::iterator snapshot) {
     return {};
 }
 
-std::optional<Timestamp> MetadataLog::remove_deleted() {
+Task<std::optional<Timestamp>> MetadataLog::remove_deleted() {
+    std::optional<Timestamp> next = co_await log_->remove_deleted();
     Timestamp now = shard_.wall_ms();
-    std::optional<Timestamp> next = log_->remove_deleted(now);
     std::erase_if(doomed_, [&](const Doomed& doomed) {
         if (doomed.due > now) {
             next = std::min(next.value_or(doomed.due), doomed.due);
@@ -195,7 +197,7 @@ std::optional<Timestamp> MetadataLog::remove_deleted() {
             LOG_WARN("A deleted snapshot stays: {}", removed.error().message);
         return true;
     });
-    return next;
+    co_return next;
 }
 
 }  // namespace millrace::quorum

@@ -72,7 +72,7 @@ class MetadataLog {
     // least one snapshot stays. True when something went.
     Result<bool> clean();
     // Removes files whose time has come; returns when the next are due.
-    std::optional<Timestamp> remove_deleted();
+    Task<std::optional<Timestamp>> remove_deleted();
 
   private:
     struct Snapshot {

@@ -288,7 +288,7 @@ Result<> MetadataReplica::clean_log() {
 
 Task<void> MetadataReplica::remove_deleted() {
     for (;;) {
-        std::optional<Timestamp> next = log_->remove_deleted();
+        std::optional<Timestamp> next = co_await log_->remove_deleted();
         if (!next) {
             co_await cleaned_.wait();
         } else {

@@ -54,7 +54,7 @@ class ApacheFiles : public testing::Test {
     DirectoryHealth health_;
 };
 
-void expect_apache_state(Log& log) {
+Task<void> expect_apache_state(Log& log) {
     EXPECT_EQ(log.start_offset(), 0);
     EXPECT_EQ(log.end_offset(), 82);
     EXPECT_EQ(log.segment_count(), 5U);
@@ -62,7 +62,8 @@ void expect_apache_state(Log& log) {
     EXPECT_EQ(log.last_stable_offset(82), 82);
     EXPECT_EQ(log.aborted_transactions(0, 82)->size(), 3U);
     EXPECT_EQ(log.producers().producers().size(), 2U);
-    EXPECT_EQ(log.find_by_timestamp(1764000000100)->value().offset, 11);
+    auto found = co_await log.find_by_timestamp(1764000000100);
+    EXPECT_EQ(found->value().offset, 11);
 }
 
 TEST_F(ApacheFiles, AreReadAfterACleanEnd) {
@@ -71,7 +72,7 @@ TEST_F(ApacheFiles, AreReadAfterACleanEnd) {
     world.run([&](env::Shard& shard) -> Task<int> {
         auto log = co_await Log::open(shard, health_, origin("t-0", true));
         EXPECT_TRUE(log) << log.error().message;
-        expect_apache_state(**log);
+        co_await expect_apache_state(**log);
         EXPECT_TRUE(co_await (*log)->close());
         co_return 0;
     });
@@ -90,7 +91,7 @@ TEST_F(ApacheFiles, AreRebuiltByRecoveryAsTheyWere) {
     world.run([&](env::Shard& shard) -> Task<int> {
         auto log = co_await Log::open(shard, health_, origin("t-0", false));
         EXPECT_TRUE(log) << log.error().message;
-        expect_apache_state(**log);
+        co_await expect_apache_state(**log);
         EXPECT_EQ((*log)->flushed_end_offset(), 0);
         EXPECT_TRUE(co_await (*log)->durable(82));
         EXPECT_TRUE(co_await (*log)->close());
@@ -115,7 +116,7 @@ TEST_F(ApacheFiles, AreWhatTheSameBatchesGive) {
             }
         }
         EXPECT_TRUE(co_await (*log)->durable(82));
-        expect_apache_state(**log);
+        co_await expect_apache_state(**log);
         EXPECT_TRUE(co_await (*log)->close());
         co_return 0;
     });

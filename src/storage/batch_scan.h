@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -55,6 +56,31 @@ class HeaderScan {
     std::uint32_t window_position_ = 0;
     Bytes header_;
 };
+
+// Visits the batches in [position, end) until `visit(place) -> Result<bool>` says stop. Where the
+// first one does not end at `last_offset`, as an index told it, the index is not believed, and the
+// walk begins at the file's beginning.
+template <typename Visit>
+Result<> scan_batches(std::shared_ptr<env::File> file, Offset last_offset, std::uint32_t position,
+                      std::uint32_t end, PageAccess& access, Visit visit) {
+    HeaderScan scan(std::move(file), std::min(position, end), end, access);
+    bool proven = position == 0;
+    while (true) {
+        auto place = scan.next();
+        bool wrong = !place ? place.error().code == ErrorCode::corrupt_message
+                            : !*place || (*place)->last_offset != last_offset;
+        if (!proven && wrong) {
+            scan.seek(0);
+            proven = true;
+            continue;
+        }
+        if (!place) return fail(std::move(place).error());
+        proven = true;
+        if (!*place) return {};
+        ASSIGN_OR_RETURN(bool go_on, visit(**place));
+        if (!go_on) return {};
+    }
+}
 
 // Walks whole batches, reading a file in large pieces. Memory follows the largest batch that the
 // file really holds.

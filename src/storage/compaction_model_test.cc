@@ -92,7 +92,7 @@ class Trial {
             for (int i = 0; i < 60 && !dying_ && !testing::Test::HasFailure(); ++i) {
                 co_await append_some(log);
                 if (random_.chance(0.15)) EXPECT_TRUE(log.roll() || dying_);
-                log.remove_deleted(here.wall_ms());
+                (void)co_await log.remove_deleted();
                 co_await env::sleep_for(here, Duration::milliseconds(random_.between(0, 20)));
             }
             writing = false;

@@ -346,9 +346,9 @@ TEST_F(CompactionTest, TimesAndOffsetsAreFoundAfterwards) {
         EXPECT_TRUE(log.roll());
         append(log, {{"y", "v"}}, {}, 2'000);
         EXPECT_TRUE((co_await compacted(log)).finished);
-        EXPECT_EQ(log.find_by_timestamp(1'011)->value().offset, 12);
-        EXPECT_EQ(log.find_by_timestamp(1'049)->value().offset, 49);
-        EXPECT_EQ(log.find_max_timestamp()->value().offset, 50);
+        EXPECT_EQ((co_await log.find_by_timestamp(1'011))->value().offset, 12);
+        EXPECT_EQ((co_await log.find_by_timestamp(1'049))->value().offset, 49);
+        EXPECT_EQ((co_await log.find_max_timestamp())->value().offset, 50);
         auto bytes = log.load({.offset = 31, .max_bytes = 1, .upper_bound = 51});
         EXPECT_EQ(BatchView::trusted(*bytes).base_offset(), 32);
     });
@@ -390,6 +390,7 @@ TEST_F(CompactionTest, ATruncationMakesDirtyWhatComesAnew) {
 }
 
 TEST_F(CompactionTest, RemovedSegmentsStopIt) {
+    origin_.options.file_delete_delay_ms = 0;
     with_log([&](Shard&, Log& log) -> Task<void> {
         for (int i = 0; i < 3; ++i) {
             append(log, {{"a", "1"}, {"a", "2"}});
@@ -404,8 +405,8 @@ TEST_F(CompactionTest, RemovedSegmentsStopIt) {
             auto remove = [&](std::uint64_t) -> Task<void> {
                 if (++steps == when) {
                     EXPECT_TRUE(log.advance_start(log.start_offset() + 2));
-                    // Long ago, for whoever opens by name.
-                    log.remove_deleted(std::numeric_limits<Timestamp>::max());
+                    EXPECT_TRUE(log.remove_below(log.start_offset()));
+                    (void)co_await log.remove_deleted();
                 }
                 co_return;
             };

@@ -47,7 +47,7 @@ class LogScript : public CrashScript {
         Result<> opened = co_await open(shard);
         EXPECT_TRUE(opened) << (opened ? "" : opened.error().message);
         if (opened) {
-            check_content();
+            co_await check_content();
             EXPECT_TRUE(co_await append());
             EXPECT_TRUE(co_await log_->durable(log_->end_offset()));
             EXPECT_TRUE(co_await end());
@@ -193,18 +193,18 @@ class LogScript : public CrashScript {
             EXPECT_TRUE(there || below_start) << "offset " << offset << " was acknowledged";
         }
     }
-    void check_content() {
+    Task<void> check_content() {
         EXPECT_LE(log_->start_offset(), advanced_to_);
         std::map<Offset, std::int64_t> found = read_all(log_->end_offset());
         check_required(found);
         current_ = found;
-        check_times(found);
+        co_await check_times(found);
         check_transactions(found);
     }
-    void check_times(const std::map<Offset, std::int64_t>& found) {
+    Task<void> check_times(const std::map<Offset, std::int64_t>& found) {
         for (const auto& [offset, id] : found) {
             if (id == marker) continue;
-            auto at = log_->find_by_timestamp(timestamp_of(id));
+            auto at = co_await log_->find_by_timestamp(timestamp_of(id));
             EXPECT_TRUE(at && *at);
             if (at && *at) EXPECT_EQ((*at)->offset, std::max(offset, log_->start_offset()));
         }
@@ -328,8 +328,11 @@ class AdvanceStart final : public LogScript {
             CO_RETURN_IF_ERROR(co_await abort());
             CO_RETURN_IF_ERROR(co_await sync());
             CO_RETURN_IF_ERROR(advance_start(log_->end_offset() - 2 + round % 2));
-            if (round != 1) CO_RETURN_IF_ERROR(checkpoint());
-            log_->remove_deleted(std::numeric_limits<Timestamp>::max());
+            if (round != 1) {
+                CO_RETURN_IF_ERROR(checkpoint());
+                CO_RETURN_IF_ERROR(log_->remove_below(log_->start_offset()));
+            }
+            co_await log_->remove_deleted();
         }
         co_return co_await end();
     }

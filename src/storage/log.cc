@@ -46,6 +46,7 @@ Log::Log(env::Shard& shard, DirectoryHealth& health, LogOrigin origin, LoadedLog
       next_offset_(loaded.end),
       end_offset_(loaded.end),
       flushed_offset_(loaded.flushed),
+      last_flush_(shard.wall_ms()),
       changed_(loaded.changed || loaded.epochs_changed),
       turn_hook_(std::make_shared<Log*>(this)),
       directory_changed_(loaded.changed),
@@ -209,12 +210,15 @@ Result<> Log::roll_at(Offset base) {
     full.unsynced = true;
     full.release();
     full.make_active(0, 0);
-    ASSIGN_OR_RETURN(auto segment, Segment::create(disk_, path_, base, shard_.wall_ms()));
+    ASSIGN_OR_RETURN(auto segment, Segment::create(disk_, path_, base, shard_.wall_ms(),
+                                                   Segment::preallocation(options_)));
     make_active(*segment);
     segments_.push_back(std::move(segment));
     directory_changed_ = changed_ = true;
     producers_.set_map_end_offset(base);
-    return take_snapshot(false);
+    RETURN_IF_ERROR(take_snapshot(false));
+    if (listener_ != nullptr) listener_->log_rolled();
+    return {};
 }
 
 Result<> Log::place(const BatchView& batch) {

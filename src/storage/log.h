@@ -19,6 +19,7 @@
 #include "storage/log_options.h"
 #include "storage/offset.h"
 #include "storage/producer_state.h"
+#include "storage/retention.h"
 #include "storage/timestamped_offset.h"
 
 namespace millrace::env {
@@ -38,6 +39,7 @@ struct CompactionCleaned;
 struct CompactionPlan;
 struct CompactionSource;
 struct LoadedLog;
+struct TimestampSearch;
 
 // What an append became. The batch is in the file once the log's end_offset() reaches next_offset.
 struct Appended {
@@ -72,6 +74,9 @@ class LogListener {
     virtual void log_written(Offset end_offset) = 0;  // readers may see the records below
     virtual void log_flushed(Offset end_offset) = 0;  // stable below
     virtual void log_failed(const Error& error) = 0;  // takes no more appends
+    virtual void log_rolled() {}                      // a segment is complete, and not yet synced
+    virtual void sync_took(Duration) {}
+    virtual void files_doomed(Timestamp /*due*/) {}  // remove_deleted() then has work
 
   protected:
     ~LogListener() = default;
@@ -133,8 +138,10 @@ class Log {
     Offset start_offset() const { return start_offset_; }
     Offset end_offset() const { return end_offset_; }              // written: readers may see it
     Offset flushed_end_offset() const { return flushed_offset_; }  // also the recovery point
+    Timestamp last_flush() const { return last_flush_; }           // or when it was opened
     bool empty() const { return start_offset_ == end_offset_; }
     bool failed() const { return error_.has_value(); }
+    bool takes_appends() const { return check_open().has_value(); }
     const std::optional<Error>& error() const { return error_; }
     std::uint64_t size() const;  // bytes of all segments
     std::size_t segment_count() const { return segments_.size(); }
@@ -149,9 +156,9 @@ class Log {
     // Whole batches in one piece of memory, at least one when there is one below the bound.
     Result<Slice> load(const ReadRequest& request);
     // The first record of at least this timestamp; nothing when there is none.
-    Result<std::optional<TimestampedOffset>> find_by_timestamp(Timestamp timestamp);
+    Task<Result<std::optional<TimestampedOffset>>> find_by_timestamp(Timestamp timestamp);
     // The first record with the largest timestamp; nothing when the log is empty.
-    Result<std::optional<TimestampedOffset>> find_max_timestamp();
+    Task<Result<std::optional<TimestampedOffset>>> find_max_timestamp();
     // Aborted transactions that a read_committed reader of [offset, upper_bound) must drop,
     // ascending by last offset.
     Result<std::vector<AbortedTransaction>> aborted_transactions(Offset offset, Offset upper_bound);
@@ -173,11 +180,18 @@ class Log {
     Result<> truncate_to(Offset offset);
     // All records go; the log begins anew at `offset`.
     Result<> truncate_fully(Offset offset);
-    // DeleteRecords, retention, snapshots: records below go; whole segments below are renamed to
-    // .deleted. offset_out_of_range above end_offset().
+    // DeleteRecords, retention, snapshots: records below are gone for readers. offset_out_of_range
+    // above end_offset().
     Result<> advance_start(Offset offset);
-    // Removes files renamed at least file.delete.delay.ms ago; returns when the next are due.
-    std::optional<Timestamp> remove_deleted(Timestamp now);
+    // Retention: the start moves behind the segments that are to go (expired_segments()), to a new
+    // one where all are. Returns up to where remove_below() may follow; nothing when all stay.
+    Task<Result<std::optional<Offset>>> expire(RetentionLimits limits, Offset bound);
+    // Segments wholly below `offset` <= start_offset() are renamed to .deleted. A start that is on
+    // stable storage by then hides what a power cut brings back of them.
+    Result<> remove_below(Offset offset);
+    // Removes, on a helper thread, files renamed at least file.delete.delay.ms ago; returns when
+    // the next are due.
+    Task<std::optional<Timestamp>> remove_deleted();
     // Closes files that only reading has opened.
     void release_files();
 
@@ -195,7 +209,7 @@ class Log {
     // A file to be removed later.
     struct Doomed {
         Timestamp due = 0;
-        std::string path;
+        std::string name;
     };
     class SyncTurn;
     class CompactionTurn;
@@ -227,10 +241,14 @@ class Log {
     // Reading.
     std::size_t segment_index(Offset offset) const;
     Result<ReadResult> read_at(const ReadRequest& request, PageAccess& access);
+    Result<std::optional<TimestampSearch>> search_for(Timestamp timestamp, PageAccess& access);
+    Result<TimestampSearch> search_for_largest(PageAccess& access);
     Result<std::uint32_t> end_position(std::size_t index, Offset bound, PageAccess& access);
     // Shortening.
     Result<> drop_segments(std::size_t first, std::size_t count);
     Result<> doom(const std::string& path);
+    Result<ExpiredSegments> choose_expired(RetentionLimits limits, Offset bound,
+                                           PageAccess& access);
     Result<> truncate_segments(Offset offset);
     Result<> reload_producers();
     Result<> guarded(Result<> result);
@@ -266,6 +284,7 @@ class Log {
     Offset next_offset_ = 0;
     Offset end_offset_ = 0;
     Offset flushed_offset_ = 0;
+    Timestamp last_flush_ = 0;
     bool changed_ = false;  // close() has something to do
 
     std::vector<Slice> queued_;

@@ -11,6 +11,7 @@
 #include "storage/epoch_recovery.h"
 #include "storage/file_names.h"
 #include "storage/leftovers.h"
+#include "storage/recent_batches.h"
 #include "storage/snapshot_files.h"
 #include "storage/storage_log.h"
 
@@ -40,7 +41,9 @@ class Loader {
     Result<> bring_producers_to(Offset end);
     Result<> replay(Segment& segment, Offset end);
     Result<> take_snapshot();
+    Result<> remove_below_start();
     Result<> remove_from(std::size_t first);
+    Result<> remove_files(Segment& segment);
     Result<> drop_strays();
     Result<Offset> end_of(Segment& last);
     Result<> settle_end();
@@ -66,6 +69,7 @@ Result<LoadedLog> Loader::load() {
     ASSIGN_OR_RETURN(compacted_, clear_leftovers(disk_, path_));
     RETURN_IF_ERROR(load_epochs());
     RETURN_IF_ERROR(load_segments());
+    if (!origin_.clean_shutdown) RETURN_IF_ERROR(remove_below_start());
     for (Segment* segment : damaged_) {
         if (segment->base() >= first_unflushed()) break;  // recovered below, in order
         LOG_WARN("Rebuilding the indexes of {}", segment->path(log_suffix));
@@ -86,6 +90,7 @@ Result<LoadedLog> Loader::load() {
     } else {
         RETURN_IF_ERROR(bring_producers_to(log_.end));
     }
+    RETURN_IF_ERROR(recall_recent_batches(log_.segments, log_.producers));
     return std::move(log_);
 }
 
@@ -340,19 +345,35 @@ Result<> Loader::take_snapshot() {
     return {};
 }
 
+// Of segments that retention had removed a power cut brings back any: what they hold and what lacks
+// between them is nobody's concern.
+Result<> Loader::remove_below_start() {
+    auto& segments = log_.segments;
+    while (segments.size() > 1 && segments[1]->base() <= origin_.log_start) {
+        RETURN_IF_ERROR(remove_files(*segments.front()));
+        segments.erase(segments.begin());
+    }
+    return {};
+}
+
 Result<> Loader::remove_from(std::size_t first) {
     while (log_.segments.size() > first) {
-        Segment& segment = *log_.segments.back();
-        segment.release();
-        for (auto suffix : {log_suffix, index_suffix, time_index_suffix, transaction_index_suffix,
-                            snapshot_suffix}) {
-            std::string name = segment.path(suffix);
-            if (disk_.exists(name)) RETURN_IF_ERROR(disk_.remove(name));
-        }
-        log_.snapshots.erase(segment.base());
+        RETURN_IF_ERROR(remove_files(*log_.segments.back()));
         log_.segments.pop_back();
-        log_.changed = true;
     }
+    return {};
+}
+
+Result<> Loader::remove_files(Segment& segment) {
+    segment.release();
+    for (auto suffix :
+         {log_suffix, index_suffix, time_index_suffix, transaction_index_suffix, snapshot_suffix}) {
+        std::string name = segment.path(suffix);
+        if (disk_.exists(name)) RETURN_IF_ERROR(disk_.remove(name));
+    }
+    log_.snapshots.erase(segment.base());
+    std::erase(damaged_, &segment);
+    log_.changed = true;
     return {};
 }
 
@@ -405,7 +426,8 @@ Result<> Loader::settle_end() {
         }
     }
     if (log_.segments.empty()) {
-        ASSIGN_OR_RETURN(auto segment, Segment::create(disk_, path_, origin_.log_start, now_));
+        ASSIGN_OR_RETURN(auto segment, Segment::create(disk_, path_, origin_.log_start, now_,
+                                                       Segment::preallocation(origin_.options)));
         log_.segments.push_back(std::move(segment));
         log_.end = origin_.log_start;
         log_.changed = true;

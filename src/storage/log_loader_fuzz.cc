@@ -45,8 +45,10 @@ void look_around(LoadedLog& log) {
     for (const auto& segment : log.segments) {
         (void)segment->find(log.start, access);
         (void)segment->find(log.end, access);
-        (void)segment->find_timestamp(1'015, log.start);
-        (void)segment->find_max_timestamp();
+        auto search = segment->search_for(1'015, log.start, access);
+        if (search) (void)search->first_not_before();
+        search = segment->search_for_largest(access);
+        if (search) (void)search->first_of_largest();
         (void)segment->last_batch();
         (void)segment->transactions().entries();
     }

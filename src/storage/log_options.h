@@ -16,6 +16,7 @@ struct LogOptions {
     std::int64_t segment_jitter_ms = 0;                   // segment.jitter.ms
     std::int32_t index_interval_bytes = 4096;             // index.interval.bytes
     std::int32_t segment_index_bytes = 10 * 1024 * 1024;  // segment.index.bytes
+    bool preallocate = false;                             // preallocate
     std::int64_t file_delete_delay_ms = 60'000;           // file.delete.delay.ms
     std::int64_t producer_id_expiration_ms = 86'400'000;  // producer.id.expiration.ms
     // Compaction.

@@ -2,20 +2,13 @@
 #include <fmt/core.h>
 
 #include "env/disk.h"
-#include "records/record.h"
+#include "env/shard.h"
+#include "records/batch.h"
 #include "storage/log.h"
 #include "storage/page_access.h"
 #include "storage/segment.h"
 
 namespace millrace::storage {
-namespace {
-
-// What one cold look-up reads in at a time, and how often it may miss before it simply blocks.
-constexpr std::size_t warm_size = std::size_t{64} << 10U;
-constexpr int most_misses = 8;
-
-}  // namespace
-
 // The last segment that begins at or below `offset`.
 std::size_t Log::segment_index(Offset offset) const {
     auto above = std::ranges::upper_bound(segments_, offset, {},
@@ -29,17 +22,7 @@ Result<ReadResult> Log::read(const ReadRequest& request) {
 }
 
 Task<Result<ReadResult>> Log::fetch(ReadRequest request) {
-    Buffer scratch;
-    for (int misses = 0; misses < most_misses; ++misses) {
-        PageAccess access(PageAccess::Mode::memory_only);
-        auto result = read_at(request, access);
-        if (!access.missing()) co_return result;
-        const PageAccess::Missing& missing = *access.missing();
-        scratch.resize(std::max(warm_size, missing.size));
-        auto warmed = co_await missing.file->read_cold(missing.offset, scratch.mutable_bytes());
-        if (!warmed) co_return fail(std::move(warmed).error());
-    }
-    co_return read(request);
+    return look_up_cold([this, request](PageAccess& access) { return read_at(request, access); });
 }
 
 Result<ReadResult> Log::read_at(const ReadRequest& request, PageAccess& access) {
@@ -102,28 +85,55 @@ Result<Slice> Log::load(const ReadRequest& request) {
     return std::move(buffer).freeze().slice(0, end);
 }
 
-Result<std::optional<TimestampedOffset>> Log::find_by_timestamp(Timestamp timestamp) {
+Task<Result<std::optional<TimestampedOffset>>> Log::find_by_timestamp(Timestamp timestamp) {
+    auto first_that_may_hold_it = [this, timestamp](PageAccess& access) {
+        return search_for(timestamp, access);
+    };
+    while (true) {
+        std::size_t cuts = cuts_.size();
+        ASSIGN_OR_CO_RETURN(auto search, co_await look_up_cold(first_that_may_hold_it));
+        if (!search) co_return std::nullopt;
+        Result<std::optional<TimestampedOffset>> found = std::nullopt;
+        co_await env::blocking(shard_, [&] { found = search->first_not_before(); });
+        bool gone = found && *found && (*found)->offset < start_offset_;
+        if (!gone && cuts == cuts_.size()) co_return found;
+    }
+}
+
+Result<std::optional<TimestampSearch>> Log::search_for(Timestamp timestamp, PageAccess& access) {
     RETURN_IF_ERROR(check_readable());
-    for (auto& segment : segments_) {
-        ASSIGN_OR_RETURN(TimeIndex::Entry largest, segment->max_timestamp());
+    for (std::size_t i = segment_index(start_offset_); i < segments_.size(); ++i) {
+        ASSIGN_OR_RETURN(TimeIndex::Entry largest, segments_[i]->max_timestamp(access));
         if (largest.timestamp < timestamp) continue;
-        return segment->find_timestamp(timestamp, start_offset_);
+        return segments_[i]->search_for(timestamp, start_offset_, access);
     }
     return std::nullopt;
 }
 
-Result<std::optional<TimestampedOffset>> Log::find_max_timestamp() {
-    RETURN_IF_ERROR(check_readable());
-    Segment* latest = nullptr;
-    Timestamp largest = no_timestamp;
-    for (auto& segment : segments_) {
-        ASSIGN_OR_RETURN(TimeIndex::Entry entry, segment->max_timestamp());
-        if (entry.timestamp <= largest) continue;
-        largest = entry.timestamp;
-        latest = segment.get();
+Task<Result<std::optional<TimestampedOffset>>> Log::find_max_timestamp() {
+    auto segment_with_the_largest = [this](PageAccess& access) {
+        return search_for_largest(access);
+    };
+    while (true) {
+        std::size_t cuts = cuts_.size();
+        ASSIGN_OR_CO_RETURN(auto search, co_await look_up_cold(segment_with_the_largest));
+        Result<std::optional<TimestampedOffset>> found = std::nullopt;
+        co_await env::blocking(shard_, [&] { found = search.first_of_largest(); });
+        if (cuts == cuts_.size()) co_return found;
     }
-    if (latest == nullptr) return std::nullopt;
-    return latest->find_max_timestamp();
+}
+
+Result<TimestampSearch> Log::search_for_largest(PageAccess& access) {
+    RETURN_IF_ERROR(check_readable());
+    std::size_t latest = segment_index(start_offset_);
+    ASSIGN_OR_RETURN(TimeIndex::Entry largest, segments_[latest]->max_timestamp(access));
+    for (std::size_t i = latest + 1; i < segments_.size(); ++i) {
+        ASSIGN_OR_RETURN(TimeIndex::Entry entry, segments_[i]->max_timestamp(access));
+        if (entry.timestamp <= largest.timestamp) continue;
+        largest = entry;
+        latest = i;
+    }
+    return segments_[latest]->search_for_largest(access);
 }
 
 Result<std::vector<AbortedTransaction>> Log::aborted_transactions(Offset offset,

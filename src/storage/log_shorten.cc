@@ -6,6 +6,7 @@
 #include "storage/batch_scan.h"
 #include "storage/file_names.h"
 #include "storage/log.h"
+#include "storage/recent_batches.h"
 #include "storage/segment.h"
 #include "storage/snapshot_files.h"
 #include "storage/storage_log.h"
@@ -52,7 +53,8 @@ Result<> Log::truncate_fully(Offset offset) {
     cuts_.push_back(offset);
     made_dirty_from(offset);
     RETURN_IF_ERROR(guarded(drop_segments(0, segments_.size())));
-    auto segment = Segment::create(disk_, path_, offset, shard_.wall_ms());
+    auto segment =
+        Segment::create(disk_, path_, offset, shard_.wall_ms(), Segment::preallocation(options_));
     if (!segment) return guarded(fail(std::move(segment).error()));
     make_active(**segment);
     segments_.push_back(*std::move(segment));
@@ -83,9 +85,7 @@ Result<> Log::advance_start(Offset offset) {
     changed_ = true;
     if (epochs_.truncate_from_start(offset)) epochs_changed_ = true;
     producers_.high_watermark_moved(offset);
-    std::size_t below = 0;
-    while (below + 1 < segments_.size() && segments_[below + 1]->base() <= offset) ++below;
-    return guarded(drop_segments(0, below));
+    return {};
 }
 
 Result<> Log::drop_segments(std::size_t first, std::size_t count) {
@@ -109,24 +109,12 @@ Result<> Log::doom(const std::string& path) {
     if (!disk_.exists(path)) return {};
     std::string name = path + std::string(deleted_suffix);
     RETURN_IF_ERROR(disk_.rename(path, name));
-    std::erase_if(doomed_, [&](const Doomed& doomed) { return doomed.path == name; });
-    doomed_.push_back({shard_.wall_ms() + options_.file_delete_delay_ms, std::move(name)});
+    name = name.substr(name.rfind('/') + 1);
+    std::erase_if(doomed_, [&](const Doomed& doomed) { return doomed.name == name; });
+    Timestamp due = shard_.wall_ms() + options_.file_delete_delay_ms;
+    doomed_.push_back({due, std::move(name)});
+    if (listener_ != nullptr) listener_->files_doomed(due);
     return {};
-}
-
-std::optional<Timestamp> Log::remove_deleted(Timestamp now) {
-    std::optional<Timestamp> next;
-    std::erase_if(doomed_, [&](const Doomed& doomed) {
-        if (doomed.due > now) {
-            next = std::min(next.value_or(doomed.due), doomed.due);
-            return false;
-        }
-        if (auto removed = disk_.remove(doomed.path); !removed) {
-            LOG_WARN("A deleted file stays: {}", removed.error().message);
-        }
-        return true;
-    });
-    return next;
 }
 
 // Producers as of the new end: from the latest snapshot below it, and what lies behind that.
@@ -160,7 +148,7 @@ Result<> Log::reload_producers() {
         }
     }
     producers_.set_map_end_offset(end_offset_);
-    return {};
+    return recall_recent_batches(segments_, producers_);
 }
 
 }  // namespace millrace::storage

@@ -77,10 +77,12 @@ Task<Result<>> Log::sync_once() {
     SyncTurn turn(*this);
     Offset end = end_offset_;
     std::size_t cuts = cuts_.size();
+    Time began = shard_.now();
     Result<> result = co_await sync_rolled();
     if (result && epochs_changed_) result = co_await sync_epochs();
     if (result) result = co_await sync_active(end, cuts);
     if (!result) fail_with(result.error());
+    if (listener_ != nullptr) listener_->sync_took(shard_.now() - began);
     co_return result;
 }
 
@@ -151,6 +153,7 @@ Task<Result<>> Log::sync_active(Offset end, std::size_t cuts) {
 void Log::flushed_to(Offset end) {
     if (end <= flushed_offset_) return;
     flushed_offset_ = end;
+    last_flush_ = shard_.wall_ms();
     if (listener_ != nullptr) listener_->log_flushed(end);
 }
 

@@ -66,6 +66,14 @@ class LogTest : public testing::Test {
         return std::filesystem::file_size(std::filesystem::path(origin_.path) / name);
     }
 
+    std::size_t count_deleted() const {
+        std::size_t count = 0;
+        for (const auto& entry : std::filesystem::directory_iterator(origin_.path)) {
+            if (entry.path().extension() == ".deleted") ++count;
+        }
+        return count;
+    }
+
     std::filesystem::path directory_;
     LogOrigin origin_;
     bool clean_ = false;
@@ -362,7 +370,7 @@ TEST_F(LogTest, TruncationForgetsRecordsEpochsAndProducers) {
             EXPECT_LT(log.segment_count(), segments);
             EXPECT_EQ(log.epochs().latest(), (EpochStart{1, 5}));
             EXPECT_EQ(log.producers().find(3)->last_sequence(), 6);
-            EXPECT_EQ(log.find_max_timestamp().value(), (TimestampedOffset{5006, 6, 1}));
+            EXPECT_EQ((co_await log.find_max_timestamp()).value(), (TimestampedOffset{5006, 6, 1}));
             TestBatch next{.producer_id = 3, .sequence = 7};
             EXPECT_EQ(log.append_as_leader(make_batch(next), {.leader_epoch = 9})->first_offset, 7);
             co_await log.durable(8);
@@ -410,23 +418,33 @@ TEST_F(LogTest, StartMovesAndSegmentsBelowGo) {
         EXPECT_EQ(log.advance_start(21).error().code, ErrorCode::offset_out_of_range);
         EXPECT_TRUE(log.advance_start(11));
         EXPECT_EQ(log.start_offset(), 11);
+        EXPECT_TRUE(log.remove_below(11));
         EXPECT_EQ(log.epochs().earliest(), (EpochStart{11, 11}));
         EXPECT_EQ(log.read({.offset = 10, .upper_bound = 20}).error().code,
                   ErrorCode::offset_out_of_range);
     });
     EXPECT_FALSE(has("00000000000000000000.log"));
     EXPECT_TRUE(has("00000000000000000000.log.deleted"));
+    std::size_t waiting = 0;
     with_log([&](Log& log) -> Task<void> {
         EXPECT_FALSE(has("00000000000000000000.log.deleted"));
         EXPECT_LE(log.start_offset(), 11);
         EXPECT_EQ(log.end_offset(), 20);
         EXPECT_TRUE(log.advance_start(20));
         EXPECT_TRUE(log.empty());
-        EXPECT_TRUE(log.remove_deleted(shard_->wall_ms()).has_value());
-        EXPECT_FALSE(log.remove_deleted(shard_->wall_ms() + 60'000).has_value());
-        co_return;
+        std::size_t before = log.segment_count();
+        EXPECT_TRUE(log.remove_below(15));
+        EXPECT_LT(log.segment_count(), before);
+        EXPECT_TRUE((co_await log.remove_deleted()).has_value());  // in a minute
+        waiting = count_deleted();
+        EXPECT_GT(waiting, 0U);
+        log.options().file_delete_delay_ms = 0;
+        EXPECT_TRUE(log.remove_below(20));
+        EXPECT_EQ(log.segment_count(), 1U);
+        EXPECT_GT(count_deleted(), waiting);
+        EXPECT_TRUE((co_await log.remove_deleted()).has_value());
     });
-    EXPECT_FALSE(has("00000000000000000010.log.deleted"));
+    EXPECT_EQ(count_deleted(), waiting);
 }
 
 TEST_F(LogTest, FindsRecordsByTime) {
@@ -438,14 +456,14 @@ TEST_F(LogTest, FindsRecordsByTime) {
             EXPECT_TRUE(log.append_as_leader(make_batch(batch), {.leader_epoch = 2}));
         }
         co_await log.written(60);
-        EXPECT_EQ(log.find_by_timestamp(0).value(), (TimestampedOffset{1000, 0, 2}));
-        EXPECT_EQ(log.find_by_timestamp(1001).value(), (TimestampedOffset{1001, 1, 2}));
-        EXPECT_EQ(log.find_by_timestamp(1002).value(), (TimestampedOffset{1010, 2, 2}));
-        EXPECT_EQ(log.find_by_timestamp(1155).value(), (TimestampedOffset{1160, 32, 2}));
-        EXPECT_EQ(log.find_max_timestamp().value(), (TimestampedOffset{1291, 59, 2}));
-        EXPECT_EQ(log.find_by_timestamp(1292).value(), std::nullopt);
+        EXPECT_EQ((co_await log.find_by_timestamp(0)).value(), (TimestampedOffset{1000, 0, 2}));
+        EXPECT_EQ((co_await log.find_by_timestamp(1001)).value(), (TimestampedOffset{1001, 1, 2}));
+        EXPECT_EQ((co_await log.find_by_timestamp(1002)).value(), (TimestampedOffset{1010, 2, 2}));
+        EXPECT_EQ((co_await log.find_by_timestamp(1155)).value(), (TimestampedOffset{1160, 32, 2}));
+        EXPECT_EQ((co_await log.find_max_timestamp()).value(), (TimestampedOffset{1291, 59, 2}));
+        EXPECT_EQ((co_await log.find_by_timestamp(1292)).value(), std::nullopt);
         EXPECT_TRUE(log.advance_start(5));
-        EXPECT_EQ(log.find_by_timestamp(0).value(), (TimestampedOffset{1021, 5, 2}));
+        EXPECT_EQ((co_await log.find_by_timestamp(0)).value(), (TimestampedOffset{1021, 5, 2}));
     });
 }
 

@@ -21,6 +21,18 @@ std::int32_t retreat_sequence(std::int32_t sequence, std::int32_t by) {
     return advance_sequence(sequence, -by);
 }
 
+// Whatever the bytes on disk say of the time.
+bool silent_for(std::int64_t expiration_ms, Timestamp last, Timestamp now) {
+    std::int64_t silence = 0;
+    if (__builtin_sub_overflow(now, last, &silence)) return last < 0;
+    return silence >= expiration_ms;
+}
+
+ProducedBatch produced(const BatchView& batch) {
+    return {batch.last_sequence(), batch.last_offset(), batch.last_offset_delta(),
+            batch.max_timestamp()};
+}
+
 std::string who(const BatchView& batch, Offset offset) {
     return fmt::format("producer {} at offset {}", batch.producer_id(), offset);
 }
@@ -56,6 +68,19 @@ void Producer::add(const ProducedBatch& batch) {
         --count_;
     }
     batches_[count_++] = batch;
+}
+
+bool Producer::add_before(const ProducedBatch& batch) {
+    if (!lacks_batches() || batch.last_sequence == no_sequence) return false;
+    const ProducedBatch& oldest = batches_[0];
+    bool adjoins = batch.last_offset < oldest.first_offset() &&
+                   advance_sequence(batch.last_sequence, 1) == oldest.first_sequence();
+    if (!adjoins) return false;
+    std::ranges::move_backward(batches_.begin(), batches_.begin() + count_,
+                               batches_.begin() + count_ + 1);
+    batches_[0] = batch;
+    ++count_;
+    return true;
 }
 
 const Producer* ProducerState::find(std::int64_t producer_id) const {
@@ -158,8 +183,7 @@ Result<std::optional<EndedTransaction>> ProducerState::apply(const BatchView& ba
     }
     Producer& producer = producers_[id];
     producer.move_to_epoch(batch.producer_epoch());
-    producer.add({batch.last_sequence(), batch.last_offset(), batch.last_offset_delta(),
-                  batch.max_timestamp()});
+    producer.add(produced(batch));
     producer.last_timestamp = batch.max_timestamp();
     if (batch.is_transactional() && !producer.in_transaction()) {
         producer.transaction_start = batch.base_offset();
@@ -209,10 +233,23 @@ Timestamp ProducerState::oldest_transaction_timestamp() const {
     return producer == nullptr ? no_timestamp : producer->last_timestamp;
 }
 
+bool ProducerState::lacks_batches() const {
+    return std::ranges::any_of(producers_,
+                               [](const auto& entry) { return entry.second.lacks_batches(); });
+}
+
+void ProducerState::recall(const BatchView& batch) {
+    if (!batch.has_producer_id() || batch.is_control()) return;
+    auto at = producers_.find(batch.producer_id());
+    if (at == producers_.end() || at->second.epoch != batch.producer_epoch()) return;
+    at->second.add_before(produced(batch));
+}
+
 void ProducerState::expire(Timestamp now, std::int64_t expiration_ms) {
     std::erase_if(producers_, [&](const auto& entry) {
         const Producer& producer = entry.second;
-        return !producer.in_transaction() && now - producer.last_timestamp >= expiration_ms;
+        return !producer.in_transaction() &&
+               silent_for(expiration_ms, producer.last_timestamp, now);
     });
 }
 
@@ -291,7 +328,7 @@ Result<> ProducerState::load_snapshot(Bytes content, std::string_view name, Time
         if (batch.last_offset >= 0) producer.add(batch);
         if (producer.in_transaction()) {
             undecided_[producer.transaction_start] = Open{id, no_offset};
-        } else if (now - producer.last_timestamp >= expiration_ms) {
+        } else if (silent_for(expiration_ms, producer.last_timestamp, now)) {
             continue;
         }
         producers_.insert_or_assign(id, producer);

@@ -71,6 +71,13 @@ class Producer {
     // Another epoch forgets the batches of the one before.
     void move_to_epoch(std::int16_t new_epoch);
     void add(const ProducedBatch& batch);
+    // One that was produced before those that are known; false when it does not end where the
+    // oldest of them begins.
+    bool add_before(const ProducedBatch& batch);
+    // Fewer batches are known than could tell a duplicate.
+    bool lacks_batches() const {
+        return count_ > 0 && count_ < batches_kept && batches_[0].first_sequence() != 0;
+    }
     bool operator==(const Producer&) const = default;
 
   private:
@@ -110,6 +117,11 @@ class ProducerState {
     void high_watermark_moved(Offset high_watermark);
     // Of the oldest open transaction's producer, -1 when there is none.
     Timestamp oldest_transaction_timestamp() const;
+
+    // A snapshot holds no more than the last batch of each producer: whether any lacks those
+    // before, and what the log says of them, from the latest on.
+    bool lacks_batches() const;
+    void recall(const BatchView& batch);
 
     void expire(Timestamp now, std::int64_t expiration_ms);
     void clear();

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <limits>
 
+#include "base/crc32c.h"
 #include "storage/test_batches.h"
 
 namespace millrace::storage {
@@ -80,6 +81,96 @@ TEST(ProducerState, NegativeIdsAreNone) {
     Appender log;
     EXPECT_EQ(log.append(make_marker(ControlType::commit, -5), {}), ErrorCode::none);
     EXPECT_TRUE(log.state.producers().empty());
+}
+
+constexpr std::int64_t forever = std::numeric_limits<std::int64_t>::max();
+constexpr Timestamp earliest_time = std::numeric_limits<Timestamp>::min();
+constexpr Timestamp latest_time = std::numeric_limits<Timestamp>::max();
+
+TestBatch batch_of(std::int64_t id, std::int32_t sequence, Offset offset) {
+    return {.records = 2, .base_offset = offset, .producer_id = id, .sequence = sequence};
+}
+
+// The state of one producer whose last batch bears a time, as it was written to a snapshot.
+std::string snapshot_with(Timestamp time) {
+    ProducerState state;
+    Slice batch = make_batch({.records = 1, .producer_id = 1});
+    EXPECT_TRUE(state.apply(BatchView::trusted(batch)));
+    std::string content = state.encode_snapshot();
+    constexpr std::size_t crc_at = 2, checked_at = 6, time_at = 36;
+    auto* bytes = reinterpret_cast<std::uint8_t*>(content.data());
+    store_be(bytes + time_at, time);
+    store_be(bytes + crc_at, crc32c(as_bytes(content).subspan(checked_at)));
+    return content;
+}
+
+std::size_t loaded(Timestamp time, Timestamp now, std::int64_t expiration_ms) {
+    std::string content = snapshot_with(time);
+    ProducerState state;
+    EXPECT_TRUE(state.load_snapshot(as_bytes(content), "test", now, expiration_ms));
+    return state.producers().size();
+}
+
+TEST(ProducerState, ProducersExpireWhateverTimeTheirRecordsBear) {
+    EXPECT_EQ(loaded(1000, 2000, 1000), 0U);
+    EXPECT_EQ(loaded(1001, 2000, 1000), 1U);
+    EXPECT_EQ(loaded(earliest_time, 2000, forever), 0U);
+    EXPECT_EQ(loaded(latest_time, 2000, 1), 1U);
+    EXPECT_EQ(loaded(latest_time, -2000, 1), 1U);
+
+    ProducerState state;
+    std::string content = snapshot_with(earliest_time + 1);
+    EXPECT_TRUE(state.load_snapshot(as_bytes(content), "test", -1, forever));
+    EXPECT_EQ(state.producers().size(), 1U);
+    state.expire(2000, forever);
+    EXPECT_EQ(state.producers().size(), 0U);
+}
+
+TEST(ProducerState, BatchesBeforeTheLastOneAreRecalledAsFarAsTheyAdjoin) {
+    ProducerState state;
+    Slice last = make_batch(batch_of(1, 20, 100));
+    EXPECT_TRUE(state.apply(BatchView::trusted(last)));
+    EXPECT_TRUE(state.lacks_batches());
+    auto recall = [&](const TestBatch& test) {
+        Slice batch = make_batch(test);
+        state.recall(BatchView::trusted(batch));
+        return state.find(1)->batch_count();
+    };
+    EXPECT_EQ(recall(batch_of(1, 16, 90)), 1U);  // 18 is missing between
+    EXPECT_EQ(recall(batch_of(2, 18, 90)), 1U);  // another producer
+    EXPECT_EQ(recall(batch_of(1, 18, 99)), 1U);  // not before it
+    TestBatch other_epoch = batch_of(1, 18, 90);
+    other_epoch.producer_epoch = 1;
+    EXPECT_EQ(recall(other_epoch), 1U);
+    EXPECT_EQ(recall(batch_of(1, 18, 90)), 2U);
+    EXPECT_EQ(recall(batch_of(1, 16, 80)), 3U);
+    EXPECT_EQ(recall(batch_of(1, 14, 70)), 4U);
+    EXPECT_TRUE(state.lacks_batches());
+    EXPECT_EQ(recall(batch_of(1, 12, 60)), 5U);
+    EXPECT_FALSE(state.lacks_batches());
+    EXPECT_EQ(recall(batch_of(1, 10, 50)), 5U);
+    EXPECT_EQ(state.find(1)->batch(0).first_offset(), 60);
+    EXPECT_EQ(state.find(1)->last_offset(), 101);
+    Slice again = make_batch(batch_of(1, 14, 0));
+    auto duplicate = state.check(BatchView::trusted(again), 102, {.origin = AppendOrigin::client});
+    ASSERT_TRUE(duplicate && *duplicate);
+    EXPECT_EQ((*duplicate)->first_offset(), 70);
+}
+
+TEST(ProducerState, SequencesAreRecalledAcrossTheirWrap) {
+    ProducerState state;
+    Slice last = make_batch(batch_of(1, 1, 100));
+    EXPECT_TRUE(state.apply(BatchView::trusted(last)));
+    Slice before = make_batch(batch_of(1, std::numeric_limits<std::int32_t>::max(), 90));
+    state.recall(BatchView::trusted(before));
+    EXPECT_EQ(state.find(1)->batch_count(), 2U);
+}
+
+TEST(ProducerState, TheFirstBatchOfAnEpochHasNoneBefore) {
+    ProducerState state;
+    Slice first = make_batch(batch_of(1, 0, 100));
+    EXPECT_TRUE(state.apply(BatchView::trusted(first)));
+    EXPECT_FALSE(state.lacks_batches());
 }
 
 }  // namespace

@@ -5,7 +5,6 @@
 #include <limits>
 
 #include "env/disk.h"
-#include "records/record.h"
 #include "storage/file_names.h"
 
 namespace millrace::storage {
@@ -30,10 +29,13 @@ std::string Segment::path(std::string_view suffix) const {
 
 Result<std::unique_ptr<Segment>> Segment::create(env::Disk& disk, const std::string& directory,
                                                  Offset base, Timestamp now,
+                                                 std::uint64_t preallocated,
                                                  std::string_view extension) {
     std::unique_ptr<Segment> segment(new Segment(disk, directory, base, now, extension));
     ASSIGN_OR_RETURN(segment->file_, disk.open(segment->path(log_suffix),
                                                {.write = true, .create = true, .truncate = true}));
+    segment->preallocated_ = preallocated > 0;
+    if (preallocated > 0) RETURN_IF_ERROR(segment->file_->truncate(preallocated));
     RETURN_IF_ERROR(segment->offset_index_.file().create());
     RETURN_IF_ERROR(segment->time_index_.file().create());
     RETURN_IF_ERROR(segment->transaction_index_.clear());
@@ -95,10 +97,11 @@ Result<bool> Segment::should_roll(const LogOptions& options, std::size_t size, O
     if (offset_index_.full() || time_index_.full()) return true;
     if (size_ == 0) return false;
     RETURN_IF_ERROR(load_first_timestamp());
-    std::int64_t waited = first_timestamp_ && *first_timestamp_ >= 0
-                              ? max_timestamp - *first_timestamp_
-                              : now - created_;
-    return waited > options.segment_ms - roll_jitter_ms_;
+    bool by_records = first_timestamp_ && *first_timestamp_ >= 0;
+    std::int64_t waited = 0;
+    bool before_time = __builtin_sub_overflow(by_records ? max_timestamp : now,
+                                              by_records ? *first_timestamp_ : created_, &waited);
+    return !before_time && waited > options.segment_ms - roll_jitter_ms_;
 }
 
 Result<> Segment::load_first_timestamp() {
@@ -115,12 +118,17 @@ Result<std::optional<Timestamp>> Segment::first_timestamp() {
     return first_timestamp_;
 }
 
-Result<TimeIndex::Entry> Segment::max_timestamp() {
+Result<TimeIndex::Entry> Segment::max_timestamp(PageAccess& access) {
     if (!max_timestamp_) {
-        PageAccess access;
         ASSIGN_OR_RETURN(max_timestamp_, time_index_.last(access));
     }
     return *max_timestamp_;
+}
+
+Result<Timestamp> Segment::age_from(PageAccess& access) {
+    ASSIGN_OR_RETURN(TimeIndex::Entry largest, max_timestamp(access));
+    if (largest.timestamp >= 0) return largest.timestamp;
+    return disk_.modified(path(log_suffix));
 }
 
 Result<> Segment::seal() {
@@ -128,6 +136,7 @@ Result<> Segment::seal() {
         ASSIGN_OR_RETURN(TimeIndex::Entry largest, max_timestamp());
         RETURN_IF_ERROR(time_index_.append(largest));
     }
+    if (preallocated_) RETURN_IF_ERROR(cut(size_));
     RETURN_IF_ERROR(offset_index_.file().trim());
     return time_index_.file().trim();
 }
@@ -175,23 +184,8 @@ const BatchPlace* Segment::find_recent(Offset offset) const {
 template <typename Visit>
 Result<> Segment::scan_from(const OffsetIndex::Entry& entry, PageAccess& access, Visit visit) {
     ASSIGN_OR_RETURN(auto log, file());
-    HeaderScan scan(std::move(log), std::min(entry.position, written_), written_, access);
-    bool proven = entry.position == 0;
-    while (true) {
-        auto place = scan.next();
-        bool wrong = !place ? place.error().code == ErrorCode::corrupt_message
-                            : !*place || (*place)->last_offset != entry.offset;
-        if (!proven && wrong) {
-            scan.seek(0);
-            proven = true;
-            continue;
-        }
-        if (!place) return fail(std::move(place).error());
-        proven = true;
-        if (!*place) return {};
-        ASSIGN_OR_RETURN(bool go_on, visit(**place));
-        if (!go_on) return {};
-    }
+    return scan_batches(std::move(log), entry.offset, entry.position, written_, access,
+                        std::move(visit));
 }
 
 Result<std::optional<BatchPlace>> Segment::find(Offset offset, PageAccess& access) {
@@ -208,47 +202,18 @@ Result<std::optional<BatchPlace>> Segment::find(Offset offset, PageAccess& acces
     return found;
 }
 
-Result<std::optional<TimestampedOffset>> Segment::find_timestamp(Timestamp timestamp,
-                                                                 Offset start) {
-    PageAccess access;
+Result<TimestampSearch> Segment::search_for(Timestamp timestamp, Offset start, PageAccess& access) {
     ASSIGN_OR_RETURN(TimeIndex::Entry time, time_index_.find(timestamp, access));
     ASSIGN_OR_RETURN(auto entry, offset_index_.find(std::max(time.offset, start), access));
-    std::optional<TimestampedOffset> found;
-    auto visit = [&](const BatchPlace& place) -> Result<bool> {
-        if (place.max_timestamp < timestamp || place.last_offset < start) return true;
-        ASSIGN_OR_RETURN(found, find_record(place, timestamp, start));
-        return !found;
-    };
-    RETURN_IF_ERROR(scan_from(entry, access, visit));
-    return found;
+    ASSIGN_OR_RETURN(auto log, file());
+    return TimestampSearch{std::move(log), entry, written_, timestamp, start};
 }
 
-Result<std::optional<TimestampedOffset>> Segment::find_record(const BatchPlace& place,
-                                                              Timestamp timestamp, Offset start) {
-    PageAccess access;
-    ASSIGN_OR_RETURN(Slice bytes, read(place.position, place.size, access));
-    ASSIGN_OR_RETURN(BatchView batch, BatchView::parse(bytes));
-    RecordReader records(batch);
-    while (true) {
-        ASSIGN_OR_RETURN(const Record* record, records.next());
-        if (record == nullptr) return std::nullopt;
-        if (record->timestamp < timestamp || record->offset < start) continue;
-        return TimestampedOffset{record->timestamp, record->offset, place.leader_epoch};
-    }
-}
-
-Result<std::optional<TimestampedOffset>> Segment::find_max_timestamp() {
-    ASSIGN_OR_RETURN(TimeIndex::Entry largest, max_timestamp());
-    PageAccess access;
+Result<TimestampSearch> Segment::search_for_largest(PageAccess& access) {
+    ASSIGN_OR_RETURN(TimeIndex::Entry largest, max_timestamp(access));
     ASSIGN_OR_RETURN(auto entry, offset_index_.find(largest.offset, access));
-    std::optional<TimestampedOffset> found;
-    auto visit = [&](const BatchPlace& place) -> Result<bool> {
-        if (place.max_timestamp != largest.timestamp) return true;
-        ASSIGN_OR_RETURN(found, find_record(place, largest.timestamp, place.base_offset));
-        return false;
-    };
-    RETURN_IF_ERROR(scan_from(entry, access, visit));
-    return found;
+    ASSIGN_OR_RETURN(auto log, file());
+    return TimestampSearch{std::move(log), entry, written_, largest.timestamp, base_};
 }
 
 Result<std::optional<BatchPlace>> Segment::last_batch() {
@@ -309,6 +274,7 @@ Result<> Segment::cut(std::uint32_t size) {
     ASSIGN_OR_RETURN(auto log, file());
     RETURN_IF_ERROR(log->truncate(size));
     size_ = written_ = size;
+    preallocated_ = false;
     return {};
 }
 

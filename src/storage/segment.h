@@ -16,7 +16,7 @@
 #include "storage/offset_index.h"
 #include "storage/page_access.h"
 #include "storage/time_index.h"
-#include "storage/timestamped_offset.h"
+#include "storage/timestamp_search.h"
 #include "storage/transaction_index.h"
 
 namespace millrace::env {
@@ -30,10 +30,11 @@ namespace millrace::storage {
 // Files are opened when they are needed.
 class Segment {
   public:
-    // Makes the files, empty; what is there by these names is emptied. Names of unfinished
-    // compaction bear an extension.
+    // Makes the files, empty; what is there by these names is emptied. The .log file takes
+    // `preallocated` bytes until seal(). Names of unfinished compaction bear an extension.
     static Result<std::unique_ptr<Segment>> create(env::Disk& disk, const std::string& directory,
                                                    Offset base, Timestamp now,
+                                                   std::uint64_t preallocated = 0,
                                                    std::string_view extension = "");
     // Takes over files; `size` is that of the .log file.
     static Result<std::unique_ptr<Segment>> load(env::Disk& disk, const std::string& directory,
@@ -55,7 +56,11 @@ class Segment {
     // Whether the next batch, or batches, go to a new segment (formats 4.5).
     Result<bool> should_roll(const LogOptions& options, std::size_t size, Offset last_offset,
                              Timestamp max_timestamp, Timestamp now);
-    // The last time index entry is written, and indexes are cut to their size.
+    // What a segment that is made with these options takes of the disk at once.
+    static std::uint64_t preallocation(const LogOptions& options) {
+        return options.preallocate ? static_cast<std::uint64_t>(options.segment_bytes) : 0;
+    }
+    // The last time index entry is written, and files are cut to their size.
     Result<> seal();
     // Open handles of every file that holds something, to be synced.
     Result<std::vector<std::shared_ptr<env::File>>> files_to_sync();
@@ -64,12 +69,18 @@ class Segment {
     // --- Looking up ---
     // The batch that holds `offset`, or the next one; nothing behind the last.
     Result<std::optional<BatchPlace>> find(Offset offset, PageAccess& access);
-    // The first record of at least `timestamp` and at or above `start`.
-    Result<std::optional<TimestampedOffset>> find_timestamp(Timestamp timestamp, Offset start);
-    // The first record with the largest timestamp.
-    Result<std::optional<TimestampedOffset>> find_max_timestamp();
     // The largest timestamp, and the last offset of the first batch that has it.
-    Result<TimeIndex::Entry> max_timestamp();
+    Result<TimeIndex::Entry> max_timestamp(PageAccess& access);
+    Result<TimeIndex::Entry> max_timestamp() {
+        PageAccess access;
+        return max_timestamp(access);
+    }
+    // The largest timestamp, or the time of the last write where no record has one.
+    Result<Timestamp> age_from(PageAccess& access);
+    // Where to look for the first record of at least `timestamp` and at or above `start`, and for
+    // that with the largest timestamp.
+    Result<TimestampSearch> search_for(Timestamp timestamp, Offset start, PageAccess& access);
+    Result<TimestampSearch> search_for_largest(PageAccess& access);
     // The largest timestamp of the first batch; nothing when the segment is empty.
     Result<std::optional<Timestamp>> first_timestamp();
     // Nothing when the segment is empty.
@@ -99,13 +110,9 @@ class Segment {
   private:
     Segment(env::Disk& disk, const std::string& directory, Offset base, Timestamp now,
             std::string_view extension = "");
-    Result<std::optional<TimestampedOffset>> find_record(const BatchPlace& place,
-                                                         Timestamp timestamp, Offset start);
     void remember(const BatchPlace& place);
     const BatchPlace* find_recent(Offset offset) const;
     Result<> load_first_timestamp();
-    // Visits the batches from the one that `entry` points to until `visit` says stop. An entry that
-    // points to no such batch is not believed: then from the beginning.
     template <typename Visit>
     Result<> scan_from(const OffsetIndex::Entry& entry, PageAccess& access, Visit visit);
 
@@ -119,6 +126,7 @@ class Segment {
     std::shared_ptr<env::File> file_;
     std::uint32_t size_ = 0;
     std::uint32_t written_ = 0;
+    bool preallocated_ = false;  // the file is longer than what was written
     std::uint32_t since_index_entry_ = 0;
     std::optional<TimeIndex::Entry> max_timestamp_;
     std::optional<Timestamp> first_timestamp_;  // what segment.ms counts from

@@ -18,7 +18,7 @@ constexpr std::size_t sync_every = std::size_t{32} << 20U;
 Result<SegmentWriter> SegmentWriter::create(env::Disk& disk, const std::string& directory,
                                             Offset base, Timestamp now,
                                             std::int32_t index_interval_bytes) {
-    ASSIGN_OR_RETURN(auto segment, Segment::create(disk, directory, base, now, cleaned_suffix));
+    ASSIGN_OR_RETURN(auto segment, Segment::create(disk, directory, base, now, 0, cleaned_suffix));
     return SegmentWriter(disk, std::move(segment), index_interval_bytes);
 }
 
