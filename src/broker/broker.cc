@@ -107,7 +107,7 @@ Task<Result<>> Broker::start() {
     checkpoints_->start();
     assignments_->start();
     cleaner_->start();
-    scope_.spawn(tidy());
+    co_await begin_upkeep();
     co_return Result<>{};
 }
 
@@ -149,15 +149,16 @@ void Broker::assign_directories() {
     }
 }
 
-Task<void> Broker::tidy() {
-    for (;;) {
-        co_await env::sleep_for(shard_,
-                                Duration::milliseconds(config_.log_retention_check_interval_ms()));
-        co_await on_all([this](env::Shard& there) -> Task<void> {
-            states_[static_cast<std::size_t>(there.id())]->partitions.tidy();
-            co_return;
-        });
-    }
+Task<void> Broker::begin_upkeep() {
+    return on_all([this](env::Shard& there) -> Task<void> {
+        auto save_log_starts = [this, &there] {
+            return env::call_on(there, shard_.id(), [this](env::Shard&) {
+                return checkpoints_->write(storage::CheckpointKind::log_start);
+            });
+        };
+        states_[static_cast<std::size_t>(there.id())]->upkeep.start(save_log_starts);
+        co_return;
+    });
 }
 
 Task<Result<>> Broker::listen() {
@@ -234,6 +235,9 @@ Task<Result<>> Broker::stop(bool hand_over) {
     });
     co_await lifecycle_->stop();
     co_await cleaner_->stop();
+    co_await on_all([this](env::Shard& there) {
+        return states_[static_cast<std::size_t>(there.id())]->upkeep.stop();
+    });
     co_await checkpoints_->stop();
     co_await assignments_->stop();
     co_await scope_.close();

@@ -44,7 +44,7 @@ class Broker {
     Task<Result<>> listen_on(net::ListenerInfo& info);
     Task<void> follow_metadata();
     void assign_directories();
-    Task<void> tidy();
+    Task<void> begin_upkeep();
     ShardFront& front() { return *fronts_.front(); }
     // With the ports that the OS chose.
     std::vector<config::Endpoint> told(std::vector<config::Endpoint> advertised) const;

@@ -42,6 +42,7 @@ ShardState::ShardState(env::Shard& s, const Node& node, const config::BrokerConf
       config(c),
       metrics(s.now()),
       partitions(s, node.id, metrics),
+      upkeep(s, partitions, config),
       groups(s, group_options(c), metrics) {
     partitions.listen(groups);
 }

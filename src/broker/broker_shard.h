@@ -11,6 +11,7 @@
 #include "broker/log_directories.h"
 #include "broker/metadata_cache.h"
 #include "broker/partition_router.h"
+#include "broker/partitions/upkeep.h"
 #include "broker/producer_ids.h"
 #include "broker/services.h"
 #include "config/broker_config.h"
@@ -28,6 +29,7 @@ struct ShardState {
     metrics::Registry metrics;
     MetadataCache metadata;
     Partitions partitions;
+    Upkeep upkeep;
     GroupHosts groups;
 };
 

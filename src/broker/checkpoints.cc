@@ -25,8 +25,26 @@ Task<std::vector<Partitions::Offsets>> Checkpoints::gather() {
     co_return all;
 }
 
-Task<Result<>> Checkpoints::write(CheckpointKind kind,
-                                  const std::vector<Partitions::Offsets>& offsets) {
+class Checkpoints::Turn {
+  public:
+    Turn(Checkpoints& checkpoints, CheckpointKind kind) : checkpoints_(checkpoints), kind_(kind) {
+        checkpoints_.under_way_.insert(kind_);
+    }
+    Turn(const Turn&) = delete;
+    ~Turn() {
+        checkpoints_.under_way_.erase(kind_);
+        checkpoints_.written_once_.notify_all();
+    }
+
+  private:
+    Checkpoints& checkpoints_;
+    CheckpointKind kind_;
+};
+
+Task<Result<>> Checkpoints::write(CheckpointKind kind) {
+    while (under_way_.contains(kind)) co_await written_once_.wait();
+    Turn turn(*this, kind);
+    std::vector<Partitions::Offsets> offsets = co_await gather();
     Result<> result;
     for (const auto& directory : directories_.all()) {
         if (directory->health().failed()) continue;
@@ -57,34 +75,34 @@ Task<Result<>> Checkpoints::write(CheckpointKind kind,
     co_return result;
 }
 
-Task<Result<>> Checkpoints::write_cleaner() {
-    co_return co_await write(CheckpointKind::cleaner, co_await gather());
-}
-
 Task<Result<>> Checkpoints::write_all() {
-    std::vector<Partitions::Offsets> offsets = co_await gather();
     Result<> result;
     for (CheckpointKind kind : {CheckpointKind::recovery_point, CheckpointKind::log_start,
                                 CheckpointKind::high_watermark, CheckpointKind::cleaner}) {
-        Result<> done = co_await write(kind, offsets);
+        Result<> done = co_await write(kind);
         if (result) result = done;
     }
     co_return result;
 }
 
-Task<void> Checkpoints::run() {
-    env::Shard& shard = router_.here();
-    Time next_flush = shard.now();
+void Checkpoints::start() {
+    auto delay = Duration::milliseconds(config_.log_initial_task_delay_ms());
+    auto high_watermarks =
+        Duration::milliseconds(config_.replica_high_watermark_checkpoint_interval_ms());
+    scope_.spawn(repeat(CheckpointKind::high_watermark, high_watermarks, high_watermarks));
+    scope_.spawn(repeat(CheckpointKind::recovery_point, delay,
+                        Duration::milliseconds(config_.log_flush_offset_checkpoint_interval_ms())));
+    scope_.spawn(
+        repeat(CheckpointKind::log_start, delay,
+               Duration::milliseconds(config_.log_flush_start_offset_checkpoint_interval_ms())));
+}
+
+// What fails is logged by write().
+Task<void> Checkpoints::repeat(CheckpointKind kind, Duration delay, Duration interval) {
+    co_await env::sleep_for(router_.here(), delay);
     for (;;) {
-        co_await env::sleep_for(
-            shard, Duration::milliseconds(config_.replica_high_watermark_checkpoint_interval_ms()));
-        std::vector<Partitions::Offsets> offsets = co_await gather();
-        co_await write(CheckpointKind::high_watermark, offsets);
-        if (shard.now() < next_flush) continue;
-        next_flush =
-            shard.now() + Duration::milliseconds(config_.log_flush_offset_checkpoint_interval_ms());
-        co_await write(CheckpointKind::recovery_point, offsets);
-        co_await write(CheckpointKind::log_start, offsets);
+        (void)co_await write(kind);
+        co_await env::sleep_for(router_.here(), interval);
     }
 }
 

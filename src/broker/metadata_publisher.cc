@@ -23,7 +23,7 @@ MetadataPublisher::MetadataPublisher(PartitionRouter& router, LogDirectories& di
 
 MetadataPublisher::ByShard MetadataPublisher::no_changes() const {
     ByShard changes(followers_.size());
-    for (PartitionChanges& each : changes) each.flush_acks_all = config_.log_flush_acks_all();
+    for (PartitionChanges& each : changes) each.node = NodeTerms::of(config_);
     return changes;
 }
 
@@ -189,7 +189,7 @@ void MetadataPublisher::note_configs(const metadata::Changes& changes, ByShard& 
         image_->configs_of(config::ResourceType::broker, ""),
         image_->configs_of(config::ResourceType::broker, std::to_string(node_id_)), rejected);
     for (const std::string& reason : rejected) LOG_WARN("{}", reason);
-    for (PartitionChanges& each : first) each.flush_acks_all = config_.log_flush_acks_all();
+    for (PartitionChanges& each : first) each.node = NodeTerms::of(config_);
     for (const auto& [name, topic] : image_->topics.by_name()) reconfigure(*topic, first);
 }
 

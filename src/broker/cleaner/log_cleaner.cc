@@ -195,7 +195,7 @@ Task<void> LogCleaner::save_checkpoints() {
         ~Turn() { saving = false; }
     } turn(saving_);
     while (std::exchange(save_again_, false)) {
-        Result<> saved = co_await checkpoints_.write_cleaner();
+        Result<> saved = co_await checkpoints_.write(storage::CheckpointKind::cleaner);
         if (!saved) LOG_ERROR("{}", saved.error().message);
     }
 }

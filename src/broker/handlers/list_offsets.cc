@@ -32,16 +32,14 @@ bool knows(std::int16_t version, Timestamp timestamp) {
     }
 }
 
-Task<Told> list_one(PartitionRouter& router, TopicIdPartition id,
-                    ListOffsetsRequest::ListOffsetsPartition asked, bool read_committed) {
+Task<Told> list_one(PartitionRouter& router, TopicIdPartition id, Partition::ListTerms terms) {
     co_return co_await router.on(router.owner(id), [&](Partitions& partitions) -> Task<Told> {
         std::shared_ptr<Partition> partition = partitions.find(id);
         if (!partition) {
             co_return Told{.partition_index = id.partition,
                            .error_code = partitions.absence_of(id)};
         }
-        Partition::ListedOffset listed =
-            partition->list_offset(asked.timestamp, read_committed, asked.current_leader_epoch);
+        Partition::ListedOffset listed = co_await partition->list_offset(terms);
         co_return Told{.partition_index = id.partition,
                        .error_code = listed.error,
                        .timestamp = listed.timestamp,
@@ -83,8 +81,11 @@ Task<ListOffsetsResponse> answer(const ListOffsetsRequest& request, const Caller
             } else if (!knows(caller.version(), asked.timestamp)) {
                 told.error_code = ErrorCode::unsupported_version;
             } else {
-                told = co_await list_one(router, {known->id, asked.partition_index}, asked,
-                                         request.isolation_level == 1);
+                told = co_await list_one(router, {known->id, asked.partition_index},
+                                         {.timestamp = asked.timestamp,
+                                          .read_committed = request.isolation_level == 1,
+                                          .from_replica = request.replica_id != -1,
+                                          .current_leader_epoch = asked.current_leader_epoch});
             }
             if (caller.version() < 4) told.leader_epoch = -1;
             answered.partitions.push_back(std::move(told));

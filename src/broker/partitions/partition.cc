@@ -24,6 +24,19 @@ std::optional<Codec> codec_wanted(const std::string& name) {
     return name == "uncompressed" ? Codec::none : millrace::codec_named(name);
 }
 
+std::optional<int> level_wanted(const config::TopicConfig& config, Codec codec) {
+    switch (codec) {
+        case Codec::gzip:
+            return config.compression_gzip_level();
+        case Codec::lz4:
+            return config.compression_lz4_level();
+        case Codec::zstd:
+            return config.compression_zstd_level();
+        default:
+            return std::nullopt;
+    }
+}
+
 // Errors with which Apache says nothing of the log.
 bool hides_log_start(ErrorCode code) {
     switch (code) {
@@ -42,6 +55,27 @@ Produced failed(Error error) { return {.error = error.code, .message = std::move
 
 }  // namespace
 
+NodeTerms NodeTerms::of(const config::BrokerConfig& config) {
+    return {.flush_acks_all = config.log_flush_acks_all(),
+            .producer_id_expiration_ms = config.producer_id_expiration_ms()};
+}
+
+storage::LogOptions log_options(const config::TopicConfig& topic, const NodeTerms& node) {
+    // The active segment is not compacted: records must leave it in time.
+    std::int64_t longest = topic.compacts() ? topic.max_compaction_lag_ms() : topic.segment_ms();
+    return {.segment_bytes = topic.segment_size(),
+            .segment_ms = std::min(topic.segment_ms(), longest),
+            .segment_jitter_ms = topic.segment_jitter_ms(),
+            .index_interval_bytes = topic.index_interval_bytes(),
+            .segment_index_bytes = topic.segment_index_bytes(),
+            .preallocate = topic.preallocate(),
+            .file_delete_delay_ms = topic.file_delete_delay_ms(),
+            .producer_id_expiration_ms = node.producer_id_expiration_ms,
+            .min_compaction_lag_ms = topic.min_compaction_lag_ms(),
+            .delete_retention_ms = topic.delete_retention_ms(),
+            .max_compaction_lag_ms = topic.max_compaction_lag_ms()};
+}
+
 std::string Partition::Identity::to_string() const { return fmt::format("{}-{}", topic, index); }
 
 Partition::Partition(env::Shard& shard, Identity identity, std::int32_t node_id,
@@ -53,6 +87,7 @@ Partition::Partition(env::Shard& shard, Identity identity, std::int32_t node_id,
       log_(std::move(log)),
       high_watermark_(log_->end_offset()),
       metrics_(metrics.topic(identity_.topic)),
+      log_syncs_(metrics.log_syncs()),
       readings_(metrics.watch(*this)) {
     log_->listen(this);
 }
@@ -69,23 +104,15 @@ void Partition::update(const metadata::Partition& state) {
     arrivals_.notify();  // fetches of a leader that stepped down must hear of it
 }
 
-void Partition::configure(const config::TopicConfig& config, bool flush_acks_all) {
+void Partition::configure(const config::TopicConfig& config, const NodeTerms& node) {
     config_ = config;
-    flush_acks_all_ = flush_acks_all;
-    storage::LogOptions& options = log_->options();
-    options.segment_bytes = config.segment_size();
-    options.segment_ms = config.segment_ms();
-    options.segment_jitter_ms = config.segment_jitter_ms();
-    options.index_interval_bytes = config.index_interval_bytes();
-    options.segment_index_bytes = config.segment_index_bytes();
-    options.file_delete_delay_ms = config.file_delete_delay_ms();
-    options.min_compaction_lag_ms = config.min_compaction_lag_ms();
-    options.max_compaction_lag_ms = config.max_compaction_lag_ms();
-    options.delete_retention_ms = config.delete_retention_ms();
-    // The active segment is not compacted: records must leave it in time.
-    if (config.compacts()) {
-        options.segment_ms = std::min(options.segment_ms, config.max_compaction_lag_ms());
-    }
+    node_ = node;
+    log_->options() = log_options(config, node);
+}
+
+storage::RetentionLimits Partition::retention() const {
+    if (!config_.deletes()) return {};
+    return {.ms = config_.retention_ms(), .bytes = config_.retention_bytes()};
 }
 
 Task<void> Partition::go_offline() {
@@ -119,9 +146,18 @@ void Partition::log_failed(const Error& error) {
     arrivals_.notify();
 }
 
+void Partition::log_rolled() {
+    if (work_ != nullptr) work_->rolled(*this);
+}
+
+void Partition::files_doomed(Timestamp due) {
+    if (work_ != nullptr) work_->files_doomed(*this, due);
+}
+
 // Writing --------------------------------------------------------------------------------------
 
 ProduceRules Partition::rules(const ProduceTerms& terms) const {
+    std::optional<Codec> codec = codec_wanted(config_.compression_type());
     return {
         .partition = name_,
         .max_message_bytes = config_.max_message_bytes(),
@@ -130,7 +166,8 @@ ProduceRules Partition::rules(const ProduceTerms& terms) const {
             config_.log_append_time() ? TimestampType::log_append_time : TimestampType::create_time,
         .timestamp_before_max_ms = config_.message_timestamp_before_max_ms(),
         .timestamp_after_max_ms = config_.message_timestamp_after_max_ms(),
-        .codec = codec_wanted(config_.compression_type()),
+        .codec = codec,
+        .level = codec ? level_wanted(config_, *codec) : std::nullopt,
         .allow_zstd = terms.version >= 7,
         .allow_transactional = terms.transactional,
     };
@@ -199,7 +236,9 @@ Task<Produced> Partition::append(Slice records, ProduceTerms terms, BatchValidat
 
 // To be called in the turn of the append, before it is written.
 Task<Result<>> Partition::acknowledged(storage::Offset end, std::int16_t acks) {
-    if (acks != -1 || !flush_acks_all_) return log_->written(end);
+    bool stable = acks == -1 && node_.flush_acks_all;
+    bool many = end - log_->flushed_end_offset() >= config_.flush_messages();
+    if (!stable && !many) return log_->written(end);
     stable_wanted_ = std::max(stable_wanted_, end);
     return log_->durable(end);
 }
@@ -329,39 +368,39 @@ Task<Fetched> Partition::read_records(FetchTerms terms) {
     co_return result;
 }
 
-Partition::ListedOffset Partition::list_offset(Timestamp timestamp, bool read_committed,
-                                               std::int32_t current_epoch) {
-    if (ErrorCode error = check_leader(current_epoch); error != ErrorCode::none) {
-        return {.error = error};
+Task<Partition::ListedOffset> Partition::list_offset(ListTerms terms) {
+    if (ErrorCode error = check_leader(terms.current_leader_epoch); error != ErrorCode::none) {
+        co_return ListedOffset{.error = error};
     }
-    storage::Offset bound = read_committed ? last_stable_offset() : high_watermark_;
-    auto epoch_of = [&](storage::Offset offset) {
-        auto latest_epoch = log_->epochs().latest();
-        return log_->epochs().epoch_at(offset).value_or(latest_epoch ? latest_epoch->epoch : -1);
-    };
-    auto found = [&](Result<std::optional<storage::TimestampedOffset>> result) -> ListedOffset {
-        if (!result) return {.error = result.error().code};
-        if (!*result || (*result)->offset >= bound) return {};
-        return {.timestamp = (*result)->timestamp,
-                .offset = (*result)->offset,
-                .leader_epoch = (*result)->leader_epoch};
-    };
-    switch (timestamp) {
-        case latest: {
-            auto epoch = log_->epochs().latest();
-            return {.offset = bound, .leader_epoch = epoch ? epoch->epoch : -1};
-        }
+    storage::Offset bound = high_watermark_;
+    if (terms.read_committed) bound = last_stable_offset();
+    if (terms.from_replica) bound = log_->end_offset();
+    switch (terms.timestamp) {
+        case latest:
+            co_return ListedOffset{.offset = bound, .leader_epoch = state_.leader_epoch};
         case earliest:
-        case earliest_local:
-            return {.offset = log_->start_offset(), .leader_epoch = epoch_of(log_->start_offset())};
-        case max_timestamp:
-            return found(log_->find_max_timestamp());
+        case earliest_local: {
+            storage::Offset start = log_->start_offset();
+            auto epoch = log_->epochs().earliest();
+            bool known = epoch && epoch->start_offset <= start;
+            co_return ListedOffset{.offset = start, .leader_epoch = known ? epoch->epoch : -1};
+        }
         case latest_tiered:
         case earliest_pending_upload:
-            return {};
+            co_return ListedOffset{};
         default:
-            return found(log_->find_by_timestamp(timestamp));
+            co_return co_await find_offset(terms.timestamp, bound);
     }
+}
+
+Task<Partition::ListedOffset> Partition::find_offset(Timestamp timestamp, storage::Offset bound) {
+    auto found = timestamp == max_timestamp ? co_await log_->find_max_timestamp()
+                                            : co_await log_->find_by_timestamp(timestamp);
+    if (!found) co_return ListedOffset{.error = found.error().code};
+    if (!*found || (*found)->offset >= bound) co_return ListedOffset{};
+    co_return ListedOffset{.timestamp = (*found)->timestamp,
+                           .offset = (*found)->offset,
+                           .leader_epoch = (*found)->leader_epoch};
 }
 
 }  // namespace millrace::broker

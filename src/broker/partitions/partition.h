@@ -11,6 +11,7 @@
 #include "base/task.h"
 #include "broker/partitions/arrivals.h"
 #include "broker/partitions/partition_metrics.h"
+#include "config/broker_config.h"
 #include "config/topic_config.h"
 #include "core/metadata/partition.h"
 #include "records/validate.h"
@@ -23,6 +24,27 @@ struct TopicIdPartition {
     std::int32_t partition = 0;
     auto operator<=>(const TopicIdPartition&) const = default;
 };
+
+class Partition;
+
+// Is told what the log of a partition leaves to be done later.
+class LogWorkListener {
+  public:
+    virtual void rolled(Partition& partition) = 0;  // a complete segment is to be synced
+    virtual void files_doomed(Partition& partition, Timestamp due) = 0;
+
+  protected:
+    ~LogWorkListener() = default;
+};
+
+// What the node's configs, rather than the topic's, say of every partition.
+struct NodeTerms {
+    bool flush_acks_all = true;
+    std::int64_t producer_id_expiration_ms = 86'400'000;
+
+    static NodeTerms of(const config::BrokerConfig& config);
+};
+storage::LogOptions log_options(const config::TopicConfig& topic, const NodeTerms& node);
 
 // What a Produce request says beside the records.
 struct ProduceTerms {
@@ -92,9 +114,11 @@ class Partition final : private storage::LogListener {
     ~Partition();
 
     const Identity& identity() const { return identity_; }
+    TopicIdPartition id() const { return {identity_.topic_id, identity_.index}; }
+    void listen(LogWorkListener& work) { work_ = &work; }
     // Takes over what the controller decided; a new epoch of ours begins in the log.
     void update(const metadata::Partition& state);
-    void configure(const config::TopicConfig& config, bool flush_acks_all);
+    void configure(const config::TopicConfig& config, const NodeTerms& node);
     // Its log directory has failed: from now on every request hears kafka_storage_error.
     Task<void> go_offline();
 
@@ -124,16 +148,26 @@ class Partition final : private storage::LogListener {
     bool has_beyond(storage::Offset offset, bool read_committed);
     Arrivals& arrivals() { return arrivals_; }
 
+    struct ListTerms {
+        Timestamp timestamp =
+            -1;  // or one of ListOffsets' special ones (-1 latest, -2 earliest, …)
+        bool read_committed = false;
+        bool from_replica = false;  // sees what is not below the high watermark
+        std::int32_t current_leader_epoch = -1;
+    };
     struct ListedOffset {
         ErrorCode error = ErrorCode::none;
         Timestamp timestamp = -1;
         storage::Offset offset = -1;
         std::int32_t leader_epoch = -1;
     };
-    // `timestamp` may be one of ListOffsets' special ones (-1 latest, -2 earliest, …).
-    ListedOffset list_offset(Timestamp timestamp, bool read_committed, std::int32_t current_epoch);
+    Task<ListedOffset> list_offset(ListTerms terms);
     // The new log start, or the error; -1 deletes up to the high watermark.
     Result<storage::Offset> delete_records(storage::Offset offset);
+
+    // What retention and flush.ms say of the log; no limits without cleanup.policy=delete.
+    storage::RetentionLimits retention() const;
+    std::int64_t flush_ms() const { return config_.flush_ms(); }
 
     storage::Offset high_watermark() const { return high_watermark_; }
     storage::Offset last_stable_offset() { return log_->last_stable_offset(high_watermark_); }
@@ -146,6 +180,9 @@ class Partition final : private storage::LogListener {
     void log_written(storage::Offset) override { advance_high_watermark(); }
     void log_flushed(storage::Offset) override { advance_high_watermark(); }
     void log_failed(const Error& error) override;
+    void log_rolled() override;
+    void files_doomed(Timestamp due) override;
+    void sync_took(Duration time) override { log_syncs_.update(time); }
     void advance_high_watermark();
     Produced refused(Error error) const;
     Task<Produced> append(Slice records, ProduceTerms terms, BatchValidator& validator);
@@ -157,6 +194,7 @@ class Partition final : private storage::LogListener {
                                                         std::int8_t transaction_version);
     Result<> check_isr() const;
     Task<Result<>> acknowledged(storage::Offset end, std::int16_t acks);
+    Task<ListedOffset> find_offset(Timestamp timestamp, storage::Offset bound);
 
     env::Shard& shard_;
     Identity identity_;
@@ -165,12 +203,14 @@ class Partition final : private storage::LogListener {
     std::unique_ptr<storage::Log> log_;
     metadata::Partition state_;
     config::TopicConfig config_;
-    bool flush_acks_all_ = true;
+    NodeTerms node_;
     bool offline_ = false;
+    LogWorkListener* work_ = nullptr;
     storage::Offset high_watermark_ = 0;
     storage::Offset stable_wanted_ = 0;  // behind the last record that is to be on stable storage
     Arrivals arrivals_;
     std::shared_ptr<TopicMetrics> metrics_;
+    metrics::Timer& log_syncs_;
     std::vector<metrics::Registry::Reading> readings_;
 };
 

@@ -40,7 +40,7 @@ struct PartitionChanges {
     std::vector<PartitionUpdate> updates;
     std::vector<PartitionConfiguration> configurations;
     std::vector<PartitionRemoval> removals;
-    bool flush_acks_all = true;
+    NodeTerms node;
 
     bool empty() const {
         return openings.empty() && offline.empty() && updates.empty() && configurations.empty() &&

@@ -7,6 +7,16 @@ namespace millrace::broker {
 
 namespace declared = metrics::declared;
 
+namespace {
+
+// In whole hundredths; 0 without a limit (KIP-1257).
+std::uint64_t retention_size_in_percent(Partition& partition) {
+    std::int64_t limit = partition.retention().bytes;
+    return limit <= 0 ? 0 : partition.log().size() * 100 / static_cast<std::uint64_t>(limit);
+}
+
+}  // namespace
+
 TopicMetrics::Pair::Pair(metrics::Registry& registry, const metrics::MeterDeclaration& declaration,
                          const std::string& topic)
     : all(registry.meter(declaration)), own(registry.meter(declaration, {topic})) {}
@@ -49,6 +59,10 @@ std::shared_ptr<TopicMetrics> PartitionMetrics::topic(const std::string& name) {
     return topic;
 }
 
+metrics::Timer& PartitionMetrics::log_syncs() {
+    return registry_.timer(declared::log_flush_stats_log_flush_rate_and_time_ms);
+}
+
 std::vector<metrics::Registry::Reading> PartitionMetrics::watch(Partition& partition) {
     const Partition::Identity& identity = partition.identity();
     metrics::Labels labels{identity.topic, std::to_string(identity.index)};
@@ -59,6 +73,8 @@ std::vector<metrics::Registry::Reading> PartitionMetrics::watch(Partition& parti
         }));
     };
     read(declared::log_size, [](Partition& p) { return p.log().size(); });
+    read(declared::log_retention_size_in_percent,
+         [](Partition& p) { return retention_size_in_percent(p); });
     read(declared::log_num_log_segments, [](Partition& p) { return p.log().segment_count(); });
     read(declared::log_log_start_offset, [](Partition& p) { return p.log().start_offset(); });
     read(declared::log_log_end_offset, [](Partition& p) { return p.log().end_offset(); });

@@ -52,6 +52,7 @@ class PartitionMetrics {
     explicit PartitionMetrics(metrics::Registry& registry) : registry_(registry) {}
 
     std::shared_ptr<TopicMetrics> topic(const std::string& name);
+    metrics::Timer& log_syncs();  // of all logs
     // Gauges of the partition's log and replicas, for as long as they are held.
     std::vector<metrics::Registry::Reading> watch(Partition& partition);
 

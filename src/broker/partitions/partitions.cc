@@ -43,10 +43,10 @@ void Partitions::watch(metrics::Registry& registry) {
 Task<void> Partitions::apply(PartitionChanges changes) {
     for (PartitionRemoval& removal : changes.removals) co_await remove(removal);
     for (const PartitionOffline& each : changes.offline) offline_.insert(each.id);
-    bool flush_acks_all = changes.flush_acks_all;
+    NodeTerms node = changes.node;
     co_await with_scope([&](Scope& scope) -> Task<void> {
         for (PartitionOpening& opening : changes.openings) {
-            scope.spawn(open(std::move(opening), flush_acks_all));
+            scope.spawn(open(std::move(opening), node));
         }
         co_await scope.join();
     });
@@ -59,7 +59,7 @@ Task<void> Partitions::apply(PartitionChanges changes) {
     }
     for (PartitionConfiguration& each : changes.configurations) {
         if (std::shared_ptr<Partition> partition = find(each.id)) {
-            partition->configure(each.config, flush_acks_all);
+            partition->configure(each.config, node);
         }
     }
 }
@@ -73,7 +73,7 @@ void Partitions::lead_or_follow(const std::shared_ptr<Partition>& partition, boo
     }
 }
 
-Task<void> Partitions::open(PartitionOpening opening, bool flush_acks_all) {
+Task<void> Partitions::open(PartitionOpening opening, NodeTerms node) {
     TopicIdPartition id{opening.identity.topic_id, opening.identity.index};
     storage::PartitionName name{opening.identity.topic, opening.identity.index};
     if (opening.origin.path.empty()) {
@@ -87,6 +87,7 @@ Task<void> Partitions::open(PartitionOpening opening, bool flush_acks_all) {
         opening.origin.path = *path;
         opening.origin.clean_shutdown = false;  // a power cut may have left parts of it
     }
+    opening.origin.options = log_options(opening.config, node);
     auto log = co_await storage::Log::open(shard_, opening.directory->health(), opening.origin);
     if (!log) {
         LOG_ERROR("cannot open {}: {}", name.to_string(), log.error().message);
@@ -97,7 +98,7 @@ Task<void> Partitions::open(PartitionOpening opening, bool flush_acks_all) {
     }
     // After an unclean end the log may hold what is only in the system's memory; from now on it is
     // shown to clients. A failure closes the log for appends, and the rest stays readable.
-    if (flush_acks_all) {
+    if (node.flush_acks_all) {
         Result<> stable = co_await (*log)->durable((*log)->end_offset());
         if (!stable) LOG_ERROR("cannot sync {}: {}", name.to_string(), stable.error().message);
     }
@@ -108,7 +109,8 @@ Task<void> Partitions::open(PartitionOpening opening, bool flush_acks_all) {
     }
     auto partition = std::make_shared<Partition>(shard_, std::move(opening.identity), node_id_,
                                                  std::move(*log), metrics_);
-    partition->configure(opening.config, flush_acks_all);
+    partition->configure(opening.config, node);
+    if (log_work_ != nullptr) partition->listen(*log_work_);
     partition->update(opening.state);
     partitions_[id] = partition;
     lead_or_follow(partition, false);
@@ -177,15 +179,6 @@ Task<Result<>> Partitions::close() {
         if (result) result = closed;
     }
     co_return result;
-}
-
-void Partitions::tidy() {
-    for (auto& [id, partition] : partitions_) {
-        storage::Log& log = partition->log();
-        log.remove_deleted(shard_.wall_ms());
-        log.release_files();
-        log.expire_producers();
-    }
 }
 
 std::vector<Partitions::Offsets> Partitions::offsets() const {

@@ -45,6 +45,7 @@ class Partitions {
     env::Shard& shard() const { return shard_; }
     BatchValidator& validator() { return validator_; }
     void listen(LeadershipListener& listener) { leadership_ = &listener; }
+    void listen(LogWorkListener& listener) { log_work_ = &listener; }
 
     // Opens and updates; what could not be opened is logged and stays away.
     Task<void> apply(PartitionChanges changes);
@@ -53,9 +54,6 @@ class Partitions {
     // Stops leading, closes every log cleanly. The first error is returned; the others are logged.
     Task<Result<>> close();
 
-    // Starts of segments and indexes that only reading has opened are let go, deleted files are
-    // removed, silent producers forgotten. Every log.retention.check.interval.ms.
-    void tidy();
     // Offsets for the checkpoint files of each directory.
     struct Offsets {
         std::string directory;
@@ -68,7 +66,7 @@ class Partitions {
     std::vector<Offsets> offsets() const;
 
   private:
-    Task<void> open(PartitionOpening opening, bool flush_acks_all);
+    Task<void> open(PartitionOpening opening, NodeTerms node);
     Task<void> remove(PartitionRemoval removal);
     Task<void> wipe_later(storage::LogDirectory& directory, std::string path, Duration delay);
     void watch(metrics::Registry& registry);
@@ -81,6 +79,7 @@ class Partitions {
     std::map<TopicIdPartition, std::shared_ptr<Partition>> partitions_;
     std::set<TopicIdPartition> offline_;
     LeadershipListener* leadership_ = nullptr;
+    LogWorkListener* log_work_ = nullptr;
     std::vector<metrics::Registry::Reading> readings_;
     Scope scope_;
 };
