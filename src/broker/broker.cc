@@ -118,6 +118,11 @@ Task<Result<>> Broker::open_partitions() {
     }
     publisher_ = std::make_unique<MetadataPublisher>(front().router, directories_, config_,
                                                      node_.id, std::move(followers));
+    // Else a topic of the same name would be taken to begin where the deleted one did.
+    publisher_->after_removals([this]() -> Task<void> {
+        (void)co_await checkpoints_->write(storage::CheckpointKind::log_start);
+        (void)co_await checkpoints_->write(storage::CheckpointKind::recovery_point);
+    });
     metadata::ImagePtr image = co_await quorum_.caught_up();
     CO_RETURN_IF_ERROR(co_await publisher_->start(std::move(image)));
     if (directories_.offline_count() < config_.log_directories().size()) co_return Result<>{};

@@ -1,5 +1,6 @@
 #include "broker/metadata_publisher.h"
 
+#include <algorithm>
 #include <fmt/core.h>
 
 #include "broker/coordinators/group_hosts.h"
@@ -54,7 +55,7 @@ Result<> MetadataPublisher::scan(storage::LogDirectory& directory, FoundPartitio
     };
     for (const storage::PartitionDirectory& each : partitions) {
         if (each.kind == PartitionDirectoryKind::deleted) {
-            RETURN_IF_ERROR(router_.here().disk().remove_all(directory.path_of(each.name)));
+            deleted_.push_back({&directory, directory.path_of(each.name)});
         }
         if (each.kind != PartitionDirectoryKind::live || !each.topic_id) continue;
         found[{*each.topic_id, each.partition.partition}] = {
@@ -99,6 +100,7 @@ Task<Result<>> MetadataPublisher::start(metadata::ImagePtr image) {
     FoundPartitions found = scan();
     set_stray_aside(found);
     ByShard changes = no_changes();
+    changes[0].deleted = std::move(deleted_);
     for (const auto& [name, topic] : image_->topics.by_name()) {
         for (const auto& [index, partition] : topic->partitions) {
             if (!metadata::contains(partition->replicas, node_id_)) continue;
@@ -143,13 +145,19 @@ void MetadataPublisher::open(const metadata::Topic& topic, std::int32_t index,
 Task<void> MetadataPublisher::publish(metadata::ImagePtr image) {
     metadata::Changes changes = metadata::diff(*image_, *image);
     image_ = std::move(image);
+    ByShard replaced = no_changes();  // by topics of the same names, in the same directories
     ByShard first = no_changes();
     ByShard last = no_changes();
     note_configs(changes, first);
-    for (const metadata::TopicChange& change : changes.topics) note(change, first, last);
+    for (const metadata::TopicChange& change : changes.topics) {
+        bool is_replaced = change.deleted() &&
+                           image_->topics.find(std::string_view(change.topic().name)) != nullptr;
+        note(change, first, is_replaced ? replaced : last);
+    }
+    co_await remove(std::move(replaced));
     co_await apply(std::move(first));
     co_await show(image_);
-    co_await apply(std::move(last));
+    co_await remove(std::move(last));
     co_await forget_topics(changes);
 }
 
@@ -212,6 +220,14 @@ Task<void> MetadataPublisher::apply(ByShard changes) {
         }
         co_await scope.join();
     });
+}
+
+Task<void> MetadataPublisher::remove(ByShard changes) {
+    bool any = std::ranges::any_of(
+        changes, [](const PartitionChanges& each) { return !each.removals.empty(); });
+    if (!any) co_return;
+    co_await apply(std::move(changes));
+    if (after_removals_) co_await after_removals_();
 }
 
 Task<void> MetadataPublisher::show(metadata::ImagePtr image) {

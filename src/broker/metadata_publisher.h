@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -38,6 +39,8 @@ class MetadataPublisher {
     // log directory but not in the image is set aside as stray.
     Task<Result<>> start(metadata::ImagePtr image);
     Task<void> publish(metadata::ImagePtr image);
+    // Runs when partitions have left their directories, before others get their names.
+    void after_removals(std::function<Task<void>()> then) { after_removals_ = std::move(then); }
     std::int64_t published_offset() const { return image_->offset; }
     // Where a partition of this node was placed; null for one that is offline, or not of this node.
     storage::LogDirectory* placement(const TopicIdPartition& id) const {
@@ -64,6 +67,7 @@ class MetadataPublisher {
     void note_configs(const metadata::Changes& changes, ByShard& first);
     void reconfigure(const metadata::Topic& topic, ByShard& changes);
     Task<void> apply(ByShard changes);
+    Task<void> remove(ByShard changes);
     Task<void> show(metadata::ImagePtr image);
     Task<void> forget_topics(const metadata::Changes& changes);
     ByShard no_changes() const;
@@ -75,6 +79,8 @@ class MetadataPublisher {
     config::BrokerConfig config_;  // with the dynamic values of image_
     std::int32_t node_id_;
     std::vector<ShardFollower> followers_;
+    std::function<Task<void>()> after_removals_;
+    std::vector<DeletedDirectory> deleted_;  // that scan() has found
     metadata::ImagePtr image_ = std::make_shared<const metadata::Image>();
     std::map<TopicIdPartition, storage::LogDirectory*> placements_;
     std::vector<TopicIdPartition> changed_;

@@ -211,7 +211,7 @@ Result<std::string> LogDirectory::rename_stray(const PartitionName& partition, R
 Task<Result<>> LogDirectory::remove(env::Shard& shard, std::string name) {
     Result<> result;
     std::string path = path_of(name);
-    co_await env::blocking(shard, [&] { result = disk_.remove_all(path); });
+    co_await env::lasting(shard, [&] { result = disk_.remove_all(path); });
     co_return result;
 }
 

@@ -57,7 +57,9 @@ Produced failed(Error error) { return {.error = error.code, .message = std::move
 
 NodeTerms NodeTerms::of(const config::BrokerConfig& config) {
     return {.flush_acks_all = config.log_flush_acks_all(),
-            .producer_id_expiration_ms = config.producer_id_expiration_ms()};
+            .producer_id_expiration_ms = config.producer_id_expiration_ms(),
+            .directory_delete_delay_ms = config.log_segment_delete_delay_ms(),
+            .transaction_max_timeout_ms = config.transaction_max_timeout_ms()};
 }
 
 storage::LogOptions log_options(const config::TopicConfig& topic, const NodeTerms& node) {
@@ -144,6 +146,12 @@ void Partition::advance_high_watermark() {
 void Partition::log_failed(const Error& error) {
     LOG_ERROR("{} takes no more records: {}", name_, error.message);
     arrivals_.notify();
+}
+
+bool Partition::has_late_transaction() const {
+    constexpr std::int64_t grace_ms = 300'000;
+    Timestamp last = log_->producers().oldest_transaction_timestamp();
+    return last > 0 && shard_.wall_ms() - last > node_.transaction_max_timeout_ms + grace_ms;
 }
 
 void Partition::log_rolled() {
@@ -281,9 +289,9 @@ Result<storage::Offset> Partition::delete_records(storage::Offset offset) {
     if (ErrorCode error = check_leader(-1); error != ErrorCode::none) {
         return fail(error, fmt::format("this node does not lead {}", name_));
     }
-    if (!config_.deletes()) {
+    if (config_.compacts() && !config_.deletes()) {
         return fail(ErrorCode::policy_violation,
-                    fmt::format("cleanup.policy of {} does not have delete", identity_.topic));
+                    fmt::format("cleanup.policy of {} is compact only", identity_.topic));
     }
     storage::Offset to = offset == -1 ? high_watermark_ : offset;
     if (to < 0 || to > high_watermark_) {

@@ -41,6 +41,8 @@ class LogWorkListener {
 struct NodeTerms {
     bool flush_acks_all = true;
     std::int64_t producer_id_expiration_ms = 86'400'000;
+    std::int64_t directory_delete_delay_ms = 60'000;  // log.segment.delete.delay.ms
+    std::int64_t transaction_max_timeout_ms = 900'000;
 
     static NodeTerms of(const config::BrokerConfig& config);
 };
@@ -173,6 +175,8 @@ class Partition final : private storage::LogListener {
     storage::Offset last_stable_offset() { return log_->last_stable_offset(high_watermark_); }
     storage::Log& log() { return *log_; }
     bool has_failed() const { return log_->failed(); }
+    // A transaction is open for longer than any may be.
+    bool has_late_transaction() const;
     std::size_t producer_count() const { return log_->producers().producers().size(); }
     std::unique_ptr<storage::Log> release_log() { return std::move(log_); }
 

@@ -33,6 +33,12 @@ struct PartitionRemoval {
     storage::LogDirectory* directory = nullptr;  // none: it is offline
 };
 
+// What is left of a replica that was deleted before the last end.
+struct DeletedDirectory {
+    storage::LogDirectory* directory = nullptr;
+    std::string path;
+};
+
 // What one new image asks of the partitions of one shard.
 struct PartitionChanges {
     std::vector<PartitionOpening> openings;
@@ -40,11 +46,12 @@ struct PartitionChanges {
     std::vector<PartitionUpdate> updates;
     std::vector<PartitionConfiguration> configurations;
     std::vector<PartitionRemoval> removals;
+    std::vector<DeletedDirectory> deleted;
     NodeTerms node;
 
     bool empty() const {
         return openings.empty() && offline.empty() && updates.empty() && configurations.empty() &&
-               removals.empty();
+               removals.empty() && deleted.empty();
     }
 };
 

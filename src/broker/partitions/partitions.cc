@@ -33,6 +33,8 @@ void Partitions::watch(metrics::Registry& registry) {
         [](P p) { return p.isr_against_minimum() == 0 ? 1 : 0; });
     sum(declared::replica_manager_reassigning_partitions,
         [](P p) { return p.is_leader() && p.state().is_reassigning() ? 1 : 0; });
+    sum(declared::replica_manager_partitions_with_late_transactions_count,
+        [](P p) { return p.has_late_transaction() ? 1 : 0; });
     sum(declared::replica_manager_producer_id_count,
         [](P p) { return static_cast<double>(p.producer_count()); });
     readings_.push_back(
@@ -41,9 +43,13 @@ void Partitions::watch(metrics::Registry& registry) {
 }
 
 Task<void> Partitions::apply(PartitionChanges changes) {
-    for (PartitionRemoval& removal : changes.removals) co_await remove(removal);
-    for (const PartitionOffline& each : changes.offline) offline_.insert(each.id);
     NodeTerms node = changes.node;
+    for (DeletedDirectory& each : changes.deleted) {
+        scope_.spawn(wipe_later(*each.directory, std::move(each.path),
+                                Duration::milliseconds(node.directory_delete_delay_ms)));
+    }
+    for (PartitionRemoval& removal : changes.removals) co_await remove(removal, node);
+    for (const PartitionOffline& each : changes.offline) offline_.insert(each.id);
     co_await with_scope([&](Scope& scope) -> Task<void> {
         for (PartitionOpening& opening : changes.openings) {
             scope.spawn(open(std::move(opening), node));
@@ -136,7 +142,7 @@ Task<void> Partitions::take_offline(const storage::LogDirectory& directory) {
     }
 }
 
-Task<void> Partitions::remove(PartitionRemoval removal) {
+Task<void> Partitions::remove(PartitionRemoval removal, NodeTerms node) {
     // What lies in a directory that is offline is found stray when it is back.
     offline_.erase(removal.id);
     auto found = partitions_.find(removal.id);
@@ -145,7 +151,7 @@ Task<void> Partitions::remove(PartitionRemoval removal) {
     partitions_.erase(found);
     if (leadership_ != nullptr && partition->is_leader()) leadership_->resigned(*partition);
     partition->update({});  // requests under way hear that this node does not lead
-    Duration delay = Duration::milliseconds(partition->log().options().file_delete_delay_ms);
+    Duration delay = Duration::milliseconds(node.directory_delete_delay_ms);
     co_await partition->log().abandon();
     const Partition::Identity& identity = partition->identity();
     if (removal.directory == nullptr || removal.directory->health().failed()) co_return;
@@ -159,9 +165,19 @@ Task<void> Partitions::remove(PartitionRemoval removal) {
     scope_.spawn(wipe_later(*removal.directory, *std::move(path), delay));
 }
 
+// One at a time: what else is lasting must not wait behind those of a large topic.
 Task<void> Partitions::wipe_later(storage::LogDirectory& directory, std::string path,
                                   Duration delay) {
     co_await env::sleep_for(shard_, delay);
+    while (wiping_) co_await wiped_.wait();
+    struct Turn {
+        Partitions& partitions;
+        explicit Turn(Partitions& p) : partitions(p) { p.wiping_ = true; }
+        ~Turn() {
+            partitions.wiping_ = false;
+            partitions.wiped_.notify_one();
+        }
+    } turn(*this);
     std::string name = path.substr(path.rfind('/') + 1);
     Result<> wiped = co_await directory.remove(shard_, name);
     if (!wiped) LOG_WARN("cannot remove {}: {}", path, wiped.error().message);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/condition.h"
 #include "base/scope.h"
 #include "broker/partitions/partition.h"
 #include "broker/partitions/partition_changes.h"
@@ -67,7 +68,7 @@ class Partitions {
 
   private:
     Task<void> open(PartitionOpening opening, NodeTerms node);
-    Task<void> remove(PartitionRemoval removal);
+    Task<void> remove(PartitionRemoval removal, NodeTerms node);
     Task<void> wipe_later(storage::LogDirectory& directory, std::string path, Duration delay);
     void watch(metrics::Registry& registry);
     void lead_or_follow(const std::shared_ptr<Partition>& partition, bool led_before);
@@ -81,6 +82,8 @@ class Partitions {
     LeadershipListener* leadership_ = nullptr;
     LogWorkListener* log_work_ = nullptr;
     std::vector<metrics::Registry::Reading> readings_;
+    bool wiping_ = false;
+    Condition wiped_;
     Scope scope_;
 };
 

@@ -27,6 +27,9 @@ class Upkeep final : private LogWorkListener {
     void start(SaveLogStarts save_log_starts);
     Task<void> stop() { return scope_.close(); }
 
+  private:
+    void rolled(Partition& partition) override;
+    void files_doomed(Partition& partition, Timestamp due) override;
     // One round of retention over all partitions, in two steps: starts move and are written down,
     // then segments below them go. A power cut in between brings records back, and never leaves a
     // gap among them.
@@ -34,10 +37,6 @@ class Upkeep final : private LogWorkListener {
     // Flushes the logs that were not for flush.ms.
     Task<void> flush_overdue();
     Task<void> expire_producers();
-
-  private:
-    void rolled(Partition& partition) override;
-    void files_doomed(Partition& partition, Timestamp due) override;
     // Runs a round after `delay` and then each `interval`.
     Task<void> repeat(Duration delay, Duration interval, Task<void> (Upkeep::*round)());
     Task<void> flush_rolled();
