@@ -149,6 +149,33 @@ TEST_F(BatchFilterTest, AbortedDataGoesAtOnceAndItsMarkerTwoLooksLater) {
     EXPECT_EQ(filtered(second->rewritten, false, now + retention).fate, Fate::dropped);
 }
 
+// Retention may take a segment with a marker while its log is compacted.
+TEST_F(BatchFilterTest, AnAbortedTransactionEndsAtItsMarkerEvenWhenThatIsGone) {
+    std::vector<AbortedTransaction> aborted{
+        {.producer_id = 5, .first_offset = 10, .last_offset = 12, .last_stable_offset = 13},
+        {.producer_id = 5, .first_offset = 30, .last_offset = 31, .last_stable_offset = 32}};
+    BatchOptions options{.base_offset = 10,
+                         .producer_id = 5,
+                         .producer_epoch = 0,
+                         .base_sequence = 0,
+                         .transactional = true};
+    auto data_at = [&](Offset offset) {
+        options.base_offset = offset;
+        return keyed_batch({{"a", "1"}}, options);
+    };
+    BatchFilter without_marker = filter(now, aborted);
+    auto fate_at = [&](Offset offset) {
+        Slice data = data_at(offset);
+        return without_marker.filter(BatchView::trusted(data), false)->fate;
+    };
+    EXPECT_EQ(fate_at(10), Fate::dropped);
+    EXPECT_EQ(fate_at(20), Fate::copied);
+    EXPECT_EQ(fate_at(30), Fate::dropped);
+    Slice marker = transaction_marker_batch(
+        ControlType::abort, {.producer_id = 5, .producer_epoch = 0, .base_offset = 31});
+    EXPECT_EQ(without_marker.filter(BatchView::trusted(marker), false)->aborted, aborted.back());
+}
+
 TEST_F(BatchFilterTest, ACommitMarkerStaysAsLongAsItsData) {
     BatchOptions options{.base_offset = 10,
                          .producer_id = 5,

@@ -13,7 +13,11 @@ CleanedTransactions::CleanedTransactions(std::vector<AbortedTransaction> aborted
 
 void CleanedTransactions::open_up_to(Offset offset) {
     for (; next_ < aborted_.size() && aborted_[next_].first_offset <= offset; ++next_) {
-        open_aborted_.try_emplace(aborted_[next_].producer_id, Open{aborted_[next_]});
+        const AbortedTransaction& begun = aborted_[next_];
+        auto [open, fresh] = open_aborted_.try_emplace(begun.producer_id, Open{begun});
+        if (!fresh && open->second.transaction.last_offset < begun.first_offset) {
+            open->second = Open{begun};
+        }
     }
 }
 
@@ -21,7 +25,11 @@ bool CleanedTransactions::take_data(const BatchView& batch) {
     open_up_to(batch.last_offset());
     if (!batch.is_transactional()) return false;
     auto aborted = open_aborted_.find(batch.producer_id());
-    if (aborted == open_aborted_.end()) {
+    // A marker that is gone, with its segment, has ended it.
+    bool over = aborted != open_aborted_.end() &&
+                aborted->second.transaction.last_offset < batch.base_offset();
+    if (over) open_aborted_.erase(aborted);
+    if (over || aborted == open_aborted_.end()) {
         open_committed_.insert(batch.producer_id());
         return false;
     }
@@ -40,7 +48,9 @@ Result<CleanedTransactions::Marker> CleanedTransactions::take_control(const Batc
     }
     if (type != ControlType::abort) return Marker{};
     auto aborted = open_aborted_.extract(batch.producer_id());
-    if (aborted.empty() || !aborted.mapped().seen) return Marker{.discardable = true};
+    bool seen = !aborted.empty() && aborted.mapped().seen &&
+                aborted.mapped().transaction.last_offset >= batch.base_offset();
+    if (!seen) return Marker{.discardable = true};
     return Marker{.aborted = aborted.mapped().transaction};
 }
 

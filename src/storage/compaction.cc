@@ -264,9 +264,26 @@ Result<> Compaction::flush() {
 }
 
 std::span<const CompactionSource> Compaction::sources() const {
-    if (!filter_) return plan_.sources;
+    auto all = std::span(plan_.sources);
+    if (!filter_) return all.subspan(source_, source_ < all.size() ? 1 : 0);
     if (done()) return {};
-    return std::span(plan_.sources).subspan(group_first_, groups_[group_]);
+    return all.subspan(group_first_, groups_[group_]);
+}
+
+void Compaction::skip() {
+    chunks_.reset();
+    batches_ = BatchReader(Bytes());
+    if (!filter_) {
+        last_mapped_ = std::max(last_mapped_, plan_.sources[source_].next_base - 1);
+        keys_.clear();
+        ++source_;
+        return;
+    }
+    prefix_.reset();
+    held_.reset();
+    discard();
+    source_ = group_first_ + groups_[group_];
+    (void)take();
 }
 
 CompactionCleaned Compaction::take() {

@@ -47,8 +47,10 @@ class Compaction {
     // True when a group is done: take() it.
     Result<bool> clean(std::uint64_t budget);
     bool done() const { return group_ == groups_.size(); }
-    // Those that are worked on: all while the map is filled, then one group's.
+    // Those that are worked on: one while the map is filled, then one group's.
     std::span<const CompactionSource> sources() const;
+    // They are gone: goes on with the next ones.
+    void skip();
 
     CompactionCleaned take();
     // Removes output that was not taken.

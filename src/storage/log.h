@@ -260,6 +260,7 @@ class Log {
     Task<Result<bool>> swap_in(CompactionCleaned cleaned, std::size_t cuts);
     Result<> replace(std::span<const CompactionSource> sources, std::unique_ptr<Segment> segment);
     bool holds(std::span<const CompactionSource> sources) const;
+    bool has_removed(std::span<const CompactionSource> sources) const;
     Task<Result<>> sync_names();
     Result<> withdraw_swap(Segment& segment);
     Task<void> stop_compaction();

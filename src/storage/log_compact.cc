@@ -168,17 +168,23 @@ Task<Result<bool>> Log::carry_out(Compaction& work, const CompactionTerms& terms
             done = phase == Phase::mapping ? work.fill_map(terms.step_bytes)
                                            : work.clean(terms.step_bytes);
         });
-        if (changed() || (!done && !holds(work.sources()))) co_return false;
-        if (!done) co_return fail(std::move(done).error());
-        if (terms.pace) co_await terms.pace(work.moved() - before);
-        if (!*done) continue;
-        if (phase == Phase::mapping) {
+        if (changed()) co_return false;
+        bool mapped = phase == Phase::mapping && done && *done;
+        if (mapped) {
             phase = Phase::cleaning;
+        } else if (has_removed(work.sources())) {
+            co_await env::lasting(shard_, [&] { work.skip(); });
             continue;
         }
+        if (!done && !holds(work.sources())) co_return false;
+        if (!done) co_return fail(std::move(done).error());
+        if (terms.pace) co_await terms.pace(work.moved() - before);
+        if (mapped || !*done) continue;
         Cancellation shield(shard_);
-        ASSIGN_OR_CO_RETURN(bool swapped, co_await swap_in(work.take(), cuts).under(shield));
-        if (!swapped) co_return false;
+        CompactionCleaned cleaned = work.take();
+        auto sources = cleaned.sources;
+        ASSIGN_OR_CO_RETURN(bool swapped, co_await swap_in(std::move(cleaned), cuts).under(shield));
+        if (!swapped && !has_removed(sources)) co_return false;
     }
     co_return !changed();
 }
@@ -191,6 +197,11 @@ bool Log::holds(std::span<const CompactionSource> sources) const {
     return std::ranges::all_of(sources, [&](const CompactionSource& source) {
         return segments_[at++].get() == source.identity;
     });
+}
+
+// Whether retention has removed all of these: the round goes on with the others.
+bool Log::has_removed(std::span<const CompactionSource> sources) const {
+    return !sources.empty() && sources.back().next_base <= segments_.front()->base();
 }
 
 // The names become durable in this order: the new files as .swap, the old ones as .deleted, the new
