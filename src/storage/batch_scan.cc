@@ -58,9 +58,12 @@ Result<std::optional<BatchPlace>> HeaderScan::next() {
     ASSIGN_OR_RETURN(std::uint64_t size, size_of(header_, position_));
     if (size > end_ - position_) return std::nullopt;
     BatchView batch = BatchView::trusted(header_);
-    BatchPlace place{
-        batch.base_offset(),   batch.last_offset(), position_, static_cast<std::uint32_t>(size),
-        batch.max_timestamp(), batch.leader_epoch()};
+    BatchPlace place{batch.base_offset(),
+                     batch.last_offset(),
+                     position_,
+                     static_cast<std::uint32_t>(size),
+                     batch.count() == 0 ? no_timestamp : batch.max_timestamp(),
+                     batch.leader_epoch()};
     position_ += static_cast<std::uint32_t>(size);
     return place;
 }

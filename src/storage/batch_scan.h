@@ -22,7 +22,7 @@ struct BatchPlace {
     Offset last_offset = 0;
     std::uint32_t position = 0;
     std::uint32_t size = 0;
-    Timestamp max_timestamp = no_timestamp;
+    Timestamp max_timestamp = no_timestamp;  // of records: none in an empty batch
     std::int32_t leader_epoch = no_leader_epoch;
 };
 

@@ -73,8 +73,10 @@ void Segment::make_active(std::int32_t index_bytes, std::int64_t roll_jitter_ms)
 Result<> Segment::add(const BatchView& batch, std::int32_t index_interval) {
     ASSIGN_OR_RETURN(TimeIndex::Entry largest, max_timestamp());
     if (size_ == 0) first_timestamp_ = batch.max_timestamp();
-    if (batch.max_timestamp() > largest.timestamp) {
-        largest = {batch.max_timestamp(), batch.last_offset()};
+    // A batch that compaction has emptied has no record with a timestamp.
+    Timestamp timestamp = batch.count() == 0 ? no_timestamp : batch.max_timestamp();
+    if (timestamp > largest.timestamp) {
+        largest = {timestamp, batch.last_offset()};
         max_timestamp_ = largest;
     }
     if (since_index_entry_ > static_cast<std::uint32_t>(index_interval)) {
@@ -83,8 +85,8 @@ Result<> Segment::add(const BatchView& batch, std::int32_t index_interval) {
         since_index_entry_ = 0;
     }
     auto size = static_cast<std::uint32_t>(batch.size());
-    remember({batch.base_offset(), batch.last_offset(), size_, size, batch.max_timestamp(),
-              batch.leader_epoch()});
+    remember(
+        {batch.base_offset(), batch.last_offset(), size_, size, timestamp, batch.leader_epoch()});
     since_index_entry_ += size;
     size_ += size;
     return {};
