@@ -80,6 +80,10 @@ def test_rounds_on_one_directory(order, endings, folder, tools, request):
                 for directory in node.directories:
                     assert (directory / ".kafka_cleanshutdown").exists()
                 assert dump.check(tools, node) > 100
+        compacted = contents.partitions["compacted", 0]
+        left = sum(len(one["records"]) for one in compacted.batches)
+        assert left < compacted.end[1], "nothing was compacted in all the rounds"
+        assert list(base.glob("data/__cluster_metadata-0/*[1-9]-*.checkpoint")), "no snapshot"
     finally:
         for node in pair:
             node.kill()

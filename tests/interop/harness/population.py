@@ -18,6 +18,7 @@ TRANSACTIONS = "transactions"
 COMPACTED = ("compacted", "compacted-deleted")
 OPEN_PRODUCER = 7_000_000
 START_TIME = 1_700_000_000_000
+COORDINATOR_NOT_YET = {14, 15, 16, 51}  # loading, not available, another, one under way
 NOT_YET = {3, 5, 6}  # unknown topic or partition, leader not available, not leader
 LATEST, EARLIEST, MAX_TIMESTAMP = -1, -2, -3
 
@@ -42,6 +43,9 @@ class Population:
             self._transactions(view, turn)
             self._idempotent(view)
             self._groups(view, turn)
+            if "AddOffsetsToTxn" in view.advertised:
+                for committed in (True, False):
+                    self._commit_in_transaction(view, turn, committed)
             self._delete_records(view, turn)
             self._change_topics(view, turn)
             view.settle()
@@ -212,6 +216,37 @@ class Population:
                 {"PartitionIndex": 0, "CommittedOffset": turn, "CommittedMetadata": None,
                  "CommittedLeaderEpoch": -1}]}]})
         call("LeaveGroup", 2, {"GroupId": group, "MemberId": fields["MemberId"]})
+
+    @staticmethod
+    def _commit_in_transaction(view, turn, committed):
+        """Offsets that a transaction commits to a group, or does not, by its coordinator."""
+        call = view.connection.call
+        name = f"transaction-{turn}-{committed}"
+
+        def succeeds(api, version, fields):
+            def done():
+                answer = call(api, version, fields)
+                codes = [answer.get("ErrorCode", 0), *(
+                    one["ErrorCode"] for topic in answer.get("Topics", ())
+                    for one in topic["Partitions"])]
+                assert set(codes) <= {0, *COORDINATOR_NOT_YET}, (api, answer)
+                return answer if set(codes) == {0} else None
+            return wait_until(done, 60, f"{api} of {name}")
+
+        call("FindCoordinator", 3, {"Key": name, "KeyType": 1})
+        made = succeeds("InitProducerId", 4, {
+            "TransactionalId": name, "TransactionTimeoutMs": 60000})
+        who = {"TransactionalId": name, "ProducerId": made["ProducerId"],
+               "ProducerEpoch": made["ProducerEpoch"]}
+        group = "reads-in-transactions"
+        succeeds("AddOffsetsToTxn", 3, {**who, "GroupId": group})
+        succeeds("TxnOffsetCommit", 3, {**who, "GroupId": group, "Topics": [
+            {"Name": "codec-none", "Partitions": [
+                {"PartitionIndex": int(committed), "CommittedOffset": 100 + turn,
+                 "CommittedMetadata": name}]}]})
+        succeeds("EndTxn", 3, {**who, "Committed": committed})
+        # It has ended when the next one can begin.
+        succeeds("InitProducerId", 4, {"TransactionalId": name, "TransactionTimeoutMs": 60000})
 
     @staticmethod
     def _delete_records(view, turn):
