@@ -119,14 +119,37 @@ Result<> check_dynamic(std::string_view name, std::string_view text, bool all_no
     return prefixed ? Result<>(refuse(name, value.error().message)) : fail(value.error());
 }
 
+namespace {
+
+// Kafka lets a node change in steps only.
+Result<> check_cleaner_threads(std::int32_t now, std::int32_t next) {
+    auto refused = [](std::string message) {
+        return fail(ErrorCode::invalid_config, std::move(message));
+    };
+    if (next == now) return {};
+    if (next < 1) return refused("Log cleaner threads should be at least 1");
+    if (next < now / 2) {
+        return refused(fmt::format(
+            "Log cleaner threads cannot be reduced to less than half the current value {}", now));
+    }
+    if (next <= std::int64_t{2} * now) return {};
+    return refused(fmt::format(
+        "Log cleaner threads cannot be increased to more than double the current value {}", now));
+}
+
+}  // namespace
+
 Result<> validate_broker_configs(const BrokerConfig& broker, const ConfigMap& dynamic,
                                  bool all_nodes) {
     for (const auto& [name, text] : dynamic) RETURN_IF_ERROR(check_dynamic(name, text, all_nodes));
     std::vector<std::string> rejected;
-    broker.with_dynamic(all_nodes ? dynamic : broker.all_nodes_values(),
-                        all_nodes ? broker.this_node_values() : dynamic, rejected);
-    if (rejected.empty()) return {};
-    return fail(ErrorCode::invalid_config, fmt::format("{}", fmt::join(rejected, "\n")));
+    BrokerConfig next =
+        broker.with_dynamic(all_nodes ? dynamic : broker.all_nodes_values(),
+                            all_nodes ? broker.this_node_values() : dynamic, rejected);
+    if (!rejected.empty()) {
+        return fail(ErrorCode::invalid_config, fmt::format("{}", fmt::join(rejected, "\n")));
+    }
+    return check_cleaner_threads(broker.log_cleaner_threads(), next.log_cleaner_threads());
 }
 
 }  // namespace millrace::config

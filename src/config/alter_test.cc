@@ -113,6 +113,12 @@ TEST(Altered, ANodeRefusesWhatItCouldNotRunWith) {
     BrokerConfig broker = combined();
     EXPECT_TRUE(validate_broker_configs(broker, {{"log.cleaner.threads", "2"}}, true));
     EXPECT_THAT(
+        validate_broker_configs(broker, {{"log.cleaner.threads", "3"}}, true).error().message,
+        HasSubstr("increased to more than double the current value 1"));
+    EXPECT_THAT(
+        validate_broker_configs(broker, {{"log.cleaner.threads", "0"}}, true).error().message,
+        HasSubstr("at least 1"));
+    EXPECT_THAT(
         validate_broker_configs(broker, {{"log.cleaner.threads", "500"}}, true).error().message,
         HasSubstr("log.cleaner.dedupe.buffer.size"));
     EXPECT_FALSE(validate_broker_configs(broker, {{"node.id", "2"}}, false));
