@@ -211,6 +211,18 @@ TEST_F(CompactionSimulation, TheThrottleHoldsUntilItIsRaised) {
     expect_compacted("t");
 }
 
+TEST_F(CompactionSimulation, CompactAndDeleteDoesBoth) {
+    begin(4, "log.retention.check.interval.ms=1000\n");
+    create("t", {{"cleanup.policy", "compact,delete"}, {"retention.ms", "200000"}});
+    produce("t");
+    EXPECT_TRUE(wait_until([&] { return is_compacted("t"); }));
+    EXPECT_TRUE(wait_until([&] { return checkpoint().contains("t 0 "); }));
+    expect_compacted("t");
+    EXPECT_TRUE(wait_until([&] { return size_of("t") == 0; })) << size_of("t");
+    produce("t");
+    EXPECT_TRUE(wait_until([&] { return size_of("t") > 0 && is_compacted("t"); }));
+}
+
 TEST_F(CompactionSimulation, ADeletedTopicLeavesTheCheckpoint) {
     begin(3);
     create("gone");
