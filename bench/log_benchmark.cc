@@ -20,6 +20,7 @@
 #include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <thread>
 #include <unistd.h>
 #include <vector>
@@ -193,6 +194,36 @@ void floor_write(benchmark::State& state, Sync sync, int flags, std::uint64_t by
         });
     }
     std::free(buffer);
+}
+
+// As a log has to: pieces of the size of batches, which begin anywhere in a page.
+void floor_write_batches(benchmark::State& state) {
+    warm_up();
+    Folder folder;
+    auto bytes = random_bytes(piece);
+    iovec pieces[piece / batch_bytes];
+    std::size_t turn = 0;
+    for (std::size_t i = 0; i < std::size(pieces); ++i) {
+        pieces[i] = {bytes.data() + i * batch_bytes, batch_bytes - 617};
+        turn += pieces[i].iov_len;
+    }
+    for (auto _ : state) {
+        Cost(state).measure(total_bytes(), [&] {
+            int fd = -1;
+            std::uint64_t at = segment_bytes;
+            for (std::uint64_t done = 0; done < total_bytes(); done += turn, at += turn) {
+                if (at + turn > segment_bytes) {
+                    if (fd >= 0) ::close(fd);
+                    std::string path = folder.file(std::to_string(done));
+                    fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+                    at = 0;
+                }
+                auto count = ::pwritev(fd, pieces, std::size(pieces), static_cast<off_t>(at));
+                check(count == static_cast<ssize_t>(turn), state, "writing");
+            }
+            ::close(fd);
+        });
+    }
 }
 
 // The other end of a loopback connection: takes what comes, without copying it.
@@ -433,6 +464,7 @@ void add(const char* name, std::function<void(benchmark::State&)> way) {
     add("floor: memcpy", floor_memcpy);
     add("floor: crc32c of 64 KiB", floor_crc);
     add("floor: pwrite", [](State& s) { floor_write(s, Sync::never, 0, total_bytes()); });
+    add("floor: pwritev of batches", floor_write_batches);
     add("append: written", [](State& s) { append(s, {}, total_bytes()); });
     add("append: validated, written",
         [](State& s) { append(s, {.validated = true}, total_bytes()); });

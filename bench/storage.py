@@ -22,8 +22,8 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 # Which floor a row of log_benchmark stands on.
 FLOORS = {
-    "append: written": "floor: pwrite",
-    "append: validated, written": "floor: pwrite",
+    "append: written": "floor: pwritev of batches",
+    "append: validated, written": "floor: pwritev of batches",
     "append: durable each": "floor: pwrite, fdatasync each",
     "read: fetched and sent": "floor: sendfile",
     "read: fetched and sent, cold": "floor: sendfile, cold",
