@@ -7,6 +7,8 @@ import pytest
 
 from harness import node as nodes
 from harness import sweep
+from harness.population import NOT_YET
+from harness.processes import wait_until
 from harness.records import CODECS
 
 GROUPS = ("keeps-offsets", "keeps-members")
@@ -99,10 +101,17 @@ def contents(node, ending):
 
 
 def _records(call, topic, partition):
-    def offset(stamp):
-        return call("ListOffsets", 5, {"ReplicaId": -1, "Topics": [{
+    def ask(stamp):
+        (told,) = call("ListOffsets", 5, {"ReplicaId": -1, "Topics": [{
             "Name": topic, "Partitions": [{"PartitionIndex": partition, "Timestamp": stamp}]}]}
-        )["Topics"][0]["Partitions"][0]["Offset"]
+        )["Topics"][0]["Partitions"]
+        # A node that starts shows its partitions before it leads them.
+        return None if told["ErrorCode"] in NOT_YET else told
+
+    def offset(stamp):
+        told = wait_until(lambda: ask(stamp), 30, f"an offset of {topic}-{partition}")
+        assert told["ErrorCode"] == 0, told
+        return told["Offset"]
 
     first, end = offset(-2), offset(-1)
     found, position = [("start", first), ("end", end)], first
