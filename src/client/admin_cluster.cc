@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "client/admin_calls.h"
+#include "protocol/alter_replica_log_dirs.h"
 #include "protocol/describe_cluster.h"
 #include "protocol/describe_log_dirs.h"
 #include "protocol/metadata.h"
@@ -160,6 +161,38 @@ Task<Outcomes<std::int32_t, LogDirs>> describe_log_dirs(Admin& admin,
     };
     co_return co_await settle<LogDirs>(admin, "describing log directories", std::move(brokers),
                                        admin.deadline(), attempt);
+}
+
+Task<Outcomes<TopicPartition>> alter_replica_log_dirs(
+    Admin& admin, std::int32_t broker, std::map<TopicPartition, std::string> directories) {
+    std::map<std::string, std::map<std::string, std::vector<std::int32_t>>> sorted;
+    for (const auto& [partition, path] : directories) {
+        sorted[path][partition.topic].push_back(partition.partition);
+    }
+    AlterReplicaLogDirsRequest request;
+    for (auto& [path, topics] : sorted) {
+        auto& directory = request.dirs.emplace_back();
+        directory.path = path;
+        for (auto& [topic, partitions] : topics) {
+            directory.topics.push_back({.name = topic, .partitions = std::move(partitions)});
+        }
+    }
+    auto reply =
+        co_await env::with_deadline(admin.shard(), admin.deadline(),
+                                    call_over(admin.cluster().broker(broker), std::move(request)));
+    Result<> called =
+        reply ? Result<>() : fail(ErrorCode::request_timed_out, "moving replicas took too long");
+    if (reply && !*reply) called = fail(reply->error());
+    if (!called) co_return all_failed<void>(keys_of(directories), called.error());
+    Outcomes<TopicPartition> outcomes;
+    for (const auto& topic : (*reply)->response.results) {
+        for (const auto& partition : topic.partitions) {
+            TopicPartition key{topic.topic_name, partition.partition_index};
+            outcomes.insert_or_assign(
+                key, verdict_about(fmt::format("moving {}", to_string(key)), partition.error_code));
+        }
+    }
+    co_return outcomes;
 }
 
 Task<Result<>> unregister_broker(Admin& admin, std::int32_t id) {

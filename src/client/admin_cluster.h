@@ -60,6 +60,12 @@ struct LogDirDescription {
 Task<Outcomes<std::int32_t, std::map<std::string, LogDirDescription>>> describe_log_dirs(
     Admin& admin, std::vector<std::int32_t> brokers);
 
+// Lets replicas of one broker move to other of its log directories, by path (KIP-113). Ends when
+// the moves have begun; a replica that is not there yet, which is told as
+// replica_not_available, will be made there. Nothing is tried again.
+Task<Outcomes<TopicPartition>> alter_replica_log_dirs(
+    Admin& admin, std::int32_t broker, std::map<TopicPartition, std::string> directories);
+
 struct FeatureRange {
     std::int16_t min = 0;
     std::int16_t max = 0;
