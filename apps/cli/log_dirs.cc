@@ -26,6 +26,12 @@ constexpr Flag flags[] = {
 
 using Directories = std::map<std::string, client::LogDirDescription>;
 
+// Kafka's tool names the class of the error; of a directory there is this one.
+std::string error_name(const Error& error) {
+    if (error.code != ErrorCode::kafka_storage_error) return error.message;
+    return "org.apache.kafka.common.errors.KafkaStorageException";
+}
+
 // Names and order of the members are those that Kafka's tool has.
 json::object to_json(const std::string& path, const client::LogDirDescription& directory,
                      const std::set<std::string, std::less<>>& topics) {
@@ -38,7 +44,7 @@ json::object to_json(const std::string& path, const client::LogDirDescription& d
                                           {"isFuture", replica.future}});
     }
     json::value error = nullptr;
-    if (!directory.status) error = directory.status.error().message;
+    if (!directory.status) error = error_name(directory.status.error());
     return {{"partitions", std::move(partitions)}, {"error", error}, {"logDir", path}};
 }
 
