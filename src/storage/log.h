@@ -107,8 +107,10 @@ class Log {
     Task<void> abandon();
 
     const std::string& path() const { return path_; }
-    // The directory has been renamed.
+    // The directory has been renamed; not while a sync or a compaction is under way.
     void renamed(std::string path);
+    // Ends when no sync is under way and no compaction, which gives up for it.
+    Task<void> settled();
     LogOptions& options() { return options_; }
     const LogOptions& options() const { return options_; }
     void listen(LogListener* listener) { listener_ = listener; }
@@ -198,6 +200,8 @@ class Log {
     // --- Compaction ---
     // Records below were compacted; nothing when none ever were. Of cleaner-offset-checkpoint.
     const std::optional<Offset>& first_dirty_offset() const { return first_dirty_; }
+    // It takes the place of a log of which this is known.
+    void set_first_dirty_offset(std::optional<Offset> offset) { first_dirty_ = offset; }
     Result<DirtySection> dirty_section(Offset last_stable, Timestamp now);
     // One round, one at a time, on helper threads while the log is used. It gives up when segments
     // that it works on are truncated or removed, and when the log is closed. Other errors than

@@ -217,6 +217,13 @@ Result<> Log::leave_clean() {
     return disk_.sync_directory(env::parent_of(path_));
 }
 
+Task<void> Log::settled() {
+    while (syncing_ || compaction_ != nullptr) {
+        co_await stop_compaction();
+        if (syncing_) co_await flushed_.wait();
+    }
+}
+
 Task<void> Log::abandon() {
     closing_ = true;
     queued_.clear();
