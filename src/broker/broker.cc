@@ -69,7 +69,8 @@ Task<void> Broker::make_shards() {
             std::make_unique<ShardState>(there, node_, config_);
         co_return;
     });
-    ShardFront::Shared shared{node_, directories_, quorum_, connections_, {}, {}};
+    moves_ = std::make_unique<ReplicaMoves>(shard_, directories_, states_[0]->config);
+    ShardFront::Shared shared{node_, directories_, *moves_, quorum_, connections_, {}, {}};
     for (auto& state : states_) {
         shared.partitions.push_back(&state->partitions);
         shared.groups.push_back(&state->groups);
@@ -98,6 +99,11 @@ Task<Result<>> Broker::start() {
     directory_metrics_ = std::make_unique<LogDirectoryMetrics>(states_[0]->metrics, directories_,
                                                                states_[0]->config);
     CO_RETURN_IF_ERROR(co_await open_partitions());
+    co_await moves_->start({.router = front().router,
+                            .metadata = states_[0]->metadata,
+                            .publisher = *publisher_,
+                            .assignments = *assignments_,
+                            .checkpoints = *checkpoints_});
     assign_directories();
     scope_.spawn(follow_metadata());
     CO_RETURN_IF_ERROR(co_await listen());
@@ -150,7 +156,9 @@ void Broker::assign_directories() {
         const metadata::Partition* state = image->topics.find(id.topic_id, id.partition);
         if (lies_in == nullptr || state == nullptr) continue;
         const Uuid& directory = *lies_in->meta()->directory_id;
-        if (state->directory_of(node_.id) != directory) assignments_->assign(id, directory);
+        Uuid assigned = state->directory_of(node_.id);
+        if (assigned == directory || moves_->is_moving_to(id, assigned)) continue;
+        assignments_->assign(id, directory);
     }
 }
 
@@ -243,6 +251,7 @@ Task<Result<>> Broker::stop(bool hand_over) {
     co_await on_all([this](env::Shard& there) {
         return states_[static_cast<std::size_t>(there.id())]->upkeep.stop();
     });
+    co_await moves_->stop();
     co_await checkpoints_->stop();
     co_await assignments_->stop();
     co_await scope_.close();
@@ -277,6 +286,7 @@ Task<void> Broker::destroy_shards() {
         fronts_[static_cast<std::size_t>(there.id())].reset();
         co_return;
     });
+    moves_.reset();
     co_await on_all([this](env::Shard& there) -> Task<void> {
         states_[static_cast<std::size_t>(there.id())].reset();
         co_return;

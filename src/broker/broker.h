@@ -14,6 +14,7 @@
 #include "broker/lifecycle.h"
 #include "broker/log_directory_metrics.h"
 #include "broker/metadata_publisher.h"
+#include "broker/replica_moves.h"
 
 namespace millrace::broker {
 
@@ -65,6 +66,7 @@ class Broker {
     std::unique_ptr<MetadataPublisher> publisher_;
     std::unique_ptr<Checkpoints> checkpoints_;
     std::unique_ptr<LogCleaner> cleaner_;
+    std::unique_ptr<ReplicaMoves> moves_;
     std::unique_ptr<Lifecycle> lifecycle_;
     std::unique_ptr<DirectoryFailures> failures_;
     std::unique_ptr<Assignments> assignments_;

@@ -56,8 +56,8 @@ ShardFront::ShardFront(ShardState& state, const Shared& shared)
       groups(router, state.metadata, shared.groups),
       controllers(state.shard, shared.quorum, state.metadata, state.config),
       producer_ids(controllers, state.metadata, shared.node.id),
-      services{state.shard, shared.node, state.config, state.metadata, fetch_sessions,
-               router,      groups,      controllers,  producer_ids,   shared.directories},
+      services{state.shard, shared.node, state.config, state.metadata,     fetch_sessions, router,
+               groups,      controllers, producer_ids, shared.directories, shared.moves},
       dispatcher(services),
       server(state.shard, dispatcher, session_limits(state.config),
              queued_bytes(state.config, router.shards()), shared.connections, state.metrics) {}

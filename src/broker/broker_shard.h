@@ -38,6 +38,7 @@ struct ShardFront {
     struct Shared {
         const Node& node;
         LogDirectories& directories;
+        ReplicaMoves& moves;
         quorum::MetadataQuorum& quorum;
         net::ConnectionCounts& connections;
         std::vector<Partitions*> partitions;

@@ -34,11 +34,14 @@ config::TopicConfig MetadataPublisher::config_of(const metadata::Topic& topic) c
 
 // Starting -------------------------------------------------------------------------------------
 
-MetadataPublisher::FoundPartitions MetadataPublisher::scan() {
+// A directory that cannot be read is offline like one that fails later.
+Result<MetadataPublisher::FoundPartitions> MetadataPublisher::scan() {
     FoundPartitions found;
     for (const auto& directory : directories_.all()) {
         Result<> scanned = scan(*directory, found);
-        if (!scanned) directory->health().fail(scanned.error());
+        if (scanned) continue;
+        if (scanned.error().code != ErrorCode::kafka_storage_error) return fail(scanned.error());
+        directory->health().fail(scanned.error());
     }
     return found;
 }
@@ -54,41 +57,127 @@ Result<> MetadataPublisher::scan(storage::LogDirectory& directory, FoundPartitio
         return entry == checkpoint.end() ? storage::Offset{0} : entry->second;
     };
     for (const storage::PartitionDirectory& each : partitions) {
+        std::string path = directory.path_of(each.name);
         if (each.kind == PartitionDirectoryKind::deleted) {
-            deleted_.push_back({&directory, directory.path_of(each.name)});
+            deleted_.push_back({&directory, path});
+        } else if (each.kind == PartitionDirectoryKind::stray) {
+            LOG_WARN(
+                "{} is stray: the cluster did not place it here. It is kept; remove it when "
+                "nothing in it is needed",
+                path);
         }
-        if (each.kind != PartitionDirectoryKind::live || !each.topic_id) continue;
-        found[{*each.topic_id, each.partition.partition}] = {
-            &directory,
-            {.path = directory.path_of(each.partition),
-             .log_start = offset_in(log_starts, each.partition),
-             .recovery_point = offset_in(recovery_points, each.partition),
-             .first_dirty = first_dirty.contains(each.partition)
-                                ? std::optional(offset_in(first_dirty, each.partition))
-                                : std::nullopt,
-             .clean_shutdown = directory.clean_shutdown(),
-             .pages_in_doubt = directory.pages_in_doubt()}};
+        if (!each.topic_id) continue;
+        TopicIdPartition id{*each.topic_id, each.partition.partition};
+        Found one{&directory,
+                  {.path = std::move(path),
+                   .log_start = offset_in(log_starts, each.partition),
+                   .recovery_point = offset_in(recovery_points, each.partition),
+                   .first_dirty = first_dirty.contains(each.partition)
+                                      ? std::optional(offset_in(first_dirty, each.partition))
+                                      : std::nullopt,
+                   .clean_shutdown = directory.clean_shutdown(),
+                   .pages_in_doubt = directory.pages_in_doubt()},
+                  each.partition};
+        if (each.kind == PartitionDirectoryKind::live) {
+            RETURN_IF_ERROR(note_live(id, std::move(one), found));
+        } else if (each.kind == PartitionDirectoryKind::future) {
+            futures_.push_back({id, std::move(one)});
+        }
     }
     return {};
 }
 
+Result<> MetadataPublisher::note_live(const TopicIdPartition& id, Found found,
+                                      FoundPartitions& all) {
+    std::string path = found.origin.path;
+    auto [other, first] = all.try_emplace(id, std::move(found));
+    if (first) return {};
+    return fail(ErrorCode::invalid_config,
+                fmt::format("{} and {} hold the same partition, probably since a log directory "
+                            "failed while the partition moved between them; which one is whole "
+                            "cannot be told: remove the one in the directory that failed last, and "
+                            "start the node anew",
+                            other->second.origin.path, path));
+}
+
+bool MetadataPublisher::is_ours(const TopicIdPartition& id) const {
+    const metadata::Partition* state = image_->topics.find(id.topic_id, id.partition);
+    return state != nullptr && metadata::contains(state->replicas, node_id_);
+}
+
+void MetadataPublisher::set_aside(const Found& found, std::string_view suffix) {
+    auto renamed =
+        found.directory->set_aside(found.origin.path, found.name, suffix, router_.here().random());
+    Result<> synced =
+        renamed ? found.directory->sync(router_.here().disk()) : Result<>(fail(renamed.error()));
+    if (!synced) found.directory->health().fail(synced.error());
+}
+
 void MetadataPublisher::set_stray_aside(FoundPartitions& found) {
-    for (auto at = found.begin(); at != found.end();) {
-        const metadata::Partition* state =
-            image_->topics.find(at->first.topic_id, at->first.partition);
-        if (state != nullptr && metadata::contains(state->replicas, node_id_)) {
-            ++at;
-            continue;
+    auto set_stray = [&](const Found& each) {
+        LOG_WARN("{} is set aside as stray: the cluster does not place it here", each.origin.path);
+        set_aside(each, "-stray");
+    };
+    std::erase_if(found, [&](const auto& each) {
+        if (is_ours(each.first)) return false;
+        set_stray(each.second);
+        return true;
+    });
+    std::erase_if(futures_, [&](const Future& each) {
+        if (is_ours(each.id)) return false;
+        set_stray(each.found);
+        return true;
+    });
+}
+
+// Of a partition whose log is there, a copy goes on. Where the log is gone, it had been renamed for
+// the copy to take its place, or lies in a directory that failed after the controller had assigned
+// the copy's: then the copy is the log (KAFKA-16082).
+void MetadataPublisher::sort_futures(FoundPartitions& found) {
+    std::vector<Future> going_on;
+    std::set<TopicIdPartition> copied;
+    for (Future& each : std::exchange(futures_, {})) {
+        storage::LogDirectory& directory = *each.found.directory;
+        if (directory.health().failed()) continue;
+        const metadata::Partition& state =
+            *image_->topics.find(each.id.topic_id, each.id.partition);
+        bool is_assigned = directory.meta()->directory_id == state.directory_of(node_id_);
+        if (!copied.insert(each.id).second) {
+            LOG_WARN("{} is the second copy of a partition on its way: it goes",
+                     each.found.origin.path);
+            set_aside(each.found, "-delete");
+        } else if (found.contains(each.id)) {
+            going_on.push_back(std::move(each));
+        } else if (is_assigned || directories_.offline_count() == 0) {
+            promote(each.found);
+            if (!directory.health().failed()) found[each.id] = std::move(each.found);
         }
-        const std::string& path = at->second.origin.path;
-        std::string name = path.substr(path.rfind('/') + 1);
-        std::size_t dash = name.rfind('-');
-        LOG_WARN("{} is set aside as stray: the cluster does not place it here", path);
-        Result<std::string> renamed = at->second.directory->rename_stray(
-            {name.substr(0, dash), at->first.partition}, router_.here().random());
-        if (!renamed) at->second.directory->health().fail(renamed.error());
-        at = found.erase(at);
     }
+    futures_ = std::move(going_on);
+}
+
+void MetadataPublisher::promote(Found& future) {
+    LOG_WARN("{} takes the place of the log that it was to replace", future.origin.path);
+    env::Disk& disk = router_.here().disk();
+    std::string live = future.directory->path_of(future.name);
+    if (disk.exists(live)) {  // of a topic that is not known
+        set_aside({future.directory, {.path = live}, future.name}, "-stray");
+    }
+    Result<> renamed = disk.rename(future.origin.path, live);
+    if (renamed) renamed = future.directory->sync(disk);
+    if (!renamed) future.directory->health().fail(renamed.error());
+    future.origin.path = std::move(live);
+}
+
+void MetadataPublisher::moved(const TopicIdPartition& id, storage::LogDirectory& to) {
+    auto placed = placements_.find(id);
+    if (placed == placements_.end()) {
+        directories_.count(to, -1);
+        return;
+    }
+    if (placed->second != nullptr) directories_.count(*placed->second, -1);
+    placed->second = &to;
+    changed_.push_back(id);
 }
 
 Task<Result<>> MetadataPublisher::start(metadata::ImagePtr image) {
@@ -97,8 +186,9 @@ Task<Result<>> MetadataPublisher::start(metadata::ImagePtr image) {
     config_ = static_config_.with_dynamic(
         image_->configs_of(config::ResourceType::broker, ""),
         image_->configs_of(config::ResourceType::broker, std::to_string(node_id_)), rejected);
-    FoundPartitions found = scan();
+    ASSIGN_OR_CO_RETURN(FoundPartitions found, scan());
     set_stray_aside(found);
+    sort_futures(found);
     ByShard changes = no_changes();
     changes[0].deleted = std::move(deleted_);
     for (const auto& [name, topic] : image_->topics.by_name()) {
@@ -175,7 +265,7 @@ void MetadataPublisher::note(const metadata::TopicChange& change, ByShard& first
             first[shard].updates.push_back({id, *each.after});
         } else if (placed != placements_.end()) {
             if (placed->second != nullptr) directories_.count(*placed->second, -1);
-            last[shard].removals.push_back({id, placed->second});
+            last[shard].removals.push_back({id});
             placements_.erase(placed);
         }
     }

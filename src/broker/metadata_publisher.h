@@ -47,20 +47,35 @@ class MetadataPublisher {
         auto found = placements_.find(id);
         return found == placements_.end() ? nullptr : found->second;
     }
+    bool hosts(const TopicIdPartition& id) const { return placements_.contains(id); }
+    // A partition has moved to another directory.
+    void moved(const TopicIdPartition& id, storage::LogDirectory& to);
+    // Copies of partitions that were on their way to another directory when the node ended.
+    struct Found {
+        storage::LogDirectory* directory = nullptr;
+        storage::LogOrigin origin;
+        storage::PartitionName name;
+    };
+    struct Future {
+        TopicIdPartition id;
+        Found found;
+    };
+    std::vector<Future> take_futures() { return std::exchange(futures_, {}); }
     // Partitions of this node that the images since the last call have made or changed.
     std::vector<TopicIdPartition> take_changed() { return std::exchange(changed_, {}); }
 
   private:
-    struct Found {
-        storage::LogDirectory* directory = nullptr;
-        storage::LogOrigin origin;
-    };
     using FoundPartitions = std::map<TopicIdPartition, Found>;
     using ByShard = std::vector<PartitionChanges>;
 
-    FoundPartitions scan();
+    Result<FoundPartitions> scan();
     Result<> scan(storage::LogDirectory& directory, FoundPartitions& found);
+    Result<> note_live(const TopicIdPartition& id, Found found, FoundPartitions& all);
     void set_stray_aside(FoundPartitions& found);
+    bool is_ours(const TopicIdPartition& id) const;
+    void set_aside(const Found& found, std::string_view suffix);
+    void sort_futures(FoundPartitions& found);
+    void promote(Found& future);
     void open(const metadata::Topic& topic, std::int32_t index, const metadata::Partition& state,
               Found found, ByShard& changes);
     void note(const metadata::TopicChange& change, ByShard& first, ByShard& last);
@@ -84,6 +99,7 @@ class MetadataPublisher {
     metadata::ImagePtr image_ = std::make_shared<const metadata::Image>();
     std::map<TopicIdPartition, storage::LogDirectory*> placements_;
     std::vector<TopicIdPartition> changed_;
+    std::vector<Future> futures_;
 };
 
 }  // namespace millrace::broker

@@ -22,6 +22,7 @@ class LogDirectories;
 class MetadataCache;
 class PartitionRouter;
 class ProducerIds;
+class ReplicaMoves;
 
 // What the handlers of one shard may ask for. A handler names the ones it needs as parameters.
 struct Services {
@@ -35,6 +36,7 @@ struct Services {
     Controllers& controllers;
     ProducerIds& producer_ids;
     LogDirectories& log_directories;
+    ReplicaMoves& replica_moves;  // shard 0's
 };
 
 template <typename T>
@@ -57,9 +59,11 @@ auto& service(Services& services) {
         return services.controllers;
     } else if constexpr (std::is_same_v<T, ProducerIds>) {
         return services.producer_ids;
-    } else {
-        static_assert(std::is_same_v<T, LogDirectories>, "no such service");
+    } else if constexpr (std::is_same_v<T, LogDirectories>) {
         return services.log_directories;
+    } else {
+        static_assert(std::is_same_v<T, ReplicaMoves>, "no such service");
+        return services.replica_moves;
     }
 }
 

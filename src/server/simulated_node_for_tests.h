@@ -88,7 +88,7 @@ class SimulatedNode {
     }
 
     const Process& process() const { return *process_; }  // while ready()
-    // Why it ended by itself.
+    // Why it ended by itself, or did not start.
     const std::string& reason() const { return reason_; }
     env::sim::Node& machine() { return machine_; }
     env::sim::Disk& disk() { return machine_.disk(); }
@@ -125,7 +125,10 @@ class SimulatedNode {
     Task<int> live(env::Shard& shard) {
         auto process = co_await Process::start(shard, config_);
         EXPECT_TRUE(process || doomed_) << (process ? "" : process.error().message);
-        if (!process) co_return 1;
+        if (!process) {
+            reason_ = process.error().message;
+            co_return 1;
+        }
         process_ = process->get();
         ready_ = true;
         bool cancelled = false;

@@ -61,6 +61,10 @@ std::optional<PartitionDirectory> parse_directory(const std::string& name) {
     return directory;
 }
 
+std::string random_hex(Random& random) {
+    return fmt::format("{:016x}{:016x}", random.next(), random.next());
+}
+
 // {"version":0,"brokerEpoch":2013}
 std::optional<std::int64_t> parse_broker_epoch(std::string_view text) {
     constexpr std::string_view key = "\"brokerEpoch\":";
@@ -176,8 +180,16 @@ Result<std::vector<PartitionDirectory>> LogDirectory::partitions() const {
 
 Result<std::string> LogDirectory::create_partition(const PartitionName& partition,
                                                    const Uuid& topic_id) {
+    return create(path_of(partition), topic_id);
+}
+
+Result<std::string> LogDirectory::create_future(const PartitionName& partition,
+                                                const Uuid& topic_id, Random& random) {
+    return create(path_of(renamed_directory(partition, random_hex(random), "-future")), topic_id);
+}
+
+Result<std::string> LogDirectory::create(std::string path, const Uuid& topic_id) {
     if (auto failure = health_.failure()) return fail(*std::move(failure));
-    std::string path = path_of(partition);
     RETURN_IF_ERROR(disk_.make_directories(path));
     ASSIGN_OR_RETURN(std::optional<Uuid> known, topic_id_in(path));
     if (known == topic_id) return path;
@@ -191,21 +203,19 @@ Result<std::string> LogDirectory::create_partition(const PartitionName& partitio
     return path;
 }
 
-Result<std::string> LogDirectory::rename(const PartitionName& partition, std::string_view suffix,
-                                         Random& random) {
-    std::string hex = fmt::format("{:016x}{:016x}", random.next(), random.next());
-    std::string path = path_of(renamed_directory(partition, hex, suffix));
-    RETURN_IF_ERROR(disk_.rename(path_of(partition), path));
-    RETURN_IF_ERROR(disk_.sync_directory(path_));
-    return path;
+Result<std::string> LogDirectory::set_aside(const std::string& path, const PartitionName& partition,
+                                            std::string_view suffix, Random& random) {
+    std::string to = path_of(renamed_directory(partition, random_hex(random), suffix));
+    RETURN_IF_ERROR(disk_.rename(path, to));
+    return to;
 }
+
+Result<> LogDirectory::sync(env::Disk& disk) const { return disk.sync_directory(path_); }
 
 Result<std::string> LogDirectory::rename_deleted(const PartitionName& partition, Random& random) {
-    return rename(partition, "-delete", random);
-}
-
-Result<std::string> LogDirectory::rename_stray(const PartitionName& partition, Random& random) {
-    return rename(partition, "-stray", random);
+    ASSIGN_OR_RETURN(std::string path, set_aside(path_of(partition), partition, "-delete", random));
+    RETURN_IF_ERROR(disk_.sync_directory(path_));
+    return path;
 }
 
 Task<Result<>> LogDirectory::remove(env::Shard& shard, std::string name) {

@@ -73,9 +73,17 @@ class LogDirectory {
     Result<std::vector<PartitionDirectory>> partitions() const;
     // Makes the directory of a new partition with its partition.metadata.
     Result<std::string> create_partition(const PartitionName& partition, const Uuid& topic_id);
+    // The same of a copy that is to become the partition's log (T-P.<hex>-future).
+    Result<std::string> create_future(const PartitionName& partition, const Uuid& topic_id,
+                                      Random& random);
     // Renames the directory of a partition whose log is abandoned; returns the new path.
     Result<std::string> rename_deleted(const PartitionName& partition, Random& random);
-    Result<std::string> rename_stray(const PartitionName& partition, Random& random);
+    // Gives a directory below this one the partition's name with a new hex part and `suffix`;
+    // durable only after sync(). Returns the new path.
+    Result<std::string> set_aside(const std::string& path, const PartitionName& partition,
+                                  std::string_view suffix, Random& random);
+    // Makes the names below it durable. Blocking, from any thread.
+    Result<> sync(env::Disk& disk) const;
     // Wipes a renamed directory, on a helper thread.
     Task<Result<>> remove(env::Shard& shard, std::string name);
 
@@ -90,8 +98,7 @@ class LogDirectory {
     LogDirectory(env::Disk& disk, std::string path);
     Result<> read_clean_shutdown();
     Result<std::optional<Uuid>> topic_id_in(const std::string& path) const;
-    Result<std::string> rename(const PartitionName& partition, std::string_view suffix,
-                               Random& random);
+    Result<std::string> create(std::string path, const Uuid& topic_id);
 
     env::Disk& disk_;
     std::string path_;

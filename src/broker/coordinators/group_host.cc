@@ -63,13 +63,13 @@ Task<void> GroupHost::stop() {
 // Loading --------------------------------------------------------------------------------------
 
 Task<void> GroupHost::load() {
-    storage::Log& log = partition_->log();
-    storage::Offset next = log.start_offset();
+    storage::Offset next = partition_->log().start_offset();
     while (next < partition_->high_watermark()) {
-        Result<Slice> batches = log.load({.offset = next,
-                                          .max_bytes = load_bytes,
-                                          .whole_first_batch = true,
-                                          .upper_bound = partition_->high_watermark()});
+        Result<Slice> batches =
+            partition_->log().load({.offset = next,
+                                    .max_bytes = load_bytes,
+                                    .whole_first_batch = true,
+                                    .upper_bound = partition_->high_watermark()});
         Result<> replayed = batches ? replay(batches->bytes(), next) : fail(batches.error());
         if (!replayed) {
             LOG_ERROR("groups of {} cannot be loaded: {}", partition_->identity().to_string(),

@@ -3,6 +3,7 @@
 
 #include "protocol/describe_log_dirs.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -30,10 +31,21 @@ Task<std::map<std::string, ByTopic>> sizes(PartitionRouter& router, const Names*
                 const Partition::Identity& identity = partition->identity();
                 storage::PartitionName name{identity.topic, identity.index};
                 if (wanted != nullptr && !wanted->contains(name)) continue;
-                std::string directory(env::parent_of(partition->log().path()));
-                by_directory[directory][identity.topic].push_back(
-                    {.partition_index = identity.index,
-                     .partition_size = static_cast<std::int64_t>(partition->log().size())});
+                const storage::Log& log = partition->log();
+                auto tell = [&](const storage::LogDirectory& in, const storage::Log& of,
+                                storage::Offset lag, bool is_future) {
+                    by_directory[in.path()][identity.topic].push_back(
+                        {.partition_index = identity.index,
+                         .partition_size = static_cast<std::int64_t>(of.size()),
+                         .offset_lag = lag,
+                         .is_future_key = is_future});
+                };
+                storage::Offset behind = partition->high_watermark() - log.end_offset();
+                tell(partition->directory(), log, std::max<storage::Offset>(behind, 0), false);
+                FutureReplica* future = partition->future();
+                if (future == nullptr) continue;
+                behind = log.end_offset() - future->log().end_offset();
+                tell(future->directory(), future->log(), behind, true);
             }
             co_return;
         });

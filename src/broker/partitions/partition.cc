@@ -81,11 +81,13 @@ storage::LogOptions log_options(const config::TopicConfig& topic, const NodeTerm
 std::string Partition::Identity::to_string() const { return fmt::format("{}-{}", topic, index); }
 
 Partition::Partition(env::Shard& shard, Identity identity, std::int32_t node_id,
-                     std::unique_ptr<storage::Log> log, PartitionMetrics& metrics)
+                     storage::LogDirectory& directory, std::shared_ptr<storage::Log> log,
+                     PartitionMetrics& metrics)
     : shard_(shard),
       identity_(std::move(identity)),
       name_(identity_.to_string()),
       node_id_(node_id),
+      directory_(&directory),
       log_(std::move(log)),
       high_watermark_(log_->end_offset()),
       metrics_(metrics.topic(identity_.topic)),
@@ -94,9 +96,7 @@ Partition::Partition(env::Shard& shard, Identity identity, std::int32_t node_id,
     log_->listen(this);
 }
 
-Partition::~Partition() {
-    if (log_) log_->listen(nullptr);
-}
+Partition::~Partition() { log_->listen(nullptr); }
 
 void Partition::update(const metadata::Partition& state) {
     bool new_term = state.leader == node_id_ &&
@@ -110,6 +110,7 @@ void Partition::configure(const config::TopicConfig& config, const NodeTerms& no
     config_ = config;
     node_ = node;
     log_->options() = log_options(config, node);
+    if (future_) future_->log().options() = log_->options();
 }
 
 storage::RetentionLimits Partition::retention() const {
@@ -121,7 +122,16 @@ Task<void> Partition::go_offline() {
     offline_ = true;
     readings_.clear();
     arrivals_.notify();
+    co_await retire();
+}
+
+Task<void> Partition::retire() {
+    retired_ = true;
+    co_await settled();
+    state_ = {};
+    arrivals_.notify();
     co_await log_->abandon();
+    if (future_) co_await future_->log().abandon();
 }
 
 ErrorCode Partition::check_leader(std::int32_t current_leader_epoch) const {
@@ -211,6 +221,7 @@ Produced Partition::refused(Error error) const {
 }
 
 Task<Produced> Partition::append(Slice records, ProduceTerms terms, BatchValidator& validator) {
+    if (!gate_.open()) co_await gate_.pass();
     if (ErrorCode error = check_leader(-1); error != ErrorCode::none) {
         co_return failed({error, fmt::format("this node does not lead {}", name_)});
     }
@@ -273,6 +284,7 @@ Task<Result<storage::Offset>> Partition::end_transaction(TransactionEnd end) {
 
 Task<Result<storage::Offset>> Partition::append_as_coordinator(Slice batch,
                                                                std::int8_t transaction_version) {
+    if (!gate_.open()) co_await gate_.pass();
     if (ErrorCode error = check_leader(-1); error != ErrorCode::none) {
         co_return fail(error, fmt::format("this node does not lead {}", name_));
     }
@@ -319,10 +331,10 @@ Task<Fetched> Partition::fetch(FetchTerms terms) {
 
 // Nothing when the index cannot be read.
 std::optional<std::vector<Fetched::Aborted>> Partition::aborted_in(
-    storage::Offset offset, const storage::ReadResult& read) {
-    auto bound = log_->upper_bound_of(read);
+    storage::Log& log, storage::Offset offset, const storage::ReadResult& read) {
+    auto bound = log.upper_bound_of(read);
     if (!bound) return std::nullopt;
-    auto found = log_->aborted_transactions(offset, *bound);
+    auto found = log.aborted_transactions(offset, *bound);
     if (!found) return std::nullopt;
     std::vector<Fetched::Aborted> aborted;
     for (const auto& each : *found) aborted.push_back({each.producer_id, each.first_offset});
@@ -350,17 +362,22 @@ Task<Fetched> Partition::read_records(FetchTerms terms) {
     storage::Offset bound = terms.read_committed ? stable : high_watermark_;
     if (!result.diverging) {
         // Between the bound and the log's end there is nothing yet; outside the log is an error.
-        Result<storage::ReadResult> read =
-            co_await log_->fetch({.offset = terms.offset,
-                                  .max_bytes = terms.max_bytes,
-                                  .whole_first_batch = terms.whole_first_batch,
-                                  .upper_bound = bound});
+        auto log = log_;
+        storage::ReadRequest wanted{.offset = terms.offset,
+                                    .max_bytes = terms.max_bytes,
+                                    .whole_first_batch = terms.whole_first_batch,
+                                    .upper_bound = bound};
+        Result<storage::ReadResult> read = co_await log->fetch(wanted);
+        if (!read && log != log_) {  // another log has taken its place
+            log = log_;
+            read = co_await log->fetch(wanted);
+        }
         if (!read) {
             result.error = read.error().code;
             co_return result;
         }
         if (terms.read_committed && !read->records.empty()) {
-            result.aborted = aborted_in(terms.offset, *read);
+            result.aborted = aborted_in(*log, terms.offset, *read);
             if (!result.aborted) {
                 result.error = ErrorCode::kafka_storage_error;
                 co_return result;
@@ -402,8 +419,9 @@ Task<Partition::ListedOffset> Partition::list_offset(ListTerms terms) {
 }
 
 Task<Partition::ListedOffset> Partition::find_offset(Timestamp timestamp, storage::Offset bound) {
-    auto found = timestamp == max_timestamp ? co_await log_->find_max_timestamp()
-                                            : co_await log_->find_by_timestamp(timestamp);
+    auto log = log_;
+    auto found = timestamp == max_timestamp ? co_await log->find_max_timestamp()
+                                            : co_await log->find_by_timestamp(timestamp);
     if (!found) co_return ListedOffset{.error = found.error().code};
     if (!*found || (*found)->offset >= bound) co_return ListedOffset{};
     co_return ListedOffset{.timestamp = (*found)->timestamp,

@@ -10,6 +10,8 @@
 #include "base/result.h"
 #include "base/task.h"
 #include "broker/partitions/arrivals.h"
+#include "broker/partitions/future_replica.h"
+#include "broker/partitions/gate.h"
 #include "broker/partitions/partition_metrics.h"
 #include "config/broker_config.h"
 #include "config/topic_config.h"
@@ -111,8 +113,10 @@ class Partition final : private storage::LogListener {
         std::string to_string() const;  // "orders-3", as Kafka's logs and errors name it
     };
 
+    // `log` lies in `directory`.
     Partition(env::Shard& shard, Identity identity, std::int32_t node_id,
-              std::unique_ptr<storage::Log> log, PartitionMetrics& metrics);
+              storage::LogDirectory& directory, std::shared_ptr<storage::Log> log,
+              PartitionMetrics& metrics);
     ~Partition();
 
     const Identity& identity() const { return identity_; }
@@ -123,8 +127,12 @@ class Partition final : private storage::LogListener {
     void configure(const config::TopicConfig& config, const NodeTerms& node);
     // Its log directory has failed: from now on every request hears kafka_storage_error.
     Task<void> go_offline();
+    // This replica is no longer the node's: requests under way hear that it does not lead, and
+    // nothing touches the files of its logs any more.
+    Task<void> retire();
 
     const metadata::Partition& state() const { return state_; }
+    const NodeTerms& node() const { return node_; }
     const config::TopicConfig& config() const { return config_; }
     bool is_leader() const { return state_.leader == node_id_; }
     // Of a leader: a replica is not in sync.
@@ -174,11 +182,34 @@ class Partition final : private storage::LogListener {
     storage::Offset high_watermark() const { return high_watermark_; }
     storage::Offset last_stable_offset() { return log_->last_stable_offset(high_watermark_); }
     storage::Log& log() { return *log_; }
+    const storage::Log& log() const { return *log_; }
+    // For what goes on with the log across waits: another one may take its place.
+    std::shared_ptr<storage::Log> share_log() const { return log_; }
+    // Where the log lies.
+    storage::LogDirectory& directory() const { return *directory_; }
     bool has_failed() const { return log_->failed(); }
     // A transaction is open for longer than any may be.
     bool has_late_transaction() const;
+
+    // --- Moving to another log directory ---
+    FutureReplica* future() const { return future_.get(); }
+    // Ends when no switch is under way.
+    Task<void> settled() {
+        co_await switched_.until([this] { return !switching_; });
+    }
+    std::shared_ptr<FutureReplica> share_future() const { return future_; }
+    void begin_future(std::shared_ptr<FutureReplica> future);
+    // The copy is given up; its log is closed, its directory stays.
+    Task<std::shared_ptr<FutureReplica>> end_future();
+    struct Switched {
+        storage::LogDirectory* left = nullptr;
+        std::string path;  // of what is to be wiped there; empty where its directory has failed
+    };
+    // Holds back what is to be written while the future log takes over the rest, becomes durable,
+    // and takes the current one's place on disk and here. What was acknowledged is in a complete
+    // log at each step; a start between the two renames finds it in the future one.
+    Task<Result<Switched>> switch_to_future();
     std::size_t producer_count() const { return log_->producers().producers().size(); }
-    std::unique_ptr<storage::Log> release_log() { return std::move(log_); }
 
   private:
     void log_written(storage::Offset) override { advance_high_watermark(); }
@@ -191,20 +222,31 @@ class Partition final : private storage::LogListener {
     Produced refused(Error error) const;
     Task<Produced> append(Slice records, ProduceTerms terms, BatchValidator& validator);
     Task<Fetched> read_records(FetchTerms terms);
-    std::optional<std::vector<Fetched::Aborted>> aborted_in(storage::Offset offset,
-                                                            const storage::ReadResult& read);
+    static std::optional<std::vector<Fetched::Aborted>> aborted_in(storage::Log& log,
+                                                                   storage::Offset offset,
+                                                                   const storage::ReadResult& read);
     ProduceRules rules(const ProduceTerms& terms) const;
     Task<Result<storage::Offset>> append_as_coordinator(Slice batch,
                                                         std::int8_t transaction_version);
     Result<> check_isr() const;
     Task<Result<>> acknowledged(storage::Offset end, std::int16_t acks);
     Task<ListedOffset> find_offset(Timestamp timestamp, storage::Offset bound);
+    Task<Result<>> catch_up(FutureReplica& future);
+    Task<Result<>> rename_logs(FutureReplica& future, Switched& switched);
+    void take_over(FutureReplica& future);
 
     env::Shard& shard_;
     Identity identity_;
     std::string name_;
     std::int32_t node_id_;
-    std::unique_ptr<storage::Log> log_;
+    storage::LogDirectory* directory_;
+    std::shared_ptr<storage::Log> log_;
+    std::shared_ptr<storage::Log> left_;  // the one before: somebody may still wait in it
+    std::shared_ptr<FutureReplica> future_;
+    Gate gate_;  // before the log, shut while it is replaced
+    bool switching_ = false;
+    bool retired_ = false;
+    Condition switched_;
     metadata::Partition state_;
     config::TopicConfig config_;
     NodeTerms node_;

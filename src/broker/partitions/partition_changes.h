@@ -30,7 +30,6 @@ struct PartitionConfiguration {
 };
 struct PartitionRemoval {
     TopicIdPartition id;
-    storage::LogDirectory* directory = nullptr;  // none: it is offline
 };
 
 // What is left of a replica that was deleted before the last end.

@@ -114,7 +114,7 @@ Task<void> Partitions::open(PartitionOpening opening, NodeTerms node) {
         co_return;
     }
     auto partition = std::make_shared<Partition>(shard_, std::move(opening.identity), node_id_,
-                                                 std::move(*log), metrics_);
+                                                 *opening.directory, std::move(*log), metrics_);
     partition->configure(opening.config, node);
     if (log_work_ != nullptr) partition->listen(*log_work_);
     partition->update(opening.state);
@@ -123,23 +123,22 @@ Task<void> Partitions::open(PartitionOpening opening, NodeTerms node) {
 }
 
 Task<void> Partitions::take_offline(const storage::LogDirectory& directory) {
-    std::vector<std::shared_ptr<Partition>> lost;
-    for (auto at = partitions_.begin(); at != partitions_.end();) {
-        if (env::parent_of(at->second->log().path()) != directory.path()) {
-            ++at;
-            continue;
+    std::size_t lost = 0;
+    auto all = partitions_;
+    for (const auto& [id, partition] : all) {
+        co_await partition->settled();
+        FutureReplica* future = partition->future();
+        if (future != nullptr && &future->directory() == &directory) {
+            co_await partition->end_future();
         }
-        lost.push_back(at->second);
-        offline_.insert(at->first);
-        at = partitions_.erase(at);
-    }
-    for (const auto& partition : lost) {
+        if (&partition->directory() != &directory || find(id) != partition) continue;
+        offline_.insert(id);
+        partitions_.erase(id);
         if (leadership_ != nullptr && partition->is_leader()) leadership_->resigned(*partition);
         co_await partition->go_offline();
+        ++lost;
     }
-    if (!lost.empty()) {
-        LOG_WARN("{} replicas are offline since {} failed", lost.size(), directory.path());
-    }
+    if (lost > 0) LOG_WARN("{} replicas are offline since {} failed", lost, directory.path());
 }
 
 Task<void> Partitions::remove(PartitionRemoval removal, NodeTerms node) {
@@ -152,17 +151,20 @@ Task<void> Partitions::remove(PartitionRemoval removal, NodeTerms node) {
     if (leadership_ != nullptr && partition->is_leader()) leadership_->resigned(*partition);
     partition->update({});  // requests under way hear that this node does not lead
     Duration delay = Duration::milliseconds(node.directory_delete_delay_ms);
-    co_await partition->log().abandon();
+    co_await partition->retire();
+    if (FutureReplica* future = partition->future()) give_up(*future, *partition);
     const Partition::Identity& identity = partition->identity();
-    if (removal.directory == nullptr || removal.directory->health().failed()) co_return;
+    storage::LogDirectory& directory = partition->directory();
+    if (directory.health().failed()) co_return;
     Result<std::string> path =
-        removal.directory->rename_deleted({identity.topic, identity.index}, shard_.random());
+        directory.rename_deleted({identity.topic, identity.index}, shard_.random());
     if (!path) {
         LOG_ERROR("cannot delete {}: {}", identity.to_string(), path.error().message);
+        directory.health().fail(path.error());
         co_return;
     }
     LOG_INFO("{} is deleted; its files go in {} ms", identity.to_string(), delay.ms());
-    scope_.spawn(wipe_later(*removal.directory, *std::move(path), delay));
+    wipe(directory, *path, delay);
 }
 
 // One at a time: what else is lasting must not wait behind those of a large topic.
@@ -189,7 +191,12 @@ Task<Result<>> Partitions::close() {
     auto closing = partitions_;  // a directory that fails meanwhile takes its own out
     for (auto& [id, partition] : closing) {
         if (leadership_ != nullptr && partition->is_leader()) leadership_->resigned(*partition);
+        co_await partition->settled();
         Result<> closed = co_await partition->log().close();
+        if (FutureReplica* future = partition->future()) {
+            Result<> copy_closed = co_await future->log().close();
+            if (closed) closed = copy_closed;
+        }
         if (closed) continue;
         LOG_ERROR("cannot close {}: {}", partition->identity().to_string(), closed.error().message);
         if (result) result = closed;
@@ -202,12 +209,21 @@ std::vector<Partitions::Offsets> Partitions::offsets() const {
     all.reserve(partitions_.size());
     for (const auto& [id, partition] : partitions_) {
         storage::Log& log = partition->log();
-        all.push_back({.directory = std::string(env::parent_of(log.path())),
-                       .name = {partition->identity().topic, partition->identity().index},
+        storage::PartitionName name{partition->identity().topic, partition->identity().index};
+        all.push_back({.directory = partition->directory().path(),
+                       .name = name,
                        .recovery_point = log.flushed_end_offset(),
                        .log_start = log.start_offset(),
                        .high_watermark = partition->high_watermark(),
                        .first_dirty = log.first_dirty_offset()});
+        FutureReplica* future = partition->future();
+        if (future == nullptr) continue;
+        storage::Log& copy = future->log();
+        all.push_back({.directory = future->directory().path(),
+                       .name = name,
+                       .recovery_point = copy.flushed_end_offset(),
+                       .log_start = copy.start_offset(),
+                       .high_watermark = std::min(copy.end_offset(), partition->high_watermark())});
     }
     return all;
 }

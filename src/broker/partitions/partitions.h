@@ -25,6 +25,19 @@ class LeadershipListener {
     ~LeadershipListener() = default;
 };
 
+// How far a partition's move to another log directory is.
+struct FutureProgress {
+    enum class State {
+        gone,      // neither log is here any more
+        behind,    // there may be more to copy
+        near,      // only what came just now is missing
+        switched,  // the move has ended
+    };
+    State state = State::gone;
+    std::uint64_t bytes = 0;  // copied now
+    Result<> status;
+};
+
 // The partitions of one shard. Handlers hold on to a partition while they use it, so that one that
 // is deleted meanwhile ends with its last user.
 class Partitions {
@@ -52,6 +65,18 @@ class Partitions {
     Task<void> apply(PartitionChanges changes);
     // A log directory has failed: its replicas are let go, and nothing in it is touched again.
     Task<void> take_offline(const storage::LogDirectory& directory);
+    // Wipes a directory that was renamed for it, after log.segment.delete.delay.ms.
+    void wipe(storage::LogDirectory& directory, const std::string& path, Duration delay) {
+        scope_.spawn(wipe_later(directory, path, delay));
+    }
+
+    // --- Moving to another log directory (replica_moves.h) ---
+    // Opens what is to become the log of a partition.
+    Task<Result<>> add_future(TopicIdPartition id, storage::LogDirectory& directory,
+                              storage::LogOrigin origin);
+    Task<FutureProgress> advance_future(TopicIdPartition id, bool may_switch);
+    // The copy is given up and wiped.
+    Task<void> drop_future(TopicIdPartition id);
     // Stops leading, closes every log cleanly. The first error is returned; the others are logged.
     Task<Result<>> close();
 
@@ -69,6 +94,7 @@ class Partitions {
   private:
     Task<void> open(PartitionOpening opening, NodeTerms node);
     Task<void> remove(PartitionRemoval removal, NodeTerms node);
+    void give_up(FutureReplica& future, const Partition& partition);
     Task<void> wipe_later(storage::LogDirectory& directory, std::string path, Duration delay);
     void watch(metrics::Registry& registry);
     void lead_or_follow(const std::shared_ptr<Partition>& partition, bool led_before);

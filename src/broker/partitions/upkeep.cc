@@ -46,7 +46,8 @@ std::vector<std::shared_ptr<Partition>> Upkeep::all() const {
 Task<void> Upkeep::retain() {
     std::vector<std::pair<std::shared_ptr<Partition>, storage::Offset>> shorter;
     for (const auto& partition : all()) {
-        storage::Log& log = partition->log();
+        std::shared_ptr<storage::Log> held = partition->share_log();
+        storage::Log& log = *held;
         auto below = co_await log.expire(partition->retention(), partition->high_watermark());
         if (below && *below) shorter.emplace_back(partition, **below);
         if (!below && log.takes_appends()) {
@@ -71,7 +72,8 @@ Task<void> Upkeep::retain() {
 
 Task<void> Upkeep::flush_overdue() {
     for (const auto& partition : all()) {
-        storage::Log& log = partition->log();
+        std::shared_ptr<storage::Log> held = partition->share_log();
+        storage::Log& log = *held;
         bool unflushed = log.flushed_end_offset() < log.end_offset() && log.takes_appends();
         if (!unflushed || shard_.wall_ms() - log.last_flush() < partition->flush_ms()) continue;
         // What fails closes the log, which is said there.
@@ -97,7 +99,8 @@ Task<void> Upkeep::flush_rolled() {
         while (rolled_.empty()) co_await has_rolled_.wait();
         auto partition = partitions_.find(rolled_.extract(rolled_.begin()).value());
         if (!partition || !partition->log().takes_appends()) continue;
-        (void)co_await partition->log().durable(partition->log().active_segment_base());
+        std::shared_ptr<storage::Log> log = partition->share_log();
+        (void)co_await log->durable(log->active_segment_base());
     }
 }
 
@@ -120,7 +123,8 @@ Task<void> Upkeep::remove_files() {
         doomed_.erase(doomed_.begin());
         auto partition = partitions_.find(id);
         if (!partition) continue;  // its whole directory goes
-        auto next = co_await partition->log().remove_deleted();
+        std::shared_ptr<storage::Log> log = partition->share_log();
+        auto next = co_await log->remove_deleted();
         if (next) doomed_.emplace(*next, id);
     }
 }
