@@ -133,6 +133,13 @@ def bodies():
     yield Case("a result that is no boolean", markers(
         uvarint(2) + bytes(7) + b"\5\0\0\7" + uvarint(1) + bytes(4) + b"\0\0"),
         answers=("WriteTxnMarkers", 1))
+    yield Case("two billion log directories", [wire.framed(
+        wire.header("AlterReplicaLogDirs", 1, 1) + struct.pack(">i", HUGE))])
+    yield Case("log directory beyond the end", [wire.framed(
+        wire.header("AlterReplicaLogDirs", 1, 1) + struct.pack(">ih", 1, 500) + b"/data")])
+    yield Case("two billion topics of a log directory", [wire.framed(
+        wire.header("AlterReplicaLogDirs", 2, 1) + uvarint(2) + uvarint(2) + b"/"
+        + uvarint(HUGE))])
     yield Case("acks 0 of a bad batch", [produce(records.batch([("k", "v")], crc=3), Acks=0), GOOD],
                answers=("ApiVersions", 0))
     yield Case("acks 0 of a good batch", [produce(records.batch([("k", "v")]), Acks=0), GOOD],

@@ -216,6 +216,31 @@ def log_directories(t):
         t.note(f"DescribeLogDirs v{version} all", raw)
 
 
+@scenario("AlterReplicaLogDirs")
+def moves_of_replicas(t):
+    t.create_topic("moved", 2)
+    here = str(t.node.data)
+    for version in t.versions("AlterReplicaLogDirs"):
+        def ask(label, *wanted):
+            t.call(label, "AlterReplicaLogDirs", version, {"Dirs": [
+                {"Path": path, "Topics": [{"Name": topic, "Partitions": partitions}]}
+                for path, topic, partitions in wanted]})
+
+        ask("to where it lies", (here, "moved", [0, 1]))
+        ask("to where nothing is", (here + "-unknown", "moved", [0]))
+        ask("no path", ("", "moved", [0]))
+        ask("relative path", ("data", "moved", [0]))
+        ask("unknown topic", (here, "moved-unknown", [0]))
+        ask("unknown topic to where nothing is", (here + "-unknown", "moved-unknown", [0]))
+        ask("unknown partition", (here, "moved", [9, -1]))
+        ask("longest name", (here, "n" * 214, [0]))
+        ask("too long a name", (here, "n" * 215, [0]))
+        ask("named twice", (here + "-unknown", "moved", [0]), (here, "moved", [0]))
+        t.call("nothing", "AlterReplicaLogDirs", version, {"Dirs": []})
+        t.call("no topics", "AlterReplicaLogDirs", version, {"Dirs": [
+            {"Path": here, "Topics": []}]})
+
+
 @scenario("DescribeQuorum")
 def quorum(t):
     def ask(label, version, topic, partition):

@@ -220,6 +220,7 @@ ApiVersions Metadata DescribeCluster DescribeTopicPartitions CreateTopics Delete
 CreatePartitions Produce Fetch ListOffsets OffsetForLeaderEpoch DeleteRecords InitProducerId
 FindCoordinator JoinGroup SyncGroup Heartbeat LeaveGroup OffsetCommit OffsetFetch OffsetDelete
 DescribeGroups ListGroups DeleteGroups DescribeConfigs IncrementalAlterConfigs AlterConfigs
-DescribeLogDirs DescribeProducers WriteTxnMarkers DescribeQuorum ListConfigResources UpdateFeatures
+AlterReplicaLogDirs DescribeLogDirs DescribeProducers WriteTxnMarkers DescribeQuorum
+ListConfigResources UpdateFeatures
 """.split()
 MAIN_JOB = {wire.schema.apis()[name].key for name in MAIN_JOB_NAMES}

@@ -6,6 +6,7 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
@@ -34,6 +35,7 @@ import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.TopicPartitionReplica;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.serialization.StringDeserializer;
 import org.apache.kafka.common.serialization.StringSerializer;
@@ -102,6 +104,9 @@ public final class Driver {
             case "describe_group" -> describeGroup(c);
             case "delete_group" -> wait(
                 admin.deleteConsumerGroups(List.of(text(c, "group"))).all());
+            case "move_replica" -> wait(admin.alterReplicaLogDirs(
+                Map.of(replica(c), text(c, "path"))).all());
+            case "replica_places" -> places(c);
             default -> throw new IllegalArgumentException("unknown op " + c.get("op"));
         };
     }
@@ -122,6 +127,16 @@ public final class Driver {
 
     private static TopicPartition partition(JsonNode c) {
         return new TopicPartition(text(c, "topic"), c.get("partition").asInt());
+    }
+
+    private static TopicPartitionReplica replica(JsonNode c) {
+        return new TopicPartitionReplica(
+            text(c, "topic"), c.get("partition").asInt(), c.get("broker").asInt());
+    }
+
+    private Object places(JsonNode c) throws Exception {
+        var info = wait(admin.describeReplicaLogDirs(List.of(replica(c))).values().get(replica(c)));
+        return Arrays.asList(info.getCurrentReplicaLogDir(), info.getFutureReplicaLogDir());
     }
 
     private static OffsetSpec spec(JsonNode c) {
