@@ -141,12 +141,14 @@ Result<> Loader::load_segments() {
     return {};
 }
 
-// The base of the first segment that an unclean end may have left broken.
+// The base of the first segment that an unclean end may have left broken. One that ends at the
+// recovery point is among them: its records are on stable storage, but its indexes may not be, and
+// without the transaction index aborted records would be read as committed ones.
 Offset Loader::first_unflushed() const {
     if (origin_.clean_shutdown) return std::numeric_limits<Offset>::max();
-    auto above = std::ranges::upper_bound(log_.segments, origin_.recovery_point, {},
-                                          [](const auto& segment) { return segment->base(); });
-    return above == log_.segments.begin() ? 0 : (*std::prev(above))->base();
+    auto at = std::ranges::lower_bound(log_.segments, origin_.recovery_point, {},
+                                       [](const auto& segment) { return segment->base(); });
+    return at == log_.segments.begin() ? 0 : (*std::prev(at))->base();
 }
 
 Result<> Loader::recover_unflushed() {

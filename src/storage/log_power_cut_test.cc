@@ -16,6 +16,7 @@
 #include "storage/directory_health.h"
 #include "storage/log.h"
 #include "storage/test_batches.h"
+#include "storage/transaction_index.h"
 
 namespace millrace::storage {
 namespace {
@@ -216,6 +217,33 @@ TEST(LogPowerCut, WhatWasAcknowledgedSurvivesAndNothingElseIsMadeUp) {
     // The test would be worth nothing if nothing was ever acknowledged, or lost.
     EXPECT_GT(acknowledged, 500U);
     EXPECT_GT(lost, 50U);
+}
+
+// Its records are on stable storage, the index of its aborted transactions is not yet.
+TEST(LogPowerCut, ASegmentThatEndsAtTheRecoveryPointGetsItsTransactionIndexBack) {
+    env::sim::World world(1);
+    env::sim::Node& node = world.add_node("node");
+    auto main = [&](Shard& here) -> Task<int> {
+        EXPECT_TRUE(here.disk().make_directories("/data"));
+        DirectoryHealth health;
+        LogOrigin origin{.path = "/data/t-0"};
+        origin.options.producer_id_expiration_ms = std::numeric_limits<std::int64_t>::max();
+        auto log = co_await Log::open(here, health, origin);
+        EXPECT_TRUE((*log)->append_as_leader(make_batch({.producer_id = 5, .transactional = true}),
+                                             as_client));
+        EXPECT_TRUE((*log)->append_as_leader(make_marker(ControlType::abort, 5),
+                                             {.origin = AppendOrigin::coordinator}));
+        EXPECT_TRUE(co_await (*log)->durable(2));
+        EXPECT_TRUE((*log)->roll());
+        co_await (*log)->abandon();
+        EXPECT_TRUE(here.disk().remove("/data/t-0/00000000000000000000.txnindex"));
+        origin.recovery_point = 2;
+        log = co_await Log::open(here, health, origin);
+        EXPECT_EQ((*log)->aborted_transactions(0, 2)->size(), 1U);
+        co_await (*log)->abandon();
+        co_return 0;
+    };
+    EXPECT_EQ(world.run(node, main), 0);
 }
 
 }  // namespace
