@@ -50,7 +50,6 @@ class Trial {
             ending_ = i + 1 == boots ? Ending::closed : static_cast<Ending>(random_.below(3));
             if (ending_ == Ending::closed) {
                 EXPECT_TRUE(world_.run_until([&] { return !node_.running(); }));
-                origin_.clean_shutdown = true;
             } else {
                 world_.run_for(Duration::milliseconds(random_.between(1, 400)));
                 dying_ = true;
@@ -99,13 +98,15 @@ class Trial {
             co_await scope.join();
         };
         co_await with_scope(body);
-        if (random_.chance(0.5)) {
-            EXPECT_TRUE(co_await log.close());
+        bool clean = random_.chance(0.5);
+        if (clean) {
+            Result<> closed = co_await log.close();
+            EXPECT_TRUE(closed || dying_);
+            clean = closed.has_value();
         } else {
             co_await log.abandon();
-            ending_ = Ending::killed;
         }
-        origin_.clean_shutdown = ending_ == Ending::closed;
+        origin_.clean_shutdown = clean;
         co_return 0;
     }
 

@@ -19,7 +19,7 @@ Result<SegmentWriter> SegmentWriter::create(env::Disk& disk, const std::string& 
                                             Offset base, Timestamp now,
                                             std::int32_t index_interval_bytes) {
     ASSIGN_OR_RETURN(auto segment, Segment::create(disk, directory, base, now, 0, cleaned_suffix));
-    return SegmentWriter(disk, std::move(segment), index_interval_bytes);
+    return SegmentWriter(disk, directory, std::move(segment), index_interval_bytes);
 }
 
 Result<> SegmentWriter::add(const BatchView& batch) {
@@ -69,6 +69,9 @@ Result<std::unique_ptr<Segment>> SegmentWriter::finish(
     RETURN_IF_ERROR(segment_->seal());
     ASSIGN_OR_RETURN(auto files, segment_->files_to_sync());
     for (const auto& file : files) RETURN_IF_ERROR(file->sync_now());
+    // A name with .swap counts unless another one still has .cleaned: so these have to be there
+    // before the first is changed.
+    RETURN_IF_ERROR(disk_.sync_directory(directory_));
     segment_->release();
     return std::move(segment_);
 }

@@ -23,20 +23,22 @@ class SegmentWriter {
     Result<> add(Slice batch);
     // Brings what was added into the file; returns how many bytes.
     Result<std::size_t> flush();
-    // Everything is on stable storage; the names are not.
+    // Everything is on stable storage, the names too.
     Result<std::unique_ptr<Segment>> finish(const std::vector<AbortedTransaction>& aborted);
     // Removes the files.
     void discard();
 
   private:
-    SegmentWriter(env::Disk& disk, std::unique_ptr<Segment> segment,
+    SegmentWriter(env::Disk& disk, std::string directory, std::unique_ptr<Segment> segment,
                   std::int32_t index_interval_bytes)
         : disk_(disk),
+          directory_(std::move(directory)),
           segment_(std::move(segment)),
           index_interval_bytes_(index_interval_bytes),
           least_(segment_->base()) {}
 
     env::Disk& disk_;
+    std::string directory_;
     std::unique_ptr<Segment> segment_;
     std::int32_t index_interval_bytes_;
     Offset least_;  // no batch may begin below
