@@ -180,10 +180,18 @@ TEST(ApacheFilesTest, QuorumState) {
         for (const raft::QuorumState& state :
              {raft::QuorumState{}, raft::QuorumState{3, 2, {}},
               raft::QuorumState{4, raft::no_node, {1, version == 0 ? Uuid{} : directory}}}) {
-            auto read =
-                parse_quorum_state(quorum_state_text(state, version, voters), "quorum-state");
+            const std::string text = quorum_state_text(state, version, voters);
+            auto read = parse_quorum_state(text, "quorum-state");
             ASSERT_TRUE(read) << read.error().message;
             EXPECT_EQ(*read, state);
+            auto without = parse_quorum_state(text.substr(0, text.find('\n')), "quorum-state");
+            EXPECT_TRUE(without && *without == state);
+            for (std::size_t bit = 0; bit < text.size() * 8; ++bit) {
+                std::string rotten = text;
+                rotten[bit / 8] = static_cast<char>(text[bit / 8] ^ (1 << (bit % 8)));
+                auto found = parse_quorum_state(rotten, "quorum-state");
+                EXPECT_TRUE(!found || *found == state) << "bit " << bit << " of " << text;
+            }
         }
     }
     for (std::string_view bad :

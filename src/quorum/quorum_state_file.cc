@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <optional>
 
+#include "base/crc32c.h"
 #include "storage/text_lines.h"
 
 namespace millrace::quorum {
@@ -49,9 +50,13 @@ class Fields {
     std::string_view name_;
 };
 
-}  // namespace
+constexpr std::string_view checksum_mark = "\n#crc32c=";
 
-std::string quorum_state_text(const raft::QuorumState& state, std::int16_t kraft_version,
+std::string checksum_line(std::string_view line) {
+    return fmt::format("{}{:08x}\n", checksum_mark, crc32c(as_bytes(line)));
+}
+
+std::string quorum_state_line(const raft::QuorumState& state, std::int16_t kraft_version,
                               const raft::VoterSet& voters) {
     if (kraft_version > 0) {
         return fmt::format(
@@ -68,8 +73,20 @@ std::string quorum_state_text(const raft::QuorumState& state, std::int16_t kraft
         state.leader, state.epoch, state.voted.id, ids);
 }
 
+}  // namespace
+
+std::string quorum_state_text(const raft::QuorumState& state, std::int16_t kraft_version,
+                              const raft::VoterSet& voters) {
+    std::string line = quorum_state_line(state, kraft_version, voters);
+    return line + checksum_line(line);
+}
+
 Result<raft::QuorumState> parse_quorum_state(std::string_view text, std::string_view name) {
-    Fields fields(text, name);
+    std::size_t mark = text.find(checksum_mark);
+    std::string_view line = text.substr(0, mark);
+    Fields fields(line, name);
+    bool has_checksum = mark != std::string_view::npos;
+    if (has_checksum && text.substr(mark) != checksum_line(line)) return fields.refuse("#crc32c");
     ASSIGN_OR_RETURN(std::int32_t version, fields.number("data_version"));
     if (version != 0 && version != 1) return fields.refuse("data_version");
     raft::QuorumState state;
