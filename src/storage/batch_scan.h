@@ -67,7 +67,7 @@ Result<> scan_batches(std::shared_ptr<env::File> file, Offset last_offset, std::
     bool proven = position == 0;
     while (true) {
         auto place = scan.next();
-        bool wrong = !place ? place.error().code == ErrorCode::corrupt_message
+        bool wrong = !place ? place.error().code != ErrorCode::kafka_storage_error
                             : !*place || (*place)->last_offset != last_offset;
         if (!proven && wrong) {
             scan.seek(0);

@@ -24,7 +24,8 @@ Result<std::optional<BatchPlace>> find(Segments segments, Offset offset) {
     return std::nullopt;
 }
 
-// Whether the entry is where batches of its epoch begin. Compaction may have taken all of them.
+// Whether batches of the entry's epoch begin where it says, behind those of the entry before it.
+// Compaction may have taken all of an epoch.
 Result<bool> holds(Segments segments, const LeaderEpochs& epochs, std::size_t index,
                    Offset log_start) {
     const EpochStart& entry = epochs.entries()[index];
@@ -36,10 +37,10 @@ Result<bool> holds(Segments segments, const LeaderEpochs& epochs, std::size_t in
             return false;
         }
     }
-    if (entry.start_offset <= log_start) return true;
+    if (entry.start_offset <= log_start || index == 0) return true;
     ASSIGN_OR_RETURN(auto before, find(segments, entry.start_offset - 1));
     bool is_before = before && before->base_offset < entry.start_offset;
-    return !is_before || before->leader_epoch < entry.epoch;
+    return !is_before || before->leader_epoch <= epochs.entries()[index - 1].epoch;
 }
 
 Result<bool> hold(Segments segments, const LeaderEpochs& epochs, Offset log_start) {

@@ -13,6 +13,8 @@ inline constexpr std::string_view log_suffix = ".log";
 inline constexpr std::string_view index_suffix = ".index";
 inline constexpr std::string_view time_index_suffix = ".timeindex";
 inline constexpr std::string_view transaction_index_suffix = ".txnindex";
+// Millrace's own: the checksum that the one before lacks.
+inline constexpr std::string_view transaction_sum_suffix = ".txnindex.crc32c";
 inline constexpr std::string_view snapshot_suffix = ".snapshot";
 inline constexpr std::string_view deleted_suffix = ".deleted";
 inline constexpr std::string_view cleaned_suffix = ".cleaned";

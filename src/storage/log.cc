@@ -20,7 +20,7 @@ Task<Result<std::unique_ptr<Log>>> Log::open(env::Shard& shard, DirectoryHealth&
     Result<LoadedLog> loaded = fail(ErrorCode::kafka_storage_error, "not read");
     env::Disk& disk = shard.disk();
     Timestamp now = shard.wall_ms();
-    co_await env::blocking(shard, [&] { loaded = load_log(disk, origin, now); });
+    co_await env::lasting(shard, [&] { loaded = load_log(disk, origin, now); });
     if (!loaded) co_return fail(std::move(loaded).error());
     co_return std::unique_ptr<Log>(new Log(shard, health, std::move(origin), *std::move(loaded)));
 }

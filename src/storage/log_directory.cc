@@ -226,7 +226,13 @@ Task<Result<>> LogDirectory::remove(env::Shard& shard, std::string name) {
 }
 
 Result<OffsetCheckpoint> LogDirectory::checkpoint(CheckpointKind kind) const {
-    return read_offset_checkpoint(disk_, path_of(file_of(kind)));
+    std::string path = path_of(file_of(kind));
+    if (!disk_.exists(path)) return OffsetCheckpoint{};
+    ASSIGN_OR_RETURN(std::string text, env::read_file(disk_, path));
+    auto checkpoint = parse_offset_checkpoint(text, path);
+    if (checkpoint) return checkpoint;
+    LOG_WARN("{}; the file is taken for empty", checkpoint.error().message);
+    return OffsetCheckpoint{};
 }
 
 Task<Result<>> LogDirectory::write_checkpoint(env::Shard& shard, CheckpointKind kind,

@@ -87,7 +87,7 @@ class LogDirectory {
     // Wipes a renamed directory, on a helper thread.
     Task<Result<>> remove(env::Shard& shard, std::string name);
 
-    // A missing or empty file has no entries.
+    // A missing, empty or garbled file has no entries: more is recovered then than was needed.
     Result<OffsetCheckpoint> checkpoint(CheckpointKind kind) const;
     // Replaces the file, on a helper thread. One at a time of each kind.
     Task<Result<>> write_checkpoint(env::Shard& shard, CheckpointKind kind,

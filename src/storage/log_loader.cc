@@ -34,8 +34,9 @@ class Loader {
     Result<> recover_unflushed();
     bool has_gap(const Segment& before, Offset base) const;
     Result<std::uint32_t> recover(Segment& segment);
-    Result<std::uint32_t> add_flushed_batches(Segment& segment);
-    Result<std::uint32_t> add_valid_batches(Segment& segment, std::uint32_t from);
+    Result<std::uint32_t> add_flushed_batches(Segment& segment, std::uint32_t end);
+    Result<std::uint32_t> add_valid_batches(Segment& segment, std::uint32_t from,
+                                            std::uint32_t end);
     Result<bool> add_batch(Segment& segment, const BatchView& batch);
     Result<> apply_producer(Segment& segment, const BatchView& batch);
     Result<> bring_producers_to(Offset end);
@@ -54,10 +55,19 @@ class Loader {
     Timestamp now_;
     // Everything below is on stable storage.
     Offset flushed_ = std::numeric_limits<Offset>::max();
-    Offset least_ = 0;               // which the next batch of a segment may begin with
-    std::set<Offset> compacted_;     // bases of segments that leftovers tell of
-    std::vector<Segment*> damaged_;  // without an index, or with one that cannot be right
-    bool producers_known_ = false;   // log_.producers is what the log says below map_end_offset()
+    Offset least_ = 0;                      // which the next batch of a segment may begin with
+    std::int32_t epoch_ = no_leader_epoch;  // of the last batch
+    // The last batch of a segment that skips offsets or begins an epoch.
+    struct Leap {
+        std::uint32_t position;
+        Offset least;
+        std::int32_t epoch;
+    };
+    std::optional<Leap> leap_;
+    std::optional<std::uint32_t> misplaced_;  // where a batch lies whose offsets cannot be right
+    std::set<Offset> compacted_;              // bases of segments that leftovers tell of
+    std::vector<Segment*> damaged_;           // without an index, or with one that cannot be right
+    bool producers_known_ = false;  // log_.producers is what the log says below map_end_offset()
     LoadedLog log_;
 };
 
@@ -76,7 +86,14 @@ Result<LoadedLog> Loader::load() {
         ASSIGN_OR_RETURN(std::uint32_t lost, recover(*segment));
         if (lost > 0) LOG_WARN("{} bytes of it are no batches", lost);
     }
-    if (!origin_.clean_shutdown) RETURN_IF_ERROR(recover_unflushed());
+    if (!origin_.clean_shutdown) {
+        RETURN_IF_ERROR(recover_unflushed());
+        if (flushed_ > least_) {
+            LOG_WARN("{} ends at {}, before its recovery point: all is checked", path_, least_);
+            flushed_ = 0;
+            RETURN_IF_ERROR(recover_unflushed());
+        }
+    }
     RETURN_IF_ERROR(settle_end());
     if (log_.epochs.truncate_from_end(log_.end)) log_.epochs_changed = true;
     if (log_.epochs.truncate_from_start(origin_.log_start)) log_.epochs_changed = true;
@@ -111,11 +128,16 @@ Result<> Loader::load_epochs() {
 Result<> Loader::load_segments() {
     ASSIGN_OR_RETURN(auto entries, disk_.list(path_));
     std::set<Offset> bases;
-    std::set<Offset> indexed;
+    std::set<Offset> indexed, time_indexed, with_transactions;
+    auto note = [](const env::DirectoryEntry& entry, std::string_view suffix, auto& into) {
+        if (is_segment_file(entry.name, suffix)) into.insert(*offset_of_file(entry.name));
+    };
     for (const env::DirectoryEntry& entry : entries) {
         if (entry.is_directory) continue;
-        if (is_segment_file(entry.name, log_suffix)) bases.insert(*offset_of_file(entry.name));
-        if (is_segment_file(entry.name, index_suffix)) indexed.insert(*offset_of_file(entry.name));
+        note(entry, log_suffix, bases);
+        note(entry, index_suffix, indexed);
+        note(entry, time_index_suffix, time_indexed);
+        note(entry, transaction_index_suffix, with_transactions);
     }
     for (const env::DirectoryEntry& entry : entries) {
         if (entry.is_directory) continue;
@@ -124,7 +146,8 @@ Result<> Loader::load_segments() {
         }
         bool index = is_segment_file(entry.name, index_suffix) ||
                      is_segment_file(entry.name, time_index_suffix) ||
-                     is_segment_file(entry.name, transaction_index_suffix);
+                     is_segment_file(entry.name, transaction_index_suffix) ||
+                     is_segment_file(entry.name, transaction_sum_suffix);
         if (index && !bases.contains(*offset_of_file(entry.name))) {
             LOG_WARN("Removing {}/{}, an index without its segment", path_, entry.name);
             RETURN_IF_ERROR(disk_.remove(fmt::format("{}/{}", path_, entry.name)));
@@ -132,9 +155,13 @@ Result<> Loader::load_segments() {
         if (!is_segment_file(entry.name, log_suffix)) continue;
         Offset base = *offset_of_file(entry.name);
         ASSIGN_OR_RETURN(auto segment, Segment::load(disk_, path_, base, entry.size, now_));
-        if (!indexed.contains(base) || !segment->transactions().check(base)) {
-            damaged_.push_back(segment.get());
+        ASSIGN_OR_RETURN(bool sound, segment->indexes_are_sane());
+        sound = sound && indexed.contains(base) && time_indexed.contains(base);
+        // Of the ones that are recovered it is made anew in any case.
+        if (sound && with_transactions.contains(base)) {
+            ASSIGN_OR_RETURN(sound, segment->transactions_are_sound());
         }
+        if (!sound) damaged_.push_back(segment.get());
         segment->release();
         log_.segments.push_back(std::move(segment));
     }
@@ -146,7 +173,7 @@ Result<> Loader::load_segments() {
 // without the transaction index aborted records would be read as committed ones.
 Offset Loader::first_unflushed() const {
     if (origin_.clean_shutdown) return std::numeric_limits<Offset>::max();
-    auto at = std::ranges::lower_bound(log_.segments, origin_.recovery_point, {},
+    auto at = std::ranges::lower_bound(log_.segments, flushed_, {},
                                        [](const auto& segment) { return segment->base(); });
     return at == log_.segments.begin() ? 0 : (*std::prev(at))->base();
 }
@@ -186,13 +213,22 @@ bool Loader::has_gap(const Segment& before, Offset base) const {
 
 // Returns how many bytes at the end held no batch.
 Result<std::uint32_t> Loader::recover(Segment& segment) {
-    RETURN_IF_ERROR(bring_producers_to(segment.base()));
     log_.changed = true;
     std::uint32_t size = segment.written();
-    RETURN_IF_ERROR(segment.begin_rebuild());
-    least_ = segment.base();
-    ASSIGN_OR_RETURN(std::uint32_t flushed, add_flushed_batches(segment));
-    ASSIGN_OR_RETURN(std::uint32_t valid, add_valid_batches(segment, flushed));
+    std::uint32_t end = size;
+    std::uint32_t valid = 0;
+    while (true) {
+        RETURN_IF_ERROR(bring_producers_to(segment.base()));
+        RETURN_IF_ERROR(segment.begin_rebuild());
+        least_ = segment.base();
+        epoch_ = no_leader_epoch;
+        leap_.reset();
+        misplaced_.reset();
+        ASSIGN_OR_RETURN(std::uint32_t flushed, add_flushed_batches(segment, end));
+        ASSIGN_OR_RETURN(valid, add_valid_batches(segment, flushed, end));
+        if (!misplaced_) break;
+        end = *misplaced_;
+    }
     if (valid != size) RETURN_IF_ERROR(segment.cut(valid));
     segment.set_written();
     RETURN_IF_ERROR(segment.seal());
@@ -202,11 +238,11 @@ Result<std::uint32_t> Loader::recover(Segment& segment) {
 }
 
 // Of what is on stable storage the headers are enough. Returns where they end.
-Result<std::uint32_t> Loader::add_flushed_batches(Segment& segment) {
+Result<std::uint32_t> Loader::add_flushed_batches(Segment& segment, std::uint32_t end) {
     if (flushed_ <= segment.base()) return 0;
     ASSIGN_OR_RETURN(auto file, segment.file());
     PageAccess access;
-    HeaderScan scan(std::move(file), 0, segment.written(), access);
+    HeaderScan scan(std::move(file), 0, end, access);
     while (true) {
         auto place = scan.next();
         bool more = place && *place && (*place)->last_offset < flushed_;
@@ -225,9 +261,10 @@ Result<std::uint32_t> Loader::add_flushed_batches(Segment& segment) {
 }
 
 // Returns where the batches end that are whole, sound and in order.
-Result<std::uint32_t> Loader::add_valid_batches(Segment& segment, std::uint32_t from) {
+Result<std::uint32_t> Loader::add_valid_batches(Segment& segment, std::uint32_t from,
+                                                std::uint32_t end) {
     ASSIGN_OR_RETURN(auto file, segment.file());
-    BatchScan scan(file, from, segment.written());
+    BatchScan scan(file, from, end);
     while (true) {
         std::uint32_t position = scan.position();
         auto batch = scan.next();
@@ -252,11 +289,21 @@ Result<std::uint32_t> Loader::add_valid_batches(Segment& segment, std::uint32_t 
 
 // False when the batch cannot follow what lies before it.
 Result<bool> Loader::add_batch(Segment& segment, const BatchView& batch) {
-    // The base offset is outside the CRC.
-    bool in_range = batch.base_offset() >= least_ && batch.last_offset() - segment.base() <=
-                                                         std::numeric_limits<std::int32_t>::max();
-    if (!in_range) return false;
+    // Base offset and leader epoch are outside the CRC. Both ascend.
+    std::int32_t epoch = batch.leader_epoch() < 0 ? epoch_ : batch.leader_epoch();
+    bool in_range =
+        batch.base_offset() >= least_ && epoch >= epoch_ &&
+        batch.leader_epoch() >= no_leader_epoch &&
+        batch.last_offset() - segment.base() <= std::numeric_limits<std::int32_t>::max();
+    if (!in_range) {
+        // Where it fits in without the one that has leapt, that one is wrong.
+        bool fits = leap_ && batch.base_offset() >= leap_->least && epoch >= leap_->epoch;
+        if (fits) misplaced_ = leap_->position;
+        return false;
+    }
+    if (batch.base_offset() > least_ || epoch > epoch_) leap_ = {segment.size(), least_, epoch_};
     least_ = batch.next_offset();
+    epoch_ = epoch;
     RETURN_IF_ERROR(segment.add(batch, origin_.options.index_interval_bytes));
     auto latest = log_.epochs.latest();
     if (batch.leader_epoch() >= 0 && (!latest || batch.leader_epoch() > latest->epoch)) {
@@ -368,8 +415,8 @@ Result<> Loader::remove_from(std::size_t first) {
 
 Result<> Loader::remove_files(Segment& segment) {
     segment.release();
-    for (auto suffix :
-         {log_suffix, index_suffix, time_index_suffix, transaction_index_suffix, snapshot_suffix}) {
+    for (auto suffix : {log_suffix, index_suffix, time_index_suffix, transaction_index_suffix,
+                        transaction_sum_suffix, snapshot_suffix}) {
         std::string name = segment.path(suffix);
         if (disk_.exists(name)) RETURN_IF_ERROR(disk_.remove(name));
     }
@@ -435,7 +482,7 @@ Result<> Loader::settle_end() {
         log_.changed = true;
     }
     log_.start = std::max(origin_.log_start, log_.segments.front()->base());
-    log_.flushed = origin_.clean_shutdown ? log_.end : std::min(origin_.recovery_point, log_.end);
+    log_.flushed = std::min(flushed_, log_.end);
     return {};
 }
 

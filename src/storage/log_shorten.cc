@@ -96,7 +96,7 @@ Result<> Log::drop_segments(std::size_t first, std::size_t count) {
         segment.release();
         directory_changed_ = true;
         for (auto suffix : {log_suffix, index_suffix, time_index_suffix, transaction_index_suffix,
-                            snapshot_suffix}) {
+                            transaction_sum_suffix, snapshot_suffix}) {
             RETURN_IF_ERROR(doom(segment.path(suffix)));
         }
         snapshots_.erase(segment.base());

@@ -178,7 +178,7 @@ Task<Result<>> Log::close() {
         SyncTurn turn(*this);
         closing_ = true;
         co_await stop_if_cancelled();
-        co_await env::blocking(shard_, [&] { result = leave_clean(); });
+        co_await env::lasting(shard_, [&] { result = leave_clean(); });
         if (!result) {
             fail_with(result.error());
         } else {

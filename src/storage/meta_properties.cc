@@ -5,10 +5,14 @@
 #include <fmt/chrono.h>
 #include <fmt/core.h>
 
+#include "base/crc32c.h"
 #include "storage/text_lines.h"
 
 namespace millrace::storage {
 namespace {
+
+// A comment to Java's Properties, and so to Apache, which drops it when it writes the file anew.
+constexpr std::string_view checksum_comment = "#crc32c=";
 
 std::string_view trimmed(std::string_view text) {
     constexpr std::string_view blanks = " \t\r\f";
@@ -43,9 +47,14 @@ std::unexpected<Error> refuse(std::string_view name, std::string_view why) {
 }  // namespace
 
 std::string MetaProperties::to_text(Timestamp now) const {
-    std::string text = "#\n";
     std::chrono::sys_seconds date{std::chrono::seconds(now / 1000)};
-    text += fmt::format("#{:%a %b %d %H:%M:%S} UTC {:%Y}\n", date, date);
+    std::string lines = properties();
+    return fmt::format("{}{:08x}\n#{:%a %b %d %H:%M:%S} UTC {:%Y}\n{}", checksum_comment,
+                       crc32c(as_bytes(lines)), date, date, lines);
+}
+
+std::string MetaProperties::properties() const {
+    std::string text;
     if (cluster_id) text += fmt::format("cluster.id={}\n", escaped(*cluster_id));
     if (directory_id) text += fmt::format("directory.id={}\n", directory_id->to_string());
     if (node_id) text += fmt::format("{}={}\n", version == 0 ? "broker.id" : "node.id", *node_id);
@@ -57,10 +66,12 @@ Result<MetaProperties> MetaProperties::parse(std::string_view text, std::string_
     MetaProperties meta;
     std::optional<std::int32_t> version;
     std::optional<std::int32_t> broker_id;
+    std::string_view checksum;
     while (!text.empty()) {
         std::size_t end = std::min(text.find('\n'), text.size());
         std::string_view line = trimmed(text.substr(0, end));
         text.remove_prefix(std::min(end + 1, text.size()));
+        if (line.starts_with(checksum_comment)) checksum = line.substr(checksum_comment.size());
         if (line.empty() || line[0] == '#' || line[0] == '!') continue;
         std::size_t split = line.find_first_of("=:");
         if (split == std::string_view::npos) continue;
@@ -87,6 +98,12 @@ Result<MetaProperties> MetaProperties::parse(std::string_view text, std::string_
     if (*version == 0) meta.node_id = broker_id;
     if (*version == 1 && !meta.node_id) return refuse(name, "there is no key node.id");
     if (*version == 1 && !meta.cluster_id) return refuse(name, "there is no key cluster.id");
+    if (!checksum.empty() &&
+        checksum != fmt::format("{:08x}", crc32c(as_bytes(meta.properties())))) {
+        return refuse(name,
+                      "its checksum is another one: restore what it was, or remove the line "
+                      "\"#crc32c=\" where it was edited on purpose");
+    }
     return meta;
 }
 

@@ -19,9 +19,11 @@ struct MetaProperties {
     std::optional<Uuid> directory_id;
 
     bool operator==(const MetaProperties&) const = default;
-    // `now` is the date line's.
+    // `now` is the date line's. A comment holds a checksum of the keys.
     std::string to_text(Timestamp now) const;
-    // kafka_storage_error, naming the file and the key.
+    std::string properties() const;  // the keys alone
+    // kafka_storage_error, naming the file and the key; also where the checksum is there and is
+    // another one.
     static Result<MetaProperties> parse(std::string_view text, std::string_view name);
 };
 

@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 #include <limits>
 
+#include "base/crc32c.h"
 #include "env/disk.h"
 #include "storage/file_names.h"
 
@@ -122,7 +123,15 @@ Result<std::optional<Timestamp>> Segment::first_timestamp() {
 
 Result<TimeIndex::Entry> Segment::max_timestamp(PageAccess& access) {
     if (!max_timestamp_) {
-        ASSIGN_OR_RETURN(max_timestamp_, time_index_.last(access));
+        ASSIGN_OR_RETURN(TimeIndex::Entry last, time_index_.last(access));
+        ASSIGN_OR_RETURN(TimeIndex::Entry largest, confirmed(last, access));
+        if (largest != last) {
+            RETURN_IF_ERROR(visit([&](const BatchPlace& place) {
+                if (place.max_timestamp <= largest.timestamp) return;
+                largest = {place.max_timestamp, place.last_offset};
+            }));
+        }
+        max_timestamp_ = largest;
     }
     return *max_timestamp_;
 }
@@ -133,6 +142,14 @@ Result<Timestamp> Segment::age_from(PageAccess& access) {
     return disk_.modified(path(log_suffix));
 }
 
+Result<TimeIndex::Entry> Segment::confirmed(const TimeIndex::Entry& entry, PageAccess& access) {
+    if (entry.timestamp < 0) return entry;
+    ASSIGN_OR_RETURN(auto place, find(entry.offset, access));
+    bool so =
+        place && place->base_offset <= entry.offset && place->max_timestamp == entry.timestamp;
+    return so ? entry : TimeIndex::Entry{-1, base_};
+}
+
 Result<> Segment::seal() {
     if (size_ > 0) {
         ASSIGN_OR_RETURN(TimeIndex::Entry largest, max_timestamp());
@@ -140,7 +157,37 @@ Result<> Segment::seal() {
     }
     if (preallocated_) RETURN_IF_ERROR(cut(size_));
     RETURN_IF_ERROR(offset_index_.file().trim());
-    return time_index_.file().trim();
+    RETURN_IF_ERROR(time_index_.file().trim());
+    if (!transaction_index_.on_disk()) return {};
+    ASSIGN_OR_RETURN(std::string sum, transaction_sum());
+    ASSIGN_OR_RETURN(auto file, disk_.open(path(transaction_sum_suffix),
+                                           {.write = true, .create = true, .truncate = true}));
+    return file->write(0, as_bytes(sum));
+}
+
+Result<std::string> Segment::transaction_sum() {
+    ASSIGN_OR_RETURN(std::string content, env::read_file(disk_, transaction_index_.path()));
+    return fmt::format("{:08x}\n", crc32c(as_bytes(content)));
+}
+
+Result<bool> Segment::transactions_are_sound() {
+    std::string name = path(transaction_sum_suffix);
+    if (!disk_.exists(name)) return false;
+    ASSIGN_OR_RETURN(std::string stored, env::read_file(disk_, name));
+    ASSIGN_OR_RETURN(std::string sum, transaction_sum());
+    return stored == sum && transaction_index_.check(base_).has_value();
+}
+
+Result<bool> Segment::indexes_are_sane() {
+    PageAccess access;
+    if (offset_index_.count() > 0) {
+        ASSIGN_OR_RETURN(auto last, offset_index_.entry(offset_index_.count() - 1, access));
+        if (last.offset < base_ || last.position >= size_) return false;
+    }
+    if (time_index_.count() == 0) return true;
+    ASSIGN_OR_RETURN(auto first, time_index_.entry(0, access));
+    ASSIGN_OR_RETURN(auto last, time_index_.last(access));
+    return last.offset >= base_ && first.offset >= base_ && first.timestamp <= last.timestamp;
 }
 
 Result<std::vector<std::shared_ptr<env::File>>> Segment::files_to_sync() {
@@ -149,6 +196,7 @@ Result<std::vector<std::shared_ptr<env::File>>> Segment::files_to_sync() {
     files.push_back(std::move(log));
     std::vector<std::string> paths{offset_index_.file().path(), time_index_.file().path()};
     if (transaction_index_.on_disk()) paths.push_back(transaction_index_.path());
+    if (disk_.exists(path(transaction_sum_suffix))) paths.push_back(path(transaction_sum_suffix));
     for (const std::string& name : paths) {
         ASSIGN_OR_RETURN(auto opened, disk_.open(name, {.write = true, .create = true}));
         files.push_back(std::move(opened));
@@ -206,6 +254,7 @@ Result<std::optional<BatchPlace>> Segment::find(Offset offset, PageAccess& acces
 
 Result<TimestampSearch> Segment::search_for(Timestamp timestamp, Offset start, PageAccess& access) {
     ASSIGN_OR_RETURN(TimeIndex::Entry time, time_index_.find(timestamp, access));
+    ASSIGN_OR_RETURN(time, confirmed(time, access));
     ASSIGN_OR_RETURN(auto entry, offset_index_.find(std::max(time.offset, start), access));
     ASSIGN_OR_RETURN(auto log, file());
     return TimestampSearch{std::move(log), entry, written_, timestamp, start};
@@ -284,6 +333,8 @@ Result<> Segment::begin_rebuild() {
     RETURN_IF_ERROR(offset_index_.file().create());
     RETURN_IF_ERROR(time_index_.file().create());
     RETURN_IF_ERROR(transaction_index_.clear());
+    std::string sum = path(transaction_sum_suffix);
+    if (disk_.exists(sum)) RETURN_IF_ERROR(disk_.remove(sum));
     max_timestamp_ = TimeIndex::Entry{-1, base_};
     restart(0);
     return {};
@@ -299,7 +350,7 @@ void Segment::restart(std::uint32_t size) {
 
 std::vector<std::string> Segment::paths() const {
     return {path(log_suffix), path(index_suffix), path(time_index_suffix),
-            path(transaction_index_suffix)};
+            path(transaction_index_suffix), path(transaction_sum_suffix)};
 }
 
 // The log first: as long as any file has the old name, none of them counts (leftovers).

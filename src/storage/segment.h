@@ -98,6 +98,10 @@ class Segment {
     void restart(std::uint32_t size);
 
     TransactionIndex& transactions() { return transaction_index_; }
+    // Whether .txnindex is what it was when seal() left it, by the checksum beside it.
+    Result<bool> transactions_are_sound();
+    // What the last entries of .index and .timeindex say can be so.
+    Result<bool> indexes_are_sane();
     OffsetIndex& offsets() { return offset_index_; }
     TimeIndex& times() { return time_index_; }
     void renamed(const std::string& directory);
@@ -110,6 +114,9 @@ class Segment {
   private:
     Segment(env::Disk& disk, const std::string& directory, Offset base, Timestamp now,
             std::string_view extension = "");
+    Result<std::string> transaction_sum();
+    // The entry where its batch says the same; else the beginning of the segment.
+    Result<TimeIndex::Entry> confirmed(const TimeIndex::Entry& entry, PageAccess& access);
     void remember(const BatchPlace& place);
     const BatchPlace* find_recent(Offset offset) const;
     Result<> load_first_timestamp();
