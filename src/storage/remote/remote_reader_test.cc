@@ -199,7 +199,7 @@ TEST_P(RemoteReaderTest, AbortedTransactionsAreThoseOfTheLog) {
 TEST_P(RemoteReaderTest, FindsTimestampsAsTheLogDoes) {
     run([&](Log& log, RemoteReader& reader, IndexCache&) -> Task<void> {
         for (Timestamp timestamp = 850; timestamp < 2'500; timestamp += random_.between(1, 40)) {
-            auto wanted = log.find_by_timestamp(timestamp);
+            auto wanted = co_await log.find_by_timestamp(timestamp);
             EXPECT_TRUE(wanted);
             std::optional<TimestampedOffset> got;
             for (const RemoteLogSegment& segment : segments_) {
