@@ -43,6 +43,7 @@ Log::Log(env::Shard& shard, DirectoryHealth& health, LogOrigin origin, LoadedLog
       epochs_changed_(loaded.epochs_changed),
       producers_(std::move(loaded.producers)),
       start_offset_(loaded.start),
+      local_start_offset_(loaded.local_start),
       next_offset_(loaded.end),
       end_offset_(loaded.end),
       flushed_offset_(loaded.flushed),

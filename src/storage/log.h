@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/chain.h"
@@ -66,6 +67,24 @@ struct ReadResult {
     Offset segment_base = 0;
     std::uint64_t position = 0;
     std::uint64_t first_batch_size = 0;  // of that batch, when there are records
+};
+
+// A segment that gets no more records (KIP-405).
+struct CompleteSegment {
+    Offset base = 0;
+    Offset end = 0;  // where the next one begins
+    std::uint64_t size = 0;
+    Timestamp max_timestamp = no_timestamp;
+    bool has_aborted_transactions = false;
+};
+
+// Its files, open; they stay readable when the log drops the segment.
+struct SegmentFiles {
+    std::shared_ptr<env::File> log;
+    std::shared_ptr<env::File> offset_index;
+    std::shared_ptr<env::File> time_index;
+    std::shared_ptr<env::File> transaction_index;  // null when no transaction was aborted
+    std::shared_ptr<env::File> producer_snapshot;  // of its end; null when there is none
 };
 
 // Is told, in the loop between coroutines, what became of the log.
@@ -209,6 +228,26 @@ class Log {
     Task<Result<CompactionReport>> compact(CompactionTerms terms);
     bool compacting() const { return compaction_ != nullptr; }
 
+    // --- Tiered storage (KIP-405) ---
+    // Where the records that are kept here begin; those from start_offset() on to it are in remote
+    // storage only. The same as start_offset() unless options().tiered.
+    Offset local_start_offset() const { return local_start_offset_; }
+    // Segments wholly below `offset` are no longer kept here; the log begins where it began. The
+    // oldest goes first, for good, so that a power cut leaves no hole.
+    Task<Result<>> advance_local_start(Offset offset);
+    // Which of the segments below `bound`, what is copied, are no longer to be kept here, by local
+    // retention: returns what to call advance_local_start() with; nothing when all stay. Where even
+    // the active one has expired a new one begins, so that it is copied and may go.
+    Task<Result<std::optional<Offset>>> expire_locally(RetentionLimits limits, Offset bound,
+                                                       Offset high_watermark);
+    // The first segment with records at or above `from` that gets no more and ends at or below
+    // `bound`.
+    Result<std::optional<CompleteSegment>> complete_segment(Offset from, Offset bound);
+    // resource_not_found when no complete segment has this base any more.
+    Result<SegmentFiles> open_segment(Offset base);
+    // Bytes, and number, of segments that begin at or above `offset`.
+    std::pair<std::uint64_t, std::size_t> size_from(Offset offset) const;
+
   private:
     // A file to be removed later.
     struct Doomed {
@@ -286,6 +325,7 @@ class Log {
     ProducerState producers_;
 
     Offset start_offset_ = 0;
+    Offset local_start_offset_ = 0;
     Offset next_offset_ = 0;
     Offset end_offset_ = 0;
     Offset flushed_offset_ = 0;

@@ -481,7 +481,8 @@ Result<> Loader::settle_end() {
         log_.end = origin_.log_start;
         log_.changed = true;
     }
-    log_.start = std::max(origin_.log_start, log_.segments.front()->base());
+    log_.local_start = std::max(origin_.log_start, log_.segments.front()->base());
+    log_.start = origin_.options.tiered ? origin_.log_start : log_.local_start;
     log_.flushed = std::min(flushed_, log_.end);
     return {};
 }

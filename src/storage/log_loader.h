@@ -22,6 +22,7 @@ struct LoadedLog {
     bool epochs_changed = false;
     ProducerState producers;
     Offset start = 0;
+    Offset local_start = 0;  // above it when the log is tiered
     Offset end = 0;
     Offset flushed = 0;
     bool changed = false;  // files were written or removed

@@ -24,6 +24,8 @@ struct LogOptions {
     std::int64_t delete_retention_ms = 86'400'000;  // delete.retention.ms
     std::int64_t max_compaction_lag_ms =            // max.compaction.lag.ms
         std::numeric_limits<std::int64_t>::max();
+    // remote.storage.enable: the log may begin before its first segment, in remote storage.
+    bool tiered = false;
 };
 
 // What is known of a log before its files are read.

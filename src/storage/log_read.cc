@@ -27,10 +27,10 @@ Task<Result<ReadResult>> Log::fetch(ReadRequest request) {
 
 Result<ReadResult> Log::read_at(const ReadRequest& request, PageAccess& access) {
     RETURN_IF_ERROR(check_readable());
-    if (request.offset < start_offset_ || request.offset > end_offset_) {
+    if (request.offset < local_start_offset_ || request.offset > end_offset_) {
         return fail(ErrorCode::offset_out_of_range,
-                    fmt::format("{} holds offsets {} to {}; {} is outside", path_, start_offset_,
-                                end_offset_, request.offset));
+                    fmt::format("{} holds offsets {} to {}; {} is outside", path_,
+                                local_start_offset_, end_offset_, request.offset));
     }
     ReadResult result;
     std::size_t index = segment_index(request.offset);

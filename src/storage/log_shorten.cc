@@ -29,6 +29,7 @@ Result<> Log::truncate_to(Offset offset) {
     next_offset_ = end_offset_ = offset;
     flushed_offset_ = std::min(flushed_offset_, offset);
     start_offset_ = std::min(start_offset_, offset);
+    local_start_offset_ = std::min(local_start_offset_, offset);
     if (epochs_.truncate_from_end(offset)) epochs_changed_ = true;
     written_.notify_all();
     flushed_.notify_all();
@@ -58,7 +59,7 @@ Result<> Log::truncate_fully(Offset offset) {
     if (!segment) return guarded(fail(std::move(segment).error()));
     make_active(**segment);
     segments_.push_back(*std::move(segment));
-    start_offset_ = next_offset_ = end_offset_ = offset;
+    start_offset_ = local_start_offset_ = next_offset_ = end_offset_ = offset;
     flushed_offset_ = std::min(flushed_offset_, offset);
     epochs_.clear();
     epochs_changed_ = true;
@@ -82,6 +83,7 @@ Result<> Log::advance_start(Offset offset) {
     }
     if (offset <= start_offset_) return {};
     start_offset_ = offset;
+    local_start_offset_ = std::max(local_start_offset_, offset);
     changed_ = true;
     if (epochs_.truncate_from_start(offset)) epochs_changed_ = true;
     producers_.high_watermark_moved(offset);
