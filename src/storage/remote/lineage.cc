@@ -64,6 +64,16 @@ Offset highest_copied_offset(const RemoteLogSegments& segments, const LeaderEpoc
     return no_offset;
 }
 
+Offset readable_until(const RemoteLogSegments& segments, const LeaderEpochs& epochs, Offset from,
+                      Offset log_end) {
+    Epochs lineage = with_records(epochs.entries());
+    for (;;) {
+        const RemoteLogSegmentMetadata* metadata = segment_of(segments, epochs, from);
+        if (metadata == nullptr || !within_lineage(*metadata, log_end, lineage)) return from;
+        from = metadata->segment.end_offset + 1;
+    }
+}
+
 std::optional<Offset> remote_log_start(const RemoteLogSegments& segments,
                                        const LeaderEpochs& epochs) {
     for (const EpochStart& entry : epochs.entries()) {

@@ -23,6 +23,11 @@ bool within_lineage(const RemoteLogSegmentMetadata& metadata, Offset log_end,
 Offset highest_copied_offset(const RemoteLogSegments& segments, const LeaderEpochs& epochs,
                              Offset log_end);
 
+// How far the records from `from` on are readable in remote storage, without a gap: the first
+// offset that is not.
+Offset readable_until(const RemoteLogSegments& segments, const LeaderEpochs& epochs, Offset from,
+                      Offset log_end);
+
 // Where the log begins according to remote storage; nothing when no segment of its epochs is there.
 std::optional<Offset> remote_log_start(const RemoteLogSegments& segments,
                                        const LeaderEpochs& epochs);

@@ -116,6 +116,24 @@ TEST(Lineage, FindsWhereCopyingEnded) {
     EXPECT_EQ(highest_copied_offset(segments, epochs, 250), 249);
 }
 
+TEST(Lineage, TellsHowFarRecordsAreThere) {
+    RemoteLogSegments segments;
+    LeaderEpochs epochs;
+    epochs.assign(0, 0);
+    for (std::uint64_t i = 0; i < 5; ++i) {
+        auto start = static_cast<Offset>(i) * 100;
+        copy_into(segments, segment_metadata({.id = i, .start = start, .end = start + 99}));
+    }
+    EXPECT_EQ(readable_until(segments, epochs, 0, 1'000), 500);
+    EXPECT_EQ(readable_until(segments, epochs, 250, 1'000), 500);
+    EXPECT_EQ(readable_until(segments, epochs, 500, 1'000), 500);
+    EXPECT_EQ(readable_until(segments, epochs, 0, 450), 400) << "the last is of another history";
+    auto third = segment_metadata({.id = 2, .start = 200, .end = 299});
+    ASSERT_TRUE(segments.apply(update_of(third, delete_segment_started)));
+    EXPECT_EQ(readable_until(segments, epochs, 0, 1'000), 200);
+    EXPECT_EQ(highest_copied_offset(segments, epochs, 1'000), 499);
+}
+
 TEST(Lineage, TheLogBeginsWhereItsFirstSegmentDoes) {
     RemoteLogSegments segments;
     LeaderEpochs epochs;

@@ -97,10 +97,13 @@ class Choice {
         return true;
     }
 
-    // Of leaders before the log's first one: an unclean election left them behind.
+    // Of leaders before the log's first one: an unclean election left them behind. A log that does
+    // not know who wrote its beginning has lost its epochs, and is no witness.
     void add_outside_history() {
         if (retention_.epochs->entries().empty()) return;
-        std::int32_t earliest = retention_.epochs->entries().front().epoch;
+        const EpochStart& first = retention_.epochs->entries().front();
+        if (first.start_offset > retention_.log_start) return;
+        std::int32_t earliest = first.epoch;
         for (const auto& [id, metadata] : segments_.all()) {
             bool older = metadata.leader_epochs.back().epoch < earliest;
             if (older && !is_being_copied(metadata)) add(metadata);

@@ -124,6 +124,15 @@ TEST_F(RemoteRetentionTest, RemovesWhatEarlierHistoriesLeft) {
     EXPECT_EQ(expiry_.total_bytes, 10U);
 }
 
+TEST_F(RemoteRetentionTest, KeepsWhatALogWithoutItsFirstEpochsMayStillNeed) {
+    five();
+    epochs_ = {};
+    epochs_.assign(3, 400);
+    EXPECT_THAT(choose(), IsEmpty());
+    retention_.log_start = 400;
+    EXPECT_THAT(choose(), ElementsAre(0, 1, 2, 3, 4));
+}
+
 TEST_F(RemoteRetentionTest, NeitherCountsNorRemovesWhatAnotherHistoryMayStillNeed) {
     epochs_.assign(2, 100);
     // Of epoch 1, which this log does not have.
