@@ -224,7 +224,9 @@ void Fetcher::take_error(const TopicPartition& name, AssignedPartition& partitio
     }
     pause(partition);
     if (code == ErrorCode::offset_out_of_range) return;
-    if (is_retriable(code)) {
+    // As Java's consumer: what the broker does not name may pass, as a remote storage that fails.
+    bool may_pass = is_retriable(code) || code == ErrorCode::unknown_server_error;
+    if (may_pass) {
         LOG_DEBUG("{} gives nothing of {}: {}", broker, to_string(name), name_of(code));
         cluster_.request_refresh();
         return;
