@@ -29,15 +29,16 @@ net::ConnectionCounts::Limits connection_limits(const config::BrokerConfig& conf
 
 }  // namespace
 
-Broker::Broker(env::Shard& shard, Node node, config::BrokerConfig config,
-               LogDirectories& directories, quorum::MetadataQuorum& quorum,
+Broker::Broker(env::Shard& shard, Node node, config::BrokerConfig config, Parts parts,
                std::function<void(Error)> end_node)
     : shard_(shard),
       node_(std::move(node)),
       config_(std::move(config)),
-      directories_(directories),
-      quorum_(quorum),
+      directories_(parts.directories),
+      quorum_(parts.quorum),
       end_node_(std::move(end_node)),
+      store_(parts.store),
+      remote_quotas_(config_),
       connections_(connection_limits(config_)),
       scope_(shard) {}
 
@@ -70,7 +71,11 @@ Task<void> Broker::make_shards() {
         co_return;
     });
     moves_ = std::make_unique<ReplicaMoves>(shard_, directories_, states_[0]->config);
-    ShardFront::Shared shared{node_, directories_, *moves_, quorum_, connections_, {}, {}};
+    if (store_ != nullptr) remote_indexes_.emplace(shard_, *store_, states_[0]->config);
+    ShardFront::Shared shared{node_, directories_, *moves_, quorum_, connections_, {}, {}, {}};
+    if (store_ != nullptr) {
+        shared.remote.emplace(node_.id, *store_, *remote_indexes_, remote_quotas_);
+    }
     for (auto& state : states_) {
         shared.partitions.push_back(&state->partitions);
         shared.groups.push_back(&state->groups);
@@ -98,6 +103,7 @@ Task<Result<>> Broker::start() {
                                                         quorum_, node_.id);
     directory_metrics_ = std::make_unique<LogDirectoryMetrics>(states_[0]->metrics, directories_,
                                                                states_[0]->config);
+    if (remote_indexes_) CO_RETURN_IF_ERROR(co_await remote_indexes_->start());
     CO_RETURN_IF_ERROR(co_await open_partitions());
     co_await moves_->start({.router = front().router,
                             .metadata = states_[0]->metadata,
@@ -110,11 +116,21 @@ Task<Result<>> Broker::start() {
     CO_RETURN_IF_ERROR(
         co_await lifecycle_->register_controller(told(config_.advertised_controller_endpoints())));
     CO_RETURN_IF_ERROR(co_await lifecycle_->start(told(config_.advertised_broker_endpoints())));
+    CO_RETURN_IF_ERROR(begin_remote_storage());
     checkpoints_->start();
     assignments_->start();
     cleaner_->start();
     co_await begin_upkeep();
     co_return Result<>{};
+}
+
+// Partitions are read from remote storage already; what they need is made now that the controller
+// knows this node.
+Result<> Broker::begin_remote_storage() {
+    if (store_ == nullptr) return {};
+    ASSIGN_OR_RETURN(auto topic, RemoteLogMetadataTopic::parse(config_));
+    front().remote->create_topic(topic);
+    return {};
 }
 
 Task<Result<>> Broker::open_partitions() {
@@ -255,6 +271,12 @@ Task<Result<>> Broker::stop(bool hand_over) {
     co_await checkpoints_->stop();
     co_await assignments_->stop();
     co_await scope_.close();
+    if (store_ != nullptr) store_->stop();
+    co_await on_all([this](env::Shard& there) -> Task<void> {
+        auto& remote = fronts_[static_cast<std::size_t>(there.id())]->remote;
+        if (remote) co_await remote->close();
+    });
+    if (remote_indexes_) co_await remote_indexes_->stop();
     Result<> closed;
     co_await on_all([this, &closed](env::Shard& there) -> Task<void> {
         ShardState& state = *states_[static_cast<std::size_t>(there.id())];

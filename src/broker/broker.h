@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,9 +22,15 @@ namespace millrace::broker {
 // A node's broker, over all shards of the process. Made and used on shard 0.
 class Broker {
   public:
+    // What it works with; all of it lives longer.
+    struct Parts {
+        LogDirectories& directories;
+        quorum::MetadataQuorum& quorum;
+        storage::remote::ObjectStore* store = nullptr;  // of tiered storage; null: there is none
+    };
     // `end_node`: the node cannot go on, for this reason.
-    Broker(env::Shard& shard, Node node, config::BrokerConfig config, LogDirectories& directories,
-           quorum::MetadataQuorum& quorum, std::function<void(Error)> end_node);
+    Broker(env::Shard& shard, Node node, config::BrokerConfig config, Parts parts,
+           std::function<void(Error)> end_node);
     ~Broker();
 
     // Opens the logs, listens, registers, and ends when clients are served.
@@ -46,6 +53,7 @@ class Broker {
     Task<void> follow_metadata();
     void assign_directories();
     Task<void> begin_upkeep();
+    Result<> begin_remote_storage();
     ShardFront& front() { return *fronts_.front(); }
     // With the ports that the OS chose.
     std::vector<config::Endpoint> told(std::vector<config::Endpoint> advertised) const;
@@ -59,6 +67,9 @@ class Broker {
     LogDirectories& directories_;
     quorum::MetadataQuorum& quorum_;
     std::function<void(Error)> end_node_;
+    storage::remote::ObjectStore* store_;
+    RemoteQuotas remote_quotas_;
+    std::optional<RemoteIndexes> remote_indexes_;
     net::ConnectionCounts connections_;
     std::vector<std::unique_ptr<ShardState>> states_;
     std::vector<std::unique_ptr<ShardFront>> fronts_;

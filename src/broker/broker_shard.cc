@@ -60,6 +60,11 @@ ShardFront::ShardFront(ShardState& state, const Shared& shared)
                groups,      controllers, producer_ids, shared.directories, shared.moves},
       dispatcher(services),
       server(state.shard, dispatcher, session_limits(state.config),
-             queued_bytes(state.config, router.shards()), shared.connections, state.metrics) {}
+             queued_bytes(state.config, router.shards()), shared.connections, state.metrics) {
+    if (!shared.remote) return;
+    remote.emplace(*shared.remote, RemoteStorage::Ways{state.partitions, router, state.metadata,
+                                                       controllers, state.config, state.metrics});
+    state.partitions.listen(*remote);
+}
 
 }  // namespace millrace::broker

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "broker/controllers.h"
@@ -13,6 +14,7 @@
 #include "broker/partition_router.h"
 #include "broker/partitions/upkeep.h"
 #include "broker/producer_ids.h"
+#include "broker/remote/remote_storage.h"
 #include "broker/services.h"
 #include "config/broker_config.h"
 #include "metrics/registry.h"
@@ -43,6 +45,7 @@ struct ShardFront {
         net::ConnectionCounts& connections;
         std::vector<Partitions*> partitions;
         std::vector<GroupHosts*> groups;
+        std::optional<RemoteStorage::Node> remote;
     };
     ShardFront(ShardState& state, const Shared& shared);
 
@@ -51,6 +54,7 @@ struct ShardFront {
     Groups groups;
     Controllers controllers;
     ProducerIds producer_ids;
+    std::optional<RemoteStorage> remote;
     Services services;
     Dispatcher dispatcher;
     net::Server server;

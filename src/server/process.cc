@@ -34,14 +34,25 @@ Result<> check_supported(const config::BrokerConfig& config) {
                         "authorizer, and leaves everything allowed when the key is empty",
                         config.authorizer_class_name()));
     }
+    constexpr std::string_view topic_based =
+        "org.apache.kafka.server.log.remote.metadata.storage.TopicBasedRemoteLogMetadataManager";
+    if (config.remote_log_storage_system_enable() &&
+        config.remote_log_metadata_manager_class_name() != topic_based) {
+        return refuse(
+            fmt::format("remote.log.metadata.manager.class.name: '{}' cannot be run; this version "
+                        "keeps remote log metadata in a topic, as {} does",
+                        config.remote_log_metadata_manager_class_name(), topic_based));
+    }
     return {};
 }
 
 }  // namespace
 
-Process::Process(env::Shard& shard, config::BrokerConfig config, MoreFigures more_figures)
+Process::Process(env::Shard& shard, config::BrokerConfig config, OpenStore open_store,
+                 MoreFigures more_figures)
     : shard_(shard),
       config_(std::move(config)),
+      open_store_(std::move(open_store)),
       more_figures_(std::move(more_figures)),
       scope_(shard) {}
 
@@ -49,9 +60,10 @@ Process::~Process() = default;
 
 Task<Result<std::unique_ptr<Process>>> Process::start(env::Shard& shard,
                                                       config::BrokerConfig config,
+                                                      OpenStore open_store,
                                                       MoreFigures more_figures) {
     std::unique_ptr<Process> process(
-        new Process(shard, std::move(config), std::move(more_figures)));
+        new Process(shard, std::move(config), std::move(open_store), std::move(more_figures)));
     Result<> started;
     bool cancelled = false;
     try {
@@ -72,6 +84,7 @@ Task<Result<>> Process::start_all() {
     for (const std::string& warning : config_.warnings()) LOG_WARN("{}", warning);
     CO_RETURN_IF_ERROR(check_supported(config_));
     CO_RETURN_IF_ERROR(open_directories());
+    CO_RETURN_IF_ERROR(co_await open_store());
     storage::LogDirectory* directory = directories_->find(config_.metadata_directory());
     quorum::MetadataQuorum::Options options{
         .cluster_id = directories_->cluster_id(),
@@ -87,9 +100,10 @@ Task<Result<>> Process::start_all() {
                       .cluster_id = directories_->cluster_id(),
                       .incarnation = Uuid::random(shard_.random()),
                       .version = std::string(version)};
-    broker_ =
-        std::make_unique<broker::Broker>(shard_, std::move(node), config_, *directories_, *quorum_,
-                                         [this](Error error) { fail_with(std::move(error)); });
+    broker_ = std::make_unique<broker::Broker>(
+        shard_, std::move(node), config_,
+        broker::Broker::Parts{*directories_, *quorum_, store_.get()},
+        [this](Error error) { fail_with(std::move(error)); });
     CO_RETURN_IF_ERROR(co_await broker_->start());
     CO_RETURN_IF_ERROR(serve_metrics());
     LOG_INFO("node {} of cluster {} is ready after {} ms", config_.node_id(),
@@ -112,6 +126,16 @@ void Process::fail_with(Error error) {
 Task<Error> Process::failed() {
     co_await failed_.until([this] { return failure_.has_value(); });
     co_return *failure_;
+}
+
+Task<Result<>> Process::open_store() {
+    if (!config_.remote_log_storage_system_enable()) co_return Result<>{};
+    Result<std::unique_ptr<storage::remote::ObjectStore>> opened =
+        fail(ErrorCode::invalid_config, "this process has no remote storage");
+    if (open_store_) co_await env::blocking(shard_, [&] { opened = open_store_(config_); });
+    if (!opened) co_return fail(opened.error());
+    store_ = *std::move(opened);
+    co_return Result<>{};
 }
 
 Task<void> Process::watch_quorum() {

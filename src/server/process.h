@@ -15,6 +15,7 @@
 #include "config/broker_config.h"
 #include "net/http.h"
 #include "quorum/metadata_quorum.h"
+#include "storage/remote/object_store.h"
 
 namespace millrace::server {
 
@@ -24,10 +25,14 @@ class Process {
   public:
     // Adds figures that only the world around the node knows, at each scrape.
     using MoreFigures = std::function<void(metrics::Snapshot&)>;
+    // Opens what tiered storage keeps segments in. Blocking.
+    using OpenStore = std::function<Result<std::unique_ptr<storage::remote::ObjectStore>>(
+        const config::BrokerConfig&)>;
     // Opens the log directories, takes part in the quorum, and ends when clients are served.
     // Errors are for the operator: what cannot be done, and what to change.
     static Task<Result<std::unique_ptr<Process>>> start(env::Shard& shard,
                                                         config::BrokerConfig config,
+                                                        OpenStore open_store = {},
                                                         MoreFigures more_figures = {});
     ~Process();
 
@@ -41,9 +46,11 @@ class Process {
     const std::vector<env::Address>& metrics_addresses() const { return metrics_addresses_; }
 
   private:
-    Process(env::Shard& shard, config::BrokerConfig config, MoreFigures more_figures);
+    Process(env::Shard& shard, config::BrokerConfig config, OpenStore open_store,
+            MoreFigures more_figures);
     Task<Result<>> start_all();
     Result<> open_directories();
+    Task<Result<>> open_store();
     Result<> serve_metrics();
     Task<net::HttpResponse> answer_http(std::string_view path);
     Task<void> watch_quorum();
@@ -51,7 +58,9 @@ class Process {
 
     env::Shard& shard_;
     config::BrokerConfig config_;
+    OpenStore open_store_;
     MoreFigures more_figures_;
+    std::unique_ptr<storage::remote::ObjectStore> store_;
     std::unique_ptr<broker::LogDirectories> directories_;
     std::unique_ptr<quorum::MetadataQuorum> quorum_;
     std::unique_ptr<broker::Broker> broker_;

@@ -1,7 +1,9 @@
 #include "server/run_node.h"
 
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
+#include <map>
 #include <optional>
 #include <sys/resource.h>
 
@@ -11,6 +13,8 @@
 #include "server/arguments.h"
 #include "server/log.h"
 #include "server/process_figures.h"
+#include "storage/remote/store_settings.h"
+#include "storage/s3/open_store.h"
 
 namespace millrace::server {
 namespace {
@@ -46,10 +50,32 @@ Task<std::optional<Error>> signal_or_failure(env::posix::Signals& signals, Proce
     co_return failure;
 }
 
+// What remote.log.storage.manager.class.name and the keys below its prefix ask for.
+Result<std::unique_ptr<storage::remote::ObjectStore>> open_store(const config::BrokerConfig& config,
+                                                                 env::Disk& disk,
+                                                                 std::uint64_t seed) {
+    const std::string& prefix = config.remote_log_storage_manager_impl_prefix();
+    std::map<std::string, std::string, std::less<>> values;
+    for (const auto& [key, value] : config.file_values()) {
+        if (key.starts_with(prefix)) values.emplace(key.substr(prefix.size()), value);
+    }
+    auto environment = [](std::string_view name) -> std::optional<std::string> {
+        const char* value = std::getenv(std::string(name).c_str());
+        return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+    };
+    ASSIGN_OR_RETURN(auto settings, storage::remote::parse_store_settings(
+                                        config.remote_log_storage_manager_class_name().value_or(""),
+                                        values, prefix, environment));
+    return storage::s3::open_store(settings, disk, config.node_id(), seed);
+}
+
 Task<int> run(env::Shard& shard, const config::BrokerConfig& config,
               const std::function<void(const Process&)>& ready, const std::vector<int>& numbers) {
     env::posix::Signals signals(shard, numbers);
-    auto process = co_await Process::start(shard, config, add_process_figures);
+    auto store = [&disk = shard.disk(), seed = shard.random().next()](const auto& settings) {
+        return open_store(settings, disk, seed);
+    };
+    auto process = co_await Process::start(shard, config, store, add_process_figures);
     if (!process) {
         LOG_ERROR("the node does not start: {}", process.error().message);
         co_return failed;

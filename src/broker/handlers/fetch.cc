@@ -2,7 +2,8 @@
 //
 // When less than MinBytes is there the request waits, woken by the partitions it reads, for at most
 // MaxWaitMs; an error is told at once. Records stay in their files until the connection sends them.
-// The first partition that has something gives a whole batch, whatever the limits.
+// The first partition that has something gives a whole batch, whatever the limits. What lies in
+// remote storage is read from there into memory; nothing else is waited for then (KIP-405).
 
 #include "protocol/fetch.h"
 
@@ -28,13 +29,24 @@ struct Item {
     TopicIdPartition id;
     int shard = 0;
     Fetched result;
+    FetchTerms terms;  // with which it was read last
 };
 
 struct Limits {
     std::uint64_t max_bytes = 0;
     std::uint64_t min_bytes = 0;
     bool read_committed = false;
+    bool from_replica = false;
 };
+
+FetchTerms terms_of(const FetchTarget& target, const Limits& limits) {
+    return {.offset = target.offset,
+            .max_bytes = static_cast<std::uint64_t>(std::max(0, target.max_bytes)),
+            .read_committed = limits.read_committed,
+            .current_leader_epoch = target.current_leader_epoch,
+            .last_fetched_epoch = target.last_fetched_epoch,
+            .from_replica = limits.from_replica};
+}
 
 // Finds the partitions; what is unknown has its error already.
 std::vector<Item> resolve(FetchPlan& plan, const metadata::Image& image,
@@ -90,18 +102,15 @@ Task<void> read_group(Partitions& partitions, std::vector<Item*>& items, Limits 
             item->result = {.error = partitions.absence_of(item->id)};
             continue;
         }
-        const FetchTarget& target = *item->target;
-        auto wanted = static_cast<std::uint64_t>(std::max(0, target.max_bytes));
-        item->result = co_await partition->fetch({
-            .offset = target.offset,
-            .max_bytes = std::min(wanted, room),
-            .whole_first_batch = first,
-            .read_committed = limits.read_committed,
-            .current_leader_epoch = target.current_leader_epoch,
-            .last_fetched_epoch = target.last_fetched_epoch,
-        });
-        room -= std::min(room, item->result.records.size());
-        if (!item->result.records.empty()) first = false;
+        item->terms = terms_of(*item->target, limits);
+        item->terms.max_bytes = std::min(item->terms.max_bytes, room);
+        item->terms.whole_first_batch = first;
+        item->result = co_await partition->fetch(item->terms);
+        // How much remote storage will give is not known yet: all that was asked for.
+        std::uint64_t took =
+            item->result.is_remote ? item->terms.max_bytes : item->result.records.size();
+        room -= std::min(room, took);
+        if (took > 0) first = false;
     }
 }
 
@@ -166,7 +175,8 @@ Task<void> read_until_enough(PartitionRouter& router, std::vector<Item>& items, 
         });
         std::uint64_t bytes = cut_to(items, limits.max_bytes);
         bool told = std::ranges::any_of(items, [](const Item& item) {
-            return item.result.error != ErrorCode::none || item.result.diverging;
+            return item.result.error != ErrorCode::none || item.result.diverging ||
+                   item.result.is_remote;
         });
         env::Shard& here = router.here();
         if (items.empty() || told || bytes >= limits.min_bytes || here.now() >= deadline) co_return;
@@ -174,6 +184,30 @@ Task<void> read_until_enough(PartitionRouter& router, std::vector<Item>& items, 
             here, deadline, wait_for_news(router, items, limits.read_committed));
         if (!news) co_return;
     }
+}
+
+// Reads what is in remote storage, all at once, for at most remote.fetch.max.wait.ms; what does not
+// come in time is left out.
+Task<void> read_remote(PartitionRouter& router, std::vector<Item>& items, Duration patience) {
+    env::Shard& here = router.here();
+    auto read = [&](Item& item) -> Task<void> {
+        auto there = [id = item.id, terms = item.terms,
+                      fetched = item.result](Partitions& partitions) -> Task<Fetched> {
+            std::shared_ptr<Partition> partition = partitions.find(id);
+            if (!partition) co_return Fetched{.error = partitions.absence_of(id)};
+            co_return co_await partition->fetch_remote(terms, fetched);
+        };
+        auto fetched =
+            co_await env::with_deadline(here, here.now() + patience, router.on(item.shard, there));
+        if (fetched) item.result = *std::move(fetched);
+    };
+    co_await with_scope([&](Scope& scope) -> Task<void> {
+        for (Item& item : items) {
+            bool wanted = item.result.is_remote && item.terms.max_bytes > 0;
+            if (wanted) scope.spawn(read(item));
+        }
+        co_await scope.join();
+    });
 }
 
 PartitionData describe(Item& item, bool read_committed, std::int16_t version) {
@@ -256,9 +290,17 @@ Task<Answer<Response>> answer(const FetchRequest& request, const Caller& caller,
             std::max(0, std::min(request.max_bytes, config.fetch_max_bytes()))),
         .min_bytes = static_cast<std::uint64_t>(std::max(0, request.min_bytes)),
         .read_committed = request.isolation_level == 1,
+        .from_replica = request.replica_id >= 0 || request.replica_state.replica_id >= 0,
     };
     Time deadline = caller.request.received + Duration::milliseconds(request.max_wait_ms);
     co_await read_until_enough(router, items, limits, deadline);
+    bool is_remote =
+        std::ranges::any_of(items, [](const Item& item) { return item.result.is_remote; });
+    if (is_remote) {
+        co_await read_remote(router, items,
+                             Duration::milliseconds(config.remote_fetch_max_wait_ms()));
+        cut_to(items, limits.max_bytes);
+    }
     co_return Answer<Response>{
         .response = build(plan, items, limits.read_committed, caller.version()),
         .keep = std::move(shared)};

@@ -59,7 +59,8 @@ NodeTerms NodeTerms::of(const config::BrokerConfig& config) {
     return {.flush_acks_all = config.log_flush_acks_all(),
             .producer_id_expiration_ms = config.producer_id_expiration_ms(),
             .directory_delete_delay_ms = config.log_segment_delete_delay_ms(),
-            .transaction_max_timeout_ms = config.transaction_max_timeout_ms()};
+            .transaction_max_timeout_ms = config.transaction_max_timeout_ms(),
+            .remote_storage = config.remote_log_storage_system_enable()};
 }
 
 storage::LogOptions log_options(const config::TopicConfig& topic, const NodeTerms& node) {
@@ -132,6 +133,15 @@ Task<void> Partition::retire() {
     arrivals_.notify();
     co_await log_->abandon();
     if (future_) co_await future_->log().abandon();
+}
+
+storage::RetentionLimits Partition::local_retention() const {
+    constexpr std::int64_t as_retention = -2;
+    storage::RetentionLimits limits{.ms = config_.local_retention_ms(),
+                                    .bytes = config_.local_retention_bytes()};
+    if (limits.ms == as_retention) limits.ms = config_.retention_ms();
+    if (limits.bytes == as_retention) limits.bytes = config_.retention_bytes();
+    return limits;
 }
 
 ErrorCode Partition::check_leader(std::int32_t current_leader_epoch) const {
@@ -360,7 +370,13 @@ Task<Fetched> Partition::read_records(FetchTerms terms) {
     }
     storage::Offset stable = last_stable_offset();
     storage::Offset bound = terms.read_committed ? stable : high_watermark_;
-    if (!result.diverging) {
+    bool is_remote =
+        terms.offset >= log_->start_offset() && terms.offset < log_->local_start_offset();
+    if (is_remote && terms.from_replica) {
+        result.error = ErrorCode::offset_moved_to_tiered_storage;
+    } else if (is_remote) {
+        result.is_remote = !result.diverging;
+    } else if (!result.diverging) {
         // Between the bound and the log's end there is nothing yet; outside the log is an error.
         auto log = log_;
         storage::ReadRequest wanted{.offset = terms.offset,
@@ -393,6 +409,36 @@ Task<Fetched> Partition::read_records(FetchTerms terms) {
     co_return result;
 }
 
+Task<Fetched> Partition::fetch_remote(FetchTerms terms, Fetched fetched) {
+    fetched.is_remote = false;
+    std::shared_ptr<RemoteLog> remote = remote_;
+    if (!remote) {
+        fetched.error = ErrorCode::replica_not_available;
+        co_return fetched;
+    }
+    auto read = co_await remote->read({.offset = terms.offset,
+                                       .max_bytes = terms.max_bytes,
+                                       .whole_first_batch = terms.whole_first_batch,
+                                       .read_committed = terms.read_committed});
+    if (!read) {
+        metrics_->fetch_failed();
+        co_return Fetched{.error = read.error().code};
+    }
+    metrics_->fetched(read->records.size());
+    fetched.first_batch_size = read->first_batch_size;
+    if (!read->records.empty()) fetched.records.append(std::move(read->records));
+    if (fetched.aborted) {
+        for (const auto& each : read->aborted) {
+            fetched.aborted->push_back({each.producer_id, each.first_offset});
+        }
+    }
+    co_return fetched;
+}
+
+Result<> Partition::advance_start(storage::Offset offset) {
+    return log_->advance_start(std::min(offset, high_watermark_));
+}
+
 Task<Partition::ListedOffset> Partition::list_offset(ListTerms terms) {
     if (ErrorCode error = check_leader(terms.current_leader_epoch); error != ErrorCode::none) {
         co_return ListedOffset{.error = error};
@@ -403,24 +449,46 @@ Task<Partition::ListedOffset> Partition::list_offset(ListTerms terms) {
     switch (terms.timestamp) {
         case latest:
             co_return ListedOffset{.offset = bound, .leader_epoch = state_.leader_epoch};
-        case earliest:
-        case earliest_local: {
+        case earliest_local:
+            if (is_tiered()) co_return at_offset(log_->local_start_offset());
+            [[fallthrough]];
+        case earliest: {
             storage::Offset start = log_->start_offset();
             auto epoch = log_->epochs().earliest();
             bool known = epoch && epoch->start_offset <= start;
             co_return ListedOffset{.offset = start, .leader_epoch = known ? epoch->epoch : -1};
         }
         case latest_tiered:
-        case earliest_pending_upload:
-            co_return ListedOffset{};
+            co_return is_tiered() ? at_offset(copied_end() - 1) : ListedOffset{};
+        case earliest_pending_upload: {
+            ListedOffset first = is_tiered() ? pending_upload() : ListedOffset{};
+            co_return first.offset < bound ? first : ListedOffset{};
+        }
         default:
             co_return co_await find_offset(terms.timestamp, bound);
     }
 }
 
+Partition::ListedOffset Partition::at_offset(storage::Offset offset) const {
+    return {.offset = offset, .leader_epoch = log_->epochs().epoch_at(offset).value_or(-1)};
+}
+
+// Nothing while this leader has not yet learnt of segments that an earlier one has copied.
+Partition::ListedOffset Partition::pending_upload() const {
+    if (copied_end() > 0) return at_offset(std::max(copied_end(), log_->start_offset()));
+    if (log_->local_start_offset() == log_->start_offset()) return at_offset(log_->start_offset());
+    return {};
+}
+
 Task<Partition::ListedOffset> Partition::find_offset(Timestamp timestamp, storage::Offset bound) {
+    std::shared_ptr<RemoteLog> remote = remote_;
     auto log = log_;
+    bool is_remote = log->local_start_offset() > log->start_offset();
+    if (is_remote && timestamp != max_timestamp && !remote) {
+        co_return ListedOffset{.error = ErrorCode::replica_not_available};
+    }
     auto found = timestamp == max_timestamp ? co_await log->find_max_timestamp()
+                 : is_remote                ? co_await remote->find_by_timestamp(timestamp)
                                             : co_await log->find_by_timestamp(timestamp);
     if (!found) co_return ListedOffset{.error = found.error().code};
     if (!*found || (*found)->offset >= bound) co_return ListedOffset{};

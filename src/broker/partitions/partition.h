@@ -13,6 +13,7 @@
 #include "broker/partitions/future_replica.h"
 #include "broker/partitions/gate.h"
 #include "broker/partitions/partition_metrics.h"
+#include "broker/partitions/remote_log.h"
 #include "config/broker_config.h"
 #include "config/topic_config.h"
 #include "core/metadata/partition.h"
@@ -45,6 +46,7 @@ struct NodeTerms {
     std::int64_t producer_id_expiration_ms = 86'400'000;
     std::int64_t directory_delete_delay_ms = 60'000;  // log.segment.delete.delay.ms
     std::int64_t transaction_max_timeout_ms = 900'000;
+    bool remote_storage = false;  // topics may be tiered
 
     static NodeTerms of(const config::BrokerConfig& config);
 };
@@ -83,6 +85,7 @@ struct FetchTerms {
     bool read_committed = false;
     std::int32_t current_leader_epoch = -1;
     std::int32_t last_fetched_epoch = -1;
+    bool from_replica = false;
 };
 
 struct Fetched {
@@ -100,6 +103,7 @@ struct Fetched {
     std::optional<std::vector<Aborted>> aborted;  // of read_committed
     Chain records;
     std::uint64_t first_batch_size = 0;
+    bool is_remote = false;  // the offset lies in remote storage: fetch_remote() has the records
 };
 
 // One replica of a partition on this node: its log, its leadership and its high watermark. Lives
@@ -125,6 +129,7 @@ class Partition final : private storage::LogListener {
     // Takes over what the controller decided; a new epoch of ours begins in the log.
     void update(const metadata::Partition& state);
     void configure(const config::TopicConfig& config, const NodeTerms& node);
+    const config::TopicConfig& config() const { return config_; }
     // Its log directory has failed: from now on every request hears kafka_storage_error.
     Task<void> go_offline();
     // This replica is no longer the node's: requests under way hear that it does not lead, and
@@ -133,7 +138,6 @@ class Partition final : private storage::LogListener {
 
     const metadata::Partition& state() const { return state_; }
     const NodeTerms& node() const { return node_; }
-    const config::TopicConfig& config() const { return config_; }
     bool is_leader() const { return state_.leader == node_id_; }
     // Of a leader: a replica is not in sync.
     bool is_under_replicated() const {
@@ -154,6 +158,8 @@ class Partition final : private storage::LogListener {
     // Appends the marker, as append_own. Errors of ProducerState::check, not_enough_replicas.
     Task<Result<storage::Offset>> end_transaction(TransactionEnd end);
     Task<Fetched> fetch(FetchTerms terms);
+    // What `fetched` says is in remote storage. replica_not_available: it is not known yet where.
+    Task<Fetched> fetch_remote(FetchTerms terms, Fetched fetched);
     // Whether a fetch at `offset` would find something.
     bool has_beyond(storage::Offset offset, bool read_committed);
     Arrivals& arrivals() { return arrivals_; }
@@ -178,6 +184,21 @@ class Partition final : private storage::LogListener {
     // What retention and flush.ms say of the log; no limits without cleanup.policy=delete.
     storage::RetentionLimits retention() const;
     std::int64_t flush_ms() const { return config_.flush_ms(); }
+
+    // --- Tiered storage (KIP-405) ---
+    // Its topic has remote.storage.enable, and this node has remote storage.
+    bool is_tiered() const { return log_->options().tiered; }
+    // What is complete is copied: records may go from here that are in remote storage.
+    bool is_copied() const { return is_tiered() && !config_.remote_log_copy_disable(); }
+    // What is kept here of one that is copied: local.retention.ms and .bytes.
+    storage::RetentionLimits local_retention() const;
+    // Records below are in remote storage.
+    storage::Offset copied_end() const { return remote_ ? remote_->highest_offset() + 1 : 0; }
+    // Of a leader, for as long as it is tiered.
+    void set_remote_log(std::shared_ptr<RemoteLog> remote) { remote_ = std::move(remote); }
+    // The log begins at `offset`, or at the high watermark when that is lower, unless it begins
+    // later.
+    Result<> advance_start(storage::Offset offset);
 
     storage::Offset high_watermark() const { return high_watermark_; }
     storage::Offset last_stable_offset() { return log_->last_stable_offset(high_watermark_); }
@@ -231,6 +252,8 @@ class Partition final : private storage::LogListener {
     Result<> check_isr() const;
     Task<Result<>> acknowledged(storage::Offset end, std::int16_t acks);
     Task<ListedOffset> find_offset(Timestamp timestamp, storage::Offset bound);
+    ListedOffset at_offset(storage::Offset offset) const;
+    ListedOffset pending_upload() const;
     Task<Result<>> catch_up(FutureReplica& future);
     Task<Result<>> rename_logs(FutureReplica& future, Switched& switched);
     void take_over(FutureReplica& future);
@@ -255,6 +278,7 @@ class Partition final : private storage::LogListener {
     storage::Offset high_watermark_ = 0;
     storage::Offset stable_wanted_ = 0;  // behind the last record that is to be on stable storage
     Arrivals arrivals_;
+    std::shared_ptr<RemoteLog> remote_;
     std::shared_ptr<TopicMetrics> metrics_;
     metrics::Timer& log_syncs_;
     std::vector<metrics::Registry::Reading> readings_;

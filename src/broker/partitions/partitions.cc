@@ -1,6 +1,7 @@
 #include "broker/partitions/partitions.h"
 
 #include "broker/log.h"
+#include "core/metadata/topic_names.h"
 #include "env/disk.h"
 #include "metrics/declared.h"
 
@@ -65,18 +66,33 @@ Task<void> Partitions::apply(PartitionChanges changes) {
     }
     for (PartitionConfiguration& each : changes.configurations) {
         if (std::shared_ptr<Partition> partition = find(each.id)) {
-            partition->configure(each.config, node);
+            configure(*partition, each.config, node);
+            for (LeadershipListener* listener : listeners_) listener->configured(partition);
         }
     }
 }
 
 void Partitions::lead_or_follow(const std::shared_ptr<Partition>& partition, bool led_before) {
-    if (leadership_ == nullptr || led_before == partition->is_leader()) return;
-    if (led_before) {
-        leadership_->resigned(*partition);
-    } else {
-        leadership_->elected(partition);
+    if (led_before == partition->is_leader()) return;
+    for (LeadershipListener* listener : listeners_) {
+        if (led_before) {
+            listener->resigned(*partition);
+        } else {
+            listener->elected(partition);
+        }
     }
+}
+
+bool Partitions::is_tiered(const std::string& topic, const config::TopicConfig& config,
+                           const NodeTerms& node) const {
+    return node.remote_storage && config.remote_storage_enable() && !config.compacts() &&
+           !metadata::is_internal_topic(topic) && topic != metadata::remote_log_metadata_topic;
+}
+
+void Partitions::configure(Partition& partition, const config::TopicConfig& config,
+                           const NodeTerms& node) {
+    partition.configure(config, node);
+    partition.log().options().tiered = is_tiered(partition.identity().topic, config, node);
 }
 
 Task<void> Partitions::open(PartitionOpening opening, NodeTerms node) {
@@ -94,6 +110,7 @@ Task<void> Partitions::open(PartitionOpening opening, NodeTerms node) {
         opening.origin.clean_shutdown = false;  // a power cut may have left parts of it
     }
     opening.origin.options = log_options(opening.config, node);
+    opening.origin.options.tiered = is_tiered(opening.identity.topic, opening.config, node);
     auto log = co_await storage::Log::open(shard_, opening.directory->health(), opening.origin);
     if (!log) {
         LOG_ERROR("cannot open {}: {}", name.to_string(), log.error().message);
@@ -115,7 +132,7 @@ Task<void> Partitions::open(PartitionOpening opening, NodeTerms node) {
     }
     auto partition = std::make_shared<Partition>(shard_, std::move(opening.identity), node_id_,
                                                  *opening.directory, std::move(*log), metrics_);
-    partition->configure(opening.config, node);
+    configure(*partition, opening.config, node);
     if (log_work_ != nullptr) partition->listen(*log_work_);
     partition->update(opening.state);
     partitions_[id] = partition;
@@ -134,7 +151,9 @@ Task<void> Partitions::take_offline(const storage::LogDirectory& directory) {
         if (&partition->directory() != &directory || find(id) != partition) continue;
         offline_.insert(id);
         partitions_.erase(id);
-        if (leadership_ != nullptr && partition->is_leader()) leadership_->resigned(*partition);
+        if (partition->is_leader()) {
+            for (LeadershipListener* listener : listeners_) listener->resigned(*partition);
+        }
         co_await partition->go_offline();
         ++lost;
     }
@@ -148,7 +167,9 @@ Task<void> Partitions::remove(PartitionRemoval removal, NodeTerms node) {
     if (found == partitions_.end()) co_return;
     std::shared_ptr<Partition> partition = found->second;
     partitions_.erase(found);
-    if (leadership_ != nullptr && partition->is_leader()) leadership_->resigned(*partition);
+    if (partition->is_leader()) {
+        for (LeadershipListener* listener : listeners_) listener->resigned(*partition);
+    }
     partition->update({});  // requests under way hear that this node does not lead
     Duration delay = Duration::milliseconds(node.directory_delete_delay_ms);
     co_await partition->retire();
@@ -190,7 +211,9 @@ Task<Result<>> Partitions::close() {
     Result<> result;
     auto closing = partitions_;  // a directory that fails meanwhile takes its own out
     for (auto& [id, partition] : closing) {
-        if (leadership_ != nullptr && partition->is_leader()) leadership_->resigned(*partition);
+        if (partition->is_leader()) {
+            for (LeadershipListener* listener : listeners_) listener->resigned(*partition);
+        }
         co_await partition->settled();
         Result<> closed = co_await partition->log().close();
         if (FutureReplica* future = partition->future()) {

@@ -15,11 +15,12 @@
 
 namespace millrace::broker {
 
-// Is told which partitions this node begins and ceases to lead.
+// Is told which partitions this node begins and ceases to lead, and of new configs of theirs.
 class LeadershipListener {
   public:
     virtual void elected(const std::shared_ptr<Partition>& partition) = 0;
     virtual void resigned(const Partition& partition) = 0;
+    virtual void configured(const std::shared_ptr<Partition>& /*partition*/) {}
 
   protected:
     ~LeadershipListener() = default;
@@ -58,7 +59,7 @@ class Partitions {
     }
     env::Shard& shard() const { return shard_; }
     BatchValidator& validator() { return validator_; }
-    void listen(LeadershipListener& listener) { leadership_ = &listener; }
+    void listen(LeadershipListener& listener) { listeners_.push_back(&listener); }
     void listen(LogWorkListener& listener) { log_work_ = &listener; }
 
     // Opens and updates; what could not be opened is logged and stays away.
@@ -98,6 +99,10 @@ class Partitions {
     Task<void> wipe_later(storage::LogDirectory& directory, std::string path, Duration delay);
     void watch(metrics::Registry& registry);
     void lead_or_follow(const std::shared_ptr<Partition>& partition, bool led_before);
+    void configure(Partition& partition, const config::TopicConfig& config, const NodeTerms& node);
+    // As Apache: neither internal topics nor compacted ones are.
+    bool is_tiered(const std::string& topic, const config::TopicConfig& config,
+                   const NodeTerms& node) const;
 
     env::Shard& shard_;
     std::int32_t node_id_;
@@ -105,7 +110,7 @@ class Partitions {
     PartitionMetrics metrics_;
     std::map<TopicIdPartition, std::shared_ptr<Partition>> partitions_;
     std::set<TopicIdPartition> offline_;
-    LeadershipListener* leadership_ = nullptr;
+    std::vector<LeadershipListener*> listeners_;
     LogWorkListener* log_work_ = nullptr;
     std::vector<metrics::Registry::Reading> readings_;
     bool wiping_ = false;

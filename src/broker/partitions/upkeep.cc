@@ -48,6 +48,12 @@ Task<void> Upkeep::retain() {
     for (const auto& partition : all()) {
         std::shared_ptr<storage::Log> held = partition->share_log();
         storage::Log& log = *held;
+        if (partition->is_copied()) {
+            co_await retain_locally(*partition, log);
+            log.release_files();
+            co_await let_loop_turn(shard_);
+            continue;
+        }
         auto below = co_await log.expire(partition->retention(), partition->high_watermark());
         if (below && *below) shorter.emplace_back(partition, **below);
         if (!below && log.takes_appends()) {
@@ -67,6 +73,20 @@ Task<void> Upkeep::retain() {
             LOG_ERROR("cannot remove segments: {}", removed.error().message);
         }
         co_await let_loop_turn(shard_);
+    }
+}
+
+Task<void> Upkeep::retain_locally(Partition& partition, storage::Log& log) {
+    auto to = co_await log.expire_locally(partition.local_retention(), partition.copied_end(),
+                                          partition.high_watermark());
+    Result<> shortened;
+    if (!to) {
+        shortened = fail(to.error());
+    } else if (*to) {
+        shortened = co_await log.advance_local_start(**to);
+    }
+    if (!shortened && log.takes_appends()) {
+        LOG_WARN("{} is not shortened: {}", log.path(), shortened.error().message);
     }
 }
 

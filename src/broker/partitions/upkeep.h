@@ -34,6 +34,8 @@ class Upkeep final : private LogWorkListener {
     // then segments below them go. A power cut in between brings records back, and never leaves a
     // gap among them.
     Task<void> retain();
+    // Of a tiered log, what is in remote storage and no longer kept here.
+    Task<void> retain_locally(Partition& partition, storage::Log& log);
     // Flushes the logs that were not for flush.ms.
     Task<void> flush_overdue();
     Task<void> expire_producers();

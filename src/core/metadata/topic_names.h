@@ -10,6 +10,7 @@ namespace millrace::metadata {
 inline constexpr std::string_view consumer_offsets_topic = "__consumer_offsets";
 inline constexpr std::string_view transaction_state_topic = "__transaction_state";
 inline constexpr std::string_view share_group_state_topic = "__share_group_state";
+inline constexpr std::string_view remote_log_metadata_topic = "__remote_log_metadata";
 inline constexpr std::string_view cluster_metadata_topic = "__cluster_metadata";
 
 // Error invalid_topic_exception with the reason.
