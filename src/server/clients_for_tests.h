@@ -80,21 +80,29 @@ inline Task<void> with_consumer(env::Shard& shard, std::string_view lines, Consu
     co_await and_finally(shard, [&] { return body(**consumer); }, end);
 }
 
-// With segments that a few batches fill, unless it has one for all.
-inline Task<void> create_topic(env::Shard& shard, std::string name, std::int32_t partitions,
-                               bool one_segment = false) {
-    std::string segment = std::to_string(shard.random().between(2500, 20'000));
+using TopicConfigs = std::vector<std::pair<std::string, std::string>>;
+inline Task<void> create_topic_with(env::Shard& shard, std::string name, std::int32_t partitions,
+                                    TopicConfigs configs) {
     co_await with_admin(shard, [&](client::Admin& admin) -> Task<void> {
         client::NewTopic topic;
         topic.name = name;
         topic.partitions = partitions;
-        if (!one_segment) topic.configs = {{"internal.segment.bytes", segment}};
+        for (const auto& [key, value] : configs) topic.configs[key] = value;
         auto created = co_await client::create_topics(admin, {topic});
         const auto& outcome = created.at(name);
         // A repeat after an answer that was lost finds it there.
         EXPECT_TRUE(outcome || outcome.error().code == ErrorCode::topic_already_exists)
             << outcome.error().message;
     });
+}
+
+// With segments that a few batches fill, unless it has one for all.
+inline Task<void> create_topic(env::Shard& shard, std::string name, std::int32_t partitions,
+                               bool one_segment = false) {
+    std::string segment = std::to_string(shard.random().between(2500, 20'000));
+    TopicConfigs configs;
+    if (!one_segment) configs.emplace_back("internal.segment.bytes", segment);
+    return create_topic_with(shard, std::move(name), partitions, std::move(configs));
 }
 
 }  // namespace millrace::server

@@ -63,6 +63,8 @@ class SimulatedNode {
     SimulatedNode(const SimulatedNode&) = delete;
     ~SimulatedNode() { kill(); }
 
+    // What it opens for tiered storage, from its next start on.
+    void keep_segments_in(Process::OpenStore open_store) { open_store_ = std::move(open_store); }
     void start() {
         stop_wanted_ = false;
         ready_ = false;
@@ -123,7 +125,7 @@ class SimulatedNode {
     }
 
     Task<int> live(env::Shard& shard) {
-        auto process = co_await Process::start(shard, config_);
+        auto process = co_await Process::start(shard, config_, open_store_);
         EXPECT_TRUE(process || doomed_) << (process ? "" : process.error().message);
         if (!process) {
             reason_ = process.error().message;
@@ -164,6 +166,7 @@ class SimulatedNode {
     env::sim::World& world_;
     env::sim::Node& machine_;
     config::BrokerConfig config_;
+    Process::OpenStore open_store_;
     const Process* process_ = nullptr;
     Condition stop_;
     bool stop_wanted_ = false;
