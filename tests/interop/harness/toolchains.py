@@ -72,6 +72,18 @@ def kafka_jars():
 
 
 @functools.cache
+def kafka_test_jars():
+    """The folder with Apache Kafka's jars of tests, which have a store for tiered storage."""
+    maven = need("mvn", "maven")
+    pom = DRIVERS / "java" / "tiered.xml"
+    with _made_once("test-jars", pom) as (folder, stale):
+        if stale:
+            _run([maven, "-q", "-B", "-ntp", "-f", pom, "dependency:copy-dependencies",
+                  "-DexcludeTransitive=true", f"-DoutputDirectory={folder}"])
+    return folder
+
+
+@functools.cache
 def java_classes():
     """The folder with the compiled programs of drivers/java."""
     compiler = need("javac", "default-jdk-headless")
