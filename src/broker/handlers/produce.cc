@@ -84,7 +84,7 @@ ItemsByShard sort_out(const ProduceRequest& request, const Caller& caller,
     return items;
 }
 
-void fill(Item& item, const metadata::Image& image, std::string_view listener, Response& response) {
+void fill(Item& item, const metadata::Image& image, const Caller& caller, Response& response) {
     PartitionResponse& answer = *item.answer;
     Produced& outcome = item.outcome;
     answer.error_code = outcome.error;
@@ -96,14 +96,17 @@ void fill(Item& item, const metadata::Image& image, std::string_view listener, R
             {.batch_index = error.index, .batch_index_error_message = error.message});
     }
     if (outcome.tells_message) answer.error_message = outcome.message;
-    if (outcome.error != ErrorCode::not_leader_or_follower) return;
     // The new leader is told along (KIP-951), so that the client need not ask.
+    bool tells_leader =
+        caller.version() >= 10 && outcome.error == ErrorCode::not_leader_or_follower;
+    if (!tells_leader) return;
     const metadata::Partition* partition = image.topics.find(item.id.topic_id, item.id.partition);
     if (partition == nullptr) return;
     answer.current_leader = {.leader_id = partition->leader,
                              .leader_epoch = partition->leader_epoch};
     const metadata::Broker* leader = image.active_broker(partition->leader);
-    const config::Endpoint* endpoint = leader == nullptr ? nullptr : leader->endpoint(listener);
+    const config::Endpoint* endpoint =
+        leader == nullptr ? nullptr : leader->endpoint(caller.peer().listener->name);
     if (endpoint == nullptr) return;
     for (const auto& told : response.node_endpoints) {
         if (told.node_id == leader->id) return;
@@ -162,9 +165,8 @@ Task<Answer<Response>> answer(const ProduceRequest& request, const Caller& calle
             co_await scope.join();
         });
     }
-    const std::string& listener = caller.peer().listener->name;
     for (auto& [shard, items] : by_shard) {
-        for (Item& item : items) fill(item, *image, listener, response);
+        for (Item& item : items) fill(item, *image, caller, response);
     }
     Answer<Response> concluded = conclude(request, std::move(response));
     concluded.keep = keep(std::move(image), std::move(by_shard));
