@@ -66,7 +66,8 @@ class Loader {
     std::optional<Leap> leap_;
     std::optional<std::uint32_t> misplaced_;  // where a batch lies whose offsets cannot be right
     std::set<Offset> compacted_;              // bases of segments that leftovers tell of
-    std::vector<Segment*> damaged_;           // without an index, or with one that cannot be right
+    // Without a sound index; true where just the transaction index has no checksum of ours.
+    std::vector<std::pair<Segment*, bool>> damaged_;
     bool producers_known_ = false;  // log_.producers is what the log says below map_end_offset()
     LoadedLog log_;
 };
@@ -80,9 +81,11 @@ Result<LoadedLog> Loader::load() {
     RETURN_IF_ERROR(load_epochs());
     RETURN_IF_ERROR(load_segments());
     if (!origin_.clean_shutdown) RETURN_IF_ERROR(remove_below_start());
-    for (Segment* segment : damaged_) {
+    for (const auto& [segment, unproven] : damaged_) {
         if (segment->base() >= first_unflushed()) break;  // recovered below, in order
-        LOG_WARN("Rebuilding the indexes of {}", segment->path(log_suffix));
+        std::string name = segment->path(log_suffix);
+        if (unproven) LOG_INFO("Rebuilding the indexes of {} by another program", name);
+        if (!unproven) LOG_WARN("Rebuilding the indexes of {}", name);
         ASSIGN_OR_RETURN(std::uint32_t lost, recover(*segment));
         if (lost > 0) LOG_WARN("{} bytes of it are no batches", lost);
     }
@@ -158,10 +161,11 @@ Result<> Loader::load_segments() {
         ASSIGN_OR_RETURN(bool sound, segment->indexes_are_sane());
         sound = sound && indexed.contains(base) && time_indexed.contains(base);
         // Of the ones that are recovered it is made anew in any case.
+        bool proven = true;
         if (sound && with_transactions.contains(base)) {
-            ASSIGN_OR_RETURN(sound, segment->transactions_are_sound());
+            ASSIGN_OR_RETURN(proven, segment->transactions_are_sound());
         }
-        if (!sound) damaged_.push_back(segment.get());
+        if (!sound || !proven) damaged_.push_back({segment.get(), sound});
         segment->release();
         log_.segments.push_back(std::move(segment));
     }
@@ -421,7 +425,7 @@ Result<> Loader::remove_files(Segment& segment) {
         if (disk_.exists(name)) RETURN_IF_ERROR(disk_.remove(name));
     }
     log_.snapshots.erase(segment.base());
-    std::erase(damaged_, &segment);
+    std::erase_if(damaged_, [&](const auto& each) { return each.first == &segment; });
     log_.changed = true;
     return {};
 }
