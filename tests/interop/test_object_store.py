@@ -156,7 +156,7 @@ def test_connections_are_kept(server, tmp_path, proxy_of):
 def test_many_threads_at_once(server, tmp_path):
     store = Store(tmp_path, server.settings(s3__multipart__upload__part__size=PART))
     store.ok("threads", SEED)
-    assert store.keys("threads/") == [] and server.uploads() == 0
+    assert store.keys("threads-") == [] and server.uploads() == 0
 
 
 @pytest.mark.parametrize("size", [0, 1, PART, PART + 1, 3 * PART])
@@ -199,7 +199,10 @@ def test_wrong_settings_are_named(server, tmp_path, setting, value, said, advice
     for words in [("list",), ("get", "t/a", 0, 1), ("remove", "t/a"),
                   ("put", "t/a", tmp_path / "content")]:
         error = store.error(*words)
-        assert said in error and advice in error and "at attempt 1" in error, error
+        # A server that refuses before it has read all may close under the first attempt.
+        attempts = ("at attempt 1", "at attempt 2") if words[0] == "put" else ("at attempt 1",)
+        assert said in error and advice in error, error
+        assert any(attempt in error for attempt in attempts), error
         if setting != "s3.bucket.name":
             assert s3.BUCKET in error
 

@@ -63,14 +63,14 @@ Result<> put(ObjectStore& store, env::Disk& disk, const std::string& key, const 
 // Objects of one thread, some of them larger than a part.
 Result<> put_and_get(ObjectStore& store, std::uint64_t seed) {
     Random random(seed);
-    std::string folder = "threads/" + std::to_string(seed) + "/";
+    std::string prefix = "threads-" + std::to_string(seed) + "-";
     for (int i = 0; i < 10; ++i) {
-        std::string key = folder + std::to_string(i);
+        std::string key = prefix + std::to_string(i);
         std::string bytes =
             storage::remote::random_bytes(random, random.below(i % 5 == 0 ? 12 << 20 : 1 << 18));
         RETURN_IF_ERROR(storage::remote::put_text(store, key, bytes));
         ASSIGN_OR_RETURN(Buffer got, store.get(key, 0, bytes.size() + 1));
-        ASSIGN_OR_RETURN(auto keys, store.list(folder));
+        ASSIGN_OR_RETURN(auto keys, store.list(prefix));
         if (got.view() != bytes || keys != std::vector<std::string>{key}) {
             return fail(ErrorCode::unknown_server_error, key + " is not what was put");
         }
