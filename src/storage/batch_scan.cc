@@ -68,6 +68,18 @@ Result<std::optional<BatchPlace>> HeaderScan::next() {
     return place;
 }
 
+Result<std::optional<BatchView>> HeaderScan::batch(Slice& whole) {
+    BatchView headed = BatchView::trusted(header_);
+    if (!headed.is_control()) return headed;
+    Buffer buffer(headed.size());
+    buffer.resize(headed.size());
+    auto position = position_ - static_cast<std::uint32_t>(headed.size());
+    ASSIGN_OR_RETURN(std::size_t count, access_.read(file_, position, buffer.mutable_bytes()));
+    if (count < headed.size()) return std::nullopt;
+    whole = std::move(buffer).freeze();
+    return BatchView::trusted(whole.bytes());
+}
+
 Result<> BatchScan::fill(std::size_t least) {
     std::size_t behind = position_ - buffer_position_;
     std::size_t held = buffer_.size() - std::min(behind, buffer_.size());

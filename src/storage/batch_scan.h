@@ -39,6 +39,9 @@ class HeaderScan {
     void seek(std::uint32_t position) { position_ = position; }
     // Of the batch returned last; until the next call.
     Bytes header() const { return header_; }
+    // The batch returned last, of which the header alone is there; a control batch, whose record
+    // tells what it is, is read whole into `whole`. nullopt where the file ends within it.
+    Result<std::optional<BatchView>> batch(Slice& whole);
 
   private:
     static constexpr std::size_t sparse_window = std::size_t{4} << 10U;

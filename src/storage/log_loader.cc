@@ -11,6 +11,7 @@
 #include "storage/epoch_recovery.h"
 #include "storage/file_names.h"
 #include "storage/leftovers.h"
+#include "storage/producer_replay.h"
 #include "storage/recent_batches.h"
 #include "storage/snapshot_files.h"
 #include "storage/storage_log.h"
@@ -40,7 +41,6 @@ class Loader {
     Result<bool> add_batch(Segment& segment, const BatchView& batch);
     Result<> apply_producer(Segment& segment, const BatchView& batch);
     Result<> bring_producers_to(Offset end);
-    Result<> replay(Segment& segment, Offset end);
     Result<> take_snapshot();
     Result<> remove_below_start();
     Result<> remove_from(std::size_t first);
@@ -251,14 +251,10 @@ Result<std::uint32_t> Loader::add_flushed_batches(Segment& segment, std::uint32_
         auto place = scan.next();
         bool more = place && *place && (*place)->last_offset < flushed_;
         if (!more) break;
-        BatchView batch = BatchView::trusted(scan.header());
         Slice whole;
-        if (batch.is_control()) {
-            ASSIGN_OR_RETURN(whole, segment.read((*place)->position, (*place)->size, access));
-            if (whole.size() < (*place)->size) break;
-            batch = BatchView::trusted(whole.bytes());
-        }
-        ASSIGN_OR_RETURN(bool added, add_batch(segment, batch));
+        ASSIGN_OR_RETURN(auto batch, scan.batch(whole));
+        if (!batch) break;
+        ASSIGN_OR_RETURN(bool added, add_batch(segment, *batch));
         if (!added) break;
     }
     return segment.size();
@@ -355,37 +351,12 @@ Result<> Loader::bring_producers_to(Offset end) {
     Offset before = producers.map_end_offset();
     for (auto& segment : log_.segments) {
         if (segment->base() >= end) break;
-        RETURN_IF_ERROR(replay(*segment, end));
+        RETURN_IF_ERROR(replay_producers(*segment, end, producers));
+        segment->release();
     }
     bool replayed = producers.map_end_offset() > before;
     if (producers.map_end_offset() < end) producers.set_map_end_offset(end);
     if (replayed && end == log_.end) RETURN_IF_ERROR(take_snapshot());
-    return {};
-}
-
-Result<> Loader::replay(Segment& segment, Offset end) {
-    ProducerState& producers = log_.producers;
-    PageAccess access;
-    ASSIGN_OR_RETURN(auto first, segment.find(producers.map_end_offset(), access));
-    if (!first) return {};
-    ASSIGN_OR_RETURN(auto file, segment.file());
-    HeaderScan scan(std::move(file), first->position, segment.written(), access);
-    while (true) {
-        ASSIGN_OR_RETURN(auto place, scan.next());
-        if (!place || place->base_offset >= end) break;
-        BatchView batch = BatchView::trusted(scan.header());
-        producers.set_map_end_offset(batch.next_offset());
-        if (!batch.has_producer_id()) continue;
-        Slice whole;
-        if (batch.is_control()) {
-            ASSIGN_OR_RETURN(whole, segment.read(place->position, place->size, access));
-            if (whole.size() < place->size) break;
-            batch = BatchView::trusted(whole.bytes());
-        }
-        auto ended = producers.apply(batch);
-        if (ended && *ended) producers.complete(**ended);
-    }
-    segment.release();
     return {};
 }
 
@@ -419,9 +390,9 @@ Result<> Loader::remove_from(std::size_t first) {
 
 Result<> Loader::remove_files(Segment& segment) {
     segment.release();
-    for (auto suffix : {log_suffix, index_suffix, time_index_suffix, transaction_index_suffix,
-                        transaction_sum_suffix, snapshot_suffix}) {
-        std::string name = segment.path(suffix);
+    std::vector<std::string> names = segment.paths();
+    names.push_back(segment.path(snapshot_suffix));
+    for (const std::string& name : names) {
         if (disk_.exists(name)) RETURN_IF_ERROR(disk_.remove(name));
     }
     log_.snapshots.erase(segment.base());

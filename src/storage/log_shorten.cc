@@ -3,9 +3,9 @@
 
 #include "env/disk.h"
 #include "env/shard.h"
-#include "storage/batch_scan.h"
 #include "storage/file_names.h"
 #include "storage/log.h"
+#include "storage/producer_replay.h"
 #include "storage/recent_batches.h"
 #include "storage/segment.h"
 #include "storage/snapshot_files.h"
@@ -97,10 +97,8 @@ Result<> Log::drop_segments(std::size_t first, std::size_t count) {
         Segment& segment = **at;
         segment.release();
         directory_changed_ = true;
-        for (auto suffix : {log_suffix, index_suffix, time_index_suffix, transaction_index_suffix,
-                            transaction_sum_suffix, snapshot_suffix}) {
-            RETURN_IF_ERROR(doom(segment.path(suffix)));
-        }
+        for (const std::string& path : segment.paths()) RETURN_IF_ERROR(doom(path));
+        RETURN_IF_ERROR(doom(segment.path(snapshot_suffix)));
         snapshots_.erase(segment.base());
     }
     segments_.erase(begin, end);
@@ -136,18 +134,7 @@ Result<> Log::reload_producers() {
     RETURN_IF_ERROR(load_latest_snapshot(disk_, path_, snapshots_, start_offset_, shard_.wall_ms(),
                                          options_.producer_id_expiration_ms, producers_));
     for (std::size_t i = segment_index(producers_.map_end_offset()); i < segments_.size(); ++i) {
-        PageAccess access;
-        ASSIGN_OR_RETURN(auto first, segments_[i]->find(producers_.map_end_offset(), access));
-        if (!first) continue;
-        ASSIGN_OR_RETURN(auto file, segments_[i]->file());
-        BatchScan scan(std::move(file), first->position, segments_[i]->written());
-        while (true) {
-            ASSIGN_OR_RETURN(auto batch, scan.next());
-            if (!batch) break;
-            auto ended = producers_.apply(*batch);
-            if (ended && *ended) producers_.complete(**ended);
-            producers_.set_map_end_offset(batch->next_offset());
-        }
+        RETURN_IF_ERROR(replay_producers(*segments_[i], end_offset_, producers_));
     }
     producers_.set_map_end_offset(end_offset_);
     return recall_recent_batches(segments_, producers_);

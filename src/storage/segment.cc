@@ -289,15 +289,6 @@ Result<> Segment::visit(const std::function<void(const BatchPlace&)>& function) 
     });
 }
 
-Result<Slice> Segment::read(std::uint32_t position, std::size_t size, PageAccess& access) {
-    ASSIGN_OR_RETURN(auto log, file());
-    Buffer buffer(size);
-    buffer.resize(size);
-    ASSIGN_OR_RETURN(std::size_t count, access.read(log, position, buffer.mutable_bytes()));
-    buffer.resize(count);
-    return std::move(buffer).freeze();
-}
-
 Result<> Segment::truncate_to(Offset offset) {
     PageAccess access;
     ASSIGN_OR_RETURN(auto place, find(offset, access));

@@ -87,7 +87,6 @@ class Segment {
     Result<std::optional<BatchPlace>> last_batch();
     // All batches, by their headers.
     Result<> visit(const std::function<void(const BatchPlace&)>& function);
-    Result<Slice> read(std::uint32_t position, std::size_t size, PageAccess& access);
 
     // --- Shortening ---
     // The batch that holds `offset` and all behind it go.
