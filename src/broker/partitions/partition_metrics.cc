@@ -17,10 +17,6 @@ std::uint64_t retention_size_in_percent(Partition& partition) {
 
 }  // namespace
 
-TopicMetrics::Pair::Pair(metrics::Registry& registry, const metrics::MeterDeclaration& declaration,
-                         const std::string& topic)
-    : all(registry.meter(declaration)), own(registry.meter(declaration, {topic})) {}
-
 TopicMetrics::TopicMetrics(metrics::Registry& registry, std::string topic)
     : registry_(registry),
       topic_(std::move(topic)),

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "broker/partitions/topic_meter.h"
 #include "metrics/registry.h"
 
 namespace millrace::broker {
@@ -27,20 +28,9 @@ class TopicMetrics {
     void fetch_failed();
 
   private:
-    // The figure of all topics, and this topic's.
-    struct Pair {
-        Pair(metrics::Registry& registry, const metrics::MeterDeclaration& declaration,
-             const std::string& topic);
-        void mark(std::uint64_t n = 1) {
-            all.mark(n);
-            own.mark(n);
-        }
-        metrics::Meter& all;
-        metrics::Meter& own;
-    };
     metrics::Registry& registry_;
     std::string topic_;
-    Pair produce_requests_, fetch_requests_, records_in_, bytes_in_, bytes_out_;
+    TopicMeter produce_requests_, fetch_requests_, records_in_, bytes_in_, bytes_out_;
     metrics::Meter& bytes_rejected_;
     metrics::Meter& produce_failures_;
     metrics::Meter& fetch_failures_;

@@ -32,11 +32,6 @@ double sum(const std::vector<const RemoteFigures*>& all, Figure figure) {
 
 }  // namespace
 
-RemoteTopicMetrics::Meter::Meter(metrics::Registry& registry,
-                                 const metrics::MeterDeclaration& declaration,
-                                 const std::string& topic)
-    : all(registry.meter(declaration)), own(registry.meter(declaration, {topic})) {}
-
 RemoteTopicMetrics::RemoteTopicMetrics(metrics::Registry& registry, const std::string& topic)
     : copy_bytes(registry, declared::broker_topic_metrics_remote_copy_bytes_per_sec, topic),
       copy_requests(registry, declared::broker_topic_metrics_remote_copy_requests_per_sec, topic),

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "broker/partitions/topic_meter.h"
 #include "metrics/registry.h"
 
 namespace millrace::broker {
@@ -28,19 +29,9 @@ class RemoteTopicMetrics {
   public:
     RemoteTopicMetrics(metrics::Registry& registry, const std::string& topic);
 
-    struct Meter {
-        Meter(metrics::Registry& registry, const metrics::MeterDeclaration& declaration,
-              const std::string& topic);
-        void mark(std::uint64_t n = 1) {
-            all.mark(n);
-            own.mark(n);
-        }
-        metrics::Meter& all;
-        metrics::Meter& own;
-    };
-    Meter copy_bytes, copy_requests, copy_errors;
-    Meter fetch_bytes, fetch_requests, fetch_errors;
-    Meter delete_requests, delete_errors;
+    TopicMeter copy_bytes, copy_requests, copy_errors;
+    TopicMeter fetch_bytes, fetch_requests, fetch_errors;
+    TopicMeter delete_requests, delete_errors;
 
     // Sums over these are told for as long as they live.
     void add(const RemoteFigures* figures) { figures_.push_back(figures); }
