@@ -3,8 +3,7 @@
 import os
 import random
 
-from harness.load import PARTITIONS, SECONDS, Load, check
-from harness.processes import wait_until
+from harness.load import begin, check
 
 TOPIC = "crash"
 SEED = int(os.environ.get("MILLRACE_INTEROP_SEED", "7"))
@@ -17,16 +16,11 @@ def test_kill_under_load(kind, start_node, request):
         FULL_KILLS if request.config.getoption("--full") else KILLS[kind])
     print(f"seed {SEED}, {kills} kills")
     node = start_node(kind, "crash", log__segment__bytes=4 << 20)
-    with node.connect() as connection:
-        connection.call("CreateTopics", 4, {"timeoutMs": 30000, "Topics": [
-            {"Name": TOPIC, "NumPartitions": PARTITIONS, "ReplicationFactor": 1}]})
     chance = random.Random(SEED)
-    load = Load(node.bootstrap, TOPIC, SEED)
+    load = begin(node, TOPIC, SEED)
     try:
         for _ in range(kills):
-            goal = load.count() + chance.randrange(1, 20_000)
-            wait_until(lambda: load.count() >= goal, SECONDS,  # noqa: B023: used at once
-                       lambda: f"{goal} records; {load.count()} {load.errors[:3]} {node.tail()}")
+            load.wait_for(chance.randrange(1, 20_000), node)
             node.kill()
             node.start()
     finally:

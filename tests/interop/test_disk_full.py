@@ -1,12 +1,9 @@
 """A full disk: writes are refused, what was acknowledged stays, and space brings all back."""
 
-import os
-import pathlib
-import shutil
-import subprocess
 
 import pytest
 
+from harness import disks
 from harness import node as nodes
 from harness import records, wire
 from harness.processes import wait_until
@@ -21,26 +18,10 @@ TOPIC = "full"
 @pytest.fixture
 def small_disk(folder, kind):
     """A file system of its own, with a file on it that can be removed to make room."""
-    if os.geteuid() != 0:
-        pytest.skip("mounting a small file system needs root")
-    maker = shutil.which("mkfs.ext4") or "/sbin/mkfs.ext4"
-    if not pathlib.Path(maker).exists():
-        pytest.skip("no mkfs.ext4 on this machine (Debian: e2fsprogs)")
-    image, mount = folder / f"disk-{kind}.img", folder / f"disk-{kind}"
-    mount.mkdir()
-    with open(image, "wb") as file:
-        file.truncate(DISK_MEGABYTES << 20)
-    subprocess.run([maker, "-q", "-m", "0", image], check=True)
-    done = subprocess.run(["mount", "-o", "loop", image, mount], capture_output=True, check=False)
-    if done.returncode:
-        pytest.skip(f"mounting is not allowed here: {done.stderr.decode().strip()}")
-    try:
-        shutil.rmtree(mount / "lost+found")
-        (mount / "filler").write_bytes(os.urandom(1 << 20) * FILLER_MEGABYTES)
-        (mount / "logs").mkdir()
-        yield mount
-    finally:
-        subprocess.run(["umount", "-l", mount], check=False)
+    with disks.small_disk(folder / f"disk-{kind}.img", folder / f"disk-{kind}", DISK_MEGABYTES,
+                          FILLER_MEGABYTES) as mount_point:
+        (mount_point / "logs").mkdir()
+        yield mount_point
 
 
 def produce_until_refused(node):

@@ -2,13 +2,11 @@
 fails. Apache and the node are asked the same, and either goes on with what the other left."""
 
 import json
-import os
-import pathlib
-import shutil
 import subprocess
 
 import pytest
 
+from harness import disks
 from harness import node as nodes
 from harness import records, sweep, wire
 from harness.drivers import Driver, DriverError
@@ -261,25 +259,9 @@ def test_the_java_client_moves(kind, folder):
 @pytest.fixture
 def small_disk(folder, kind):
     """A file system that is soon full; what fills it can be removed."""
-    if os.geteuid() != 0:
-        pytest.skip("mounting a small file system needs root")
-    maker = shutil.which("mkfs.ext4") or "/sbin/mkfs.ext4"
-    if not pathlib.Path(maker).exists():
-        pytest.skip("no mkfs.ext4 on this machine (Debian: e2fsprogs)")
-    image, mount = folder / f"dir-{kind}.img", folder / f"log-dirs-fail-{kind}" / "data" / "b"
-    mount.mkdir(parents=True)
-    with open(image, "wb") as file:
-        file.truncate(64 << 20)
-    subprocess.run([maker, "-q", "-m", "0", image], check=True)
-    done = subprocess.run(["mount", "-o", "loop", image, mount], capture_output=True, check=False)
-    if done.returncode:
-        pytest.skip(f"mounting is not allowed here: {done.stderr.decode().strip()}")
-    try:
-        shutil.rmtree(mount / "lost+found")
-        (mount / "filler").write_bytes(os.urandom(1 << 20) * 24)
-        yield mount
-    finally:
-        subprocess.run(["umount", "-l", mount], check=False)
+    directory = folder / f"log-dirs-fail-{kind}" / "data" / "b"
+    with disks.small_disk(folder / f"dir-{kind}.img", directory, 64, 24) as mount_point:
+        yield mount_point
 
 
 def error_codes(connection, topic, partition):

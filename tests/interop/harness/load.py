@@ -6,6 +6,7 @@ import threading
 from confluent_kafka import Producer
 
 from harness import records
+from harness.processes import wait_until
 
 PARTITIONS = 3
 SECONDS = 120
@@ -50,10 +51,22 @@ class Load:
     def count(self):
         return sum(len(one) for one in self.acknowledged)
 
+    def wait_for(self, more, node):
+        goal = self.count() + more
+        wait_until(lambda: self.count() >= goal, SECONDS,
+                   lambda: f"{goal} records; {self.count()} {self.errors[:3]} {node.tail()}")
+
     def finish(self):
         self.enough.set()
         self.thread.join(SECONDS)
         assert self.producer.flush(SECONDS) == 0, "not all was acknowledged in the end"
+
+
+def begin(node, topic, seed):
+    with node.connect() as connection:
+        connection.call("CreateTopics", 4, {"timeoutMs": 30000, "Topics": [
+            {"Name": topic, "NumPartitions": PARTITIONS, "ReplicationFactor": 1}]})
+    return Load(node.bootstrap, topic, seed)
 
 
 def read_all(node, topic, partition):
