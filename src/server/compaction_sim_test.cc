@@ -38,17 +38,11 @@ class CompactionSimulation : public testing::Test {
         world_.reset();
     }
     void start() {
-        node_->start();
-        EXPECT_TRUE(world_->run_until([&] { return node_->ready() || !node_->running(); },
-                                      Duration::seconds(300)));
+        node_->start_and_wait();
         ASSERT_TRUE(node_->ready());
     }
     void on_clients(std::function<Task<void>(env::Shard&)> body) {
-        int code = world_->run(*clients_, [&](env::Shard& shard) -> Task<int> {
-            co_await body(shard);
-            co_return 0;
-        });
-        EXPECT_EQ(code, 0);
+        run_on(*world_, *clients_, body);
     }
     void create(const std::string& topic, std::map<std::string, std::string> configs = {}) {
         configs.try_emplace("cleanup.policy", "compact");

@@ -88,17 +88,11 @@ class Trial {
     }
     void on_clients(Body body) {
         if (testing::Test::HasFailure()) return;
-        int code = world_.run(clients_, [&](env::Shard& shard) -> Task<int> {
-            co_await body(shard, ledger_);
-            co_return 0;
-        });
-        EXPECT_EQ(code, 0);
+        run_on(world_, clients_, [&](env::Shard& shard) { return body(shard, ledger_); });
     }
     void start() {
         if (testing::Test::HasFailure()) return;
-        node_.start();
-        EXPECT_TRUE(world_.run_until([&] { return node_.ready() || !node_.running(); },
-                                     Duration::seconds(300)));
+        node_.start_and_wait();
         EXPECT_TRUE(node_.ready());
     }
     void restart_without_b() {

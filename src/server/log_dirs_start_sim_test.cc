@@ -24,17 +24,9 @@ class LogDirectoryStart : public testing::Test {
 
     using Body = std::function<Task<void>(env::Shard&, Ledger&)>;
     void on_clients(Body body) {
-        int code = world_.run(clients_, [&](env::Shard& shard) -> Task<int> {
-            co_await body(shard, ledger_);
-            co_return 0;
-        });
-        EXPECT_EQ(code, 0);
+        run_on(world_, clients_, [&](env::Shard& shard) { return body(shard, ledger_); });
     }
-    void start() {
-        node_.start();
-        EXPECT_TRUE(world_.run_until([&] { return node_.ready() || !node_.running(); },
-                                     Duration::seconds(300)));
-    }
+    void start() { node_.start_and_wait(); }
     void stop() {
         node_.ask_to_stop();
         EXPECT_TRUE(world_.run_until([&] { return !node_.running(); }, Duration::seconds(300)));

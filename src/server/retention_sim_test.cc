@@ -75,11 +75,7 @@ class Trial {
 
     void on_clients(Body body) {
         if (testing::Test::HasFailure()) return;
-        int code = world_.run(clients_, [&](env::Shard& shard) -> Task<int> {
-            co_await body(shard);
-            co_return 0;
-        });
-        EXPECT_EQ(code, 0);
+        run_on(world_, clients_, body);
     }
     void pass(Duration time) { world_.run_for(time); }
     void start() {
@@ -310,11 +306,7 @@ class Renewals {
     Random& random() { return world_.random(); }
     void on_clients(const std::function<Task<void>(env::Shard&)>& body) {
         if (testing::Test::HasFailure()) return;
-        int code = world_.run(clients_, [&](env::Shard& shard) -> Task<int> {
-            co_await body(shard);
-            co_return 0;
-        });
-        EXPECT_EQ(code, 0);
+        run_on(world_, clients_, body);
     }
     // Another client makes it while its deletion may still be under way.
     static Task<void> renew(env::Shard& shard, int round) {

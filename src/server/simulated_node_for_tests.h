@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 #include <fmt/core.h>
+#include <functional>
 #include <gtest/gtest.h>
 #include <string>
 #include <string_view>
@@ -40,6 +41,16 @@ class SimulatedLog {
     }
 };
 
+// Runs `body` on a machine to its end.
+inline void run_on(env::sim::World& world, env::sim::Node& machine,
+                   const std::function<Task<void>(env::Shard&)>& body) {
+    int code = world.run(machine, [&](env::Shard& shard) -> Task<int> {
+        co_await body(shard);
+        co_return 0;
+    });
+    EXPECT_EQ(code, 0);
+}
+
 // A whole node of Millrace on a machine of a simulated world, found under the name "broker".
 class SimulatedNode {
   public:
@@ -70,6 +81,12 @@ class SimulatedNode {
         ready_ = false;
         doomed_ = false;
         machine_.start([this](env::Shard& shard) { return live(shard); });
+    }
+    // Returns once clients are served or it has ended by itself.
+    void start_and_wait() {
+        start();
+        EXPECT_TRUE(
+            world_.run_until([&] { return ready() || !running(); }, Duration::seconds(300)));
     }
     bool running() const { return machine_.running(); }
     bool ready() const { return ready_; }  // clients are served

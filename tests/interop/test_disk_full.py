@@ -1,6 +1,5 @@
 """A full disk: writes are refused, what was acknowledged stays, and space brings all back."""
 
-
 import pytest
 
 from harness import disks
