@@ -1,7 +1,6 @@
 // Retention of one log: what goes when, and what a crash in between leaves.
 
 #include <fmt/core.h>
-#include <functional>
 #include <gtest/gtest.h>
 #include <limits>
 
@@ -10,6 +9,7 @@
 #include "env/sim/world.h"
 #include "storage/directory_health.h"
 #include "storage/log.h"
+#include "storage/log_for_tests.h"
 #include "storage/test_batches.h"
 
 namespace millrace::storage {
@@ -20,27 +20,8 @@ using env::Shard;
 constexpr AppendAs as_client{.origin = AppendOrigin::client, .leader_epoch = 0};
 constexpr Offset everything = std::numeric_limits<Offset>::max();
 
-class LogRetentionTest : public testing::Test {
+class LogRetentionTest : public SimulatedLogTest {
   protected:
-    explicit LogRetentionTest(std::uint64_t seed = 5)
-        : world_(seed), node_(world_.add_node("node")) {
-        EXPECT_TRUE(node_.disk().make_directories("/d"));
-        EXPECT_TRUE(node_.disk().sync_directory("/"));
-        origin_.path = "/d/t-0";
-        origin_.options.producer_id_expiration_ms = std::numeric_limits<std::int64_t>::max();
-    }
-
-    void live(std::function<Task<void>(Shard&, Log&)> body) {
-        auto main = [&](Shard& here) -> Task<int> {
-            DirectoryHealth health;
-            auto log = co_await Log::open(here, health, origin_);
-            EXPECT_TRUE(log) << log.error().message;
-            co_await body(here, **log);
-            co_await (*log)->abandon();
-            co_return 0;
-        };
-        EXPECT_EQ(world_.run(node_, main), 0);
-    }
     // Segments of one batch each, whose records bear the times given.
     static Task<void> fill(Log& log, std::vector<Timestamp> times) {
         for (Timestamp time : times) {
@@ -50,10 +31,6 @@ class LogRetentionTest : public testing::Test {
         EXPECT_TRUE(co_await log.written(log.next_offset()));
         EXPECT_EQ(log.segment_count(), times.size());
     }
-
-    env::sim::World world_;
-    env::sim::Node& node_;
-    LogOrigin origin_;
 };
 
 TEST_F(LogRetentionTest, SegmentsGoByAgeAndTheirFilesAfterTheDelay) {

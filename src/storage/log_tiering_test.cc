@@ -1,7 +1,6 @@
 // A log whose older segments are in remote storage: it begins there, and goes on here.
 
 #include <fmt/core.h>
-#include <functional>
 #include <gtest/gtest.h>
 #include <limits>
 
@@ -11,6 +10,7 @@
 #include "env/sim/world.h"
 #include "storage/directory_health.h"
 #include "storage/log.h"
+#include "storage/log_for_tests.h"
 #include "storage/test_batches.h"
 
 namespace millrace::storage {
@@ -20,28 +20,13 @@ using env::Shard;
 
 constexpr AppendAs as_client{.origin = AppendOrigin::client, .leader_epoch = 0};
 
-class LogTieringTest : public testing::Test {
+class LogTieringTest : public SimulatedLogTest {
   protected:
-    explicit LogTieringTest(std::uint64_t seed = 5) : world_(seed), node_(world_.add_node("node")) {
-        EXPECT_TRUE(node_.disk().make_directories("/d"));
-        EXPECT_TRUE(node_.disk().sync_directory("/"));
-        origin_.path = "/d/t-0";
+    LogTieringTest() {
         origin_.options.tiered = true;
         origin_.options.file_delete_delay_ms = 0;
-        origin_.options.producer_id_expiration_ms = std::numeric_limits<std::int64_t>::max();
     }
 
-    void live(std::function<Task<void>(Shard&, Log&)> body) {
-        auto main = [&](Shard& here) -> Task<int> {
-            DirectoryHealth health;
-            auto log = co_await Log::open(here, health, origin_);
-            EXPECT_TRUE(log) << log.error().message;
-            co_await body(here, **log);
-            co_await (*log)->abandon();
-            co_return 0;
-        };
-        EXPECT_EQ(world_.run(node_, main), 0);
-    }
     // Segments of two records each, all on stable storage.
     static Task<void> fill(Log& log, int segments, Timestamp time = 1'000) {
         log.begin_epoch(0);
@@ -52,10 +37,6 @@ class LogTieringTest : public testing::Test {
         }
         EXPECT_TRUE(co_await log.durable(log.next_offset()));
     }
-
-    env::sim::World world_;
-    env::sim::Node& node_;
-    LogOrigin origin_;
 };
 
 TEST_F(LogTieringTest, KeepsItsStartWhenSegmentsGo) {
