@@ -3,6 +3,7 @@
 import pathlib
 import random
 import time
+from functools import partial
 
 import pytest
 
@@ -15,12 +16,14 @@ TOPIC = "compacted"
 # Whole days: nothing is compacted until the topic's lag says so, and then all at once.
 NEVER = str(7 * 24 * 3600 * 1000)
 HORIZON = 0x40
+IDEMPOTENT, TRANSACTIONAL = [7000, 7001, 7002], [8000, 8001]
 
 
-def appends(seed, turn, sequences):
-    """(records, fields of the batch) of one turn, the same for every node."""
+def script(seed, turn, sequences):
+    """The calls of one turn, the same for every node: batches, transactions and their ends."""
     draw = random.Random(seed * 1000 + turn)
     codecs = list(records.CODECS)
+    open_transactions = set()
     for number in range(250):
         batch = []
         for _ in range(draw.randint(1, 5)):
@@ -30,20 +33,41 @@ def appends(seed, turn, sequences):
             batch.append((f"key-{draw.randint(0, 60)}", value))
         fields = {"codec": draw.choice(codecs)}
         if draw.random() < 0.4:
-            producer = draw.randint(7000, 7002)
+            producer = draw.choice(IDEMPOTENT + TRANSACTIONAL)
             sequence = sequences.get(producer, 0)
             sequences[producer] = sequence + len(batch)
             fields |= {"producer_id": producer, "producer_epoch": 0, "sequence": sequence}
-        yield batch, fields
+            if producer in TRANSACTIONAL:
+                fields["attributes"] = records.TRANSACTIONAL
+                open_transactions.add(producer)
+        yield partial(append, batch, fields)
+        if open_transactions and (number == 249 or draw.random() < 0.1):
+            for producer in sorted(open_transactions):
+                committed = draw.random() < 0.5
+                yield partial(end_transaction, producer, committed)
+            open_transactions.clear()
+
+
+def append(batch, fields, view, timestamp):
+    data = records.batch(batch, timestamp=timestamp, **fields)
+    answer = view.connection.call("Produce", 9, {
+        "TransactionalId": "any", "Acks": -1, "TimeoutMs": 30000, "TopicData": [
+            {"Name": TOPIC, "PartitionData": [{"Index": 0, "Records": data}]}]})
+    result = answer["Responses"][0]["PartitionResponses"][0]
+    assert result["ErrorCode"] == 0, result
+
+
+def end_transaction(producer, committed, view, _timestamp):
+    answer = view.connection.call("WriteTxnMarkers", 1, {"Markers": [{
+        "ProducerId": producer, "ProducerEpoch": 0, "TransactionResult": committed,
+        "CoordinatorEpoch": 1, "Topics": [{"Name": TOPIC, "PartitionIndexes": [0]}]}]})
+    (told,) = answer["Markers"][0]["Topics"][0]["Partitions"]
+    assert told["ErrorCode"] == 0, answer
 
 
 def produce(view, seed, turn, sequences, timestamp):
-    for batch, fields in appends(seed, turn, sequences):
-        data = records.batch(batch, timestamp=timestamp, **fields)
-        answer = view.connection.call("Produce", 9, {"Acks": -1, "TimeoutMs": 30000, "TopicData": [
-            {"Name": TOPIC, "PartitionData": [{"Index": 0, "Records": data}]}]})
-        result = answer["Responses"][0]["PartitionResponses"][0]
-        assert result["ErrorCode"] == 0, result
+    for step in script(seed, turn, sequences):
+        step(view, timestamp)
 
 
 def set_config(view, name, value):
@@ -76,12 +100,26 @@ def compact(view, data):
 
 
 def surviving(view):
-    """Every batch that holds records. The times of delete horizons are those of the cleaning."""
+    """Every batch that holds records, without the times that a node gives: of delete horizons and
+    of markers."""
     start, end, *found = _records(view.connection.call, TOPIC, 0)
     for batch in found:
         if batch["attributes"] & HORIZON:
             batch["base time"] = "horizon"
+        if batch["attributes"] & records.CONTROL:
+            batch["base time"] = batch["max time"] = "of the marker"
     return [start, end, *(batch for batch in found if batch["records"])]
+
+
+def aborted(view):
+    """The aborted transactions that a consumer of committed records is told of."""
+    answer = view.connection.call("Fetch", 11, {
+        "ReplicaId": -1, "MaxWaitMs": 0, "MinBytes": 0, "IsolationLevel": 1, "Topics": [{
+            "Topic": TOPIC, "Partitions": [{"Partition": 0, "FetchOffset": 0,
+                                            "PartitionMaxBytes": 16 << 20}]}]})
+    (told,) = answer["Responses"][0]["Partitions"]
+    assert told["ErrorCode"] == 0, told
+    return sorted((one["ProducerId"], one["FirstOffset"]) for one in told["AbortedTransactions"])
 
 
 def start(kind, folder):
@@ -102,19 +140,22 @@ def test_the_same_records_survive(folder, tools):
                 "min.cleanable.dirty.ratio": "0.001", "min.compaction.lag.ms": NEVER,
                 "delete.retention.ms": "1", "segment.index.bytes": "2000"})
         for turn in range(3):
-            found = {}
+            found, lost, left = {}, {}, {}
             for kind, view in views.items():
                 sequences = {}
                 for earlier in range(turn):
-                    for _ in appends(seed, earlier, sequences):
+                    for _ in script(seed, earlier, sequences):
                         pass
                 produce(view, seed, turn, sequences, timestamp)
+                lost[kind] = aborted(view)
                 compact(view, running[kind].data)
-                found[kind] = surviving(view)
+                found[kind], left[kind] = surviving(view), aborted(view)
+            assert lost["millrace"] == lost["apache"] != []
+            assert left["millrace"] == left["apache"]
             assert segments(running["millrace"].data) == segments(running["apache"].data)
             assert found["millrace"] == found["apache"], f"turn {turn}, seed {seed}"
             kept = sum(len(batch["records"]) for batch in found["apache"][2:])
-            assert 60 <= kept < 400, kept
+            assert 60 <= kept < 500, kept
         for view in views.values():
             view.close()
         running["millrace"].stop()
@@ -153,4 +194,4 @@ def test_what_was_compacted_is_opened_by_the_other_after_a_kill(first, folder):
 def described(view):
     (topic,) = view.connection.call("DescribeProducers", 0, {"Topics": [
         {"Name": TOPIC, "PartitionIndexes": [0]}]})["Topics"]
-    return topic["Partitions"][0]["ActiveProducers"]
+    return sorted(topic["Partitions"][0]["ActiveProducers"], key=lambda one: one["ProducerId"])
