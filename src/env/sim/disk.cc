@@ -271,6 +271,12 @@ Result<Timestamp> Disk::modified(std::string_view path) {
     return inode->modified;
 }
 
+void Disk::set_modified(std::string_view path, Timestamp time) {
+    std::shared_ptr<Inode> inode = find(path);
+    CHECK(inode != nullptr);
+    inode->modified = time;
+}
+
 Result<> Disk::set_mode(std::string_view path, unsigned) {
     std::string what = fmt::format("setting the mode of {}", path);
     RETURN_IF_ERROR(begin(what));

@@ -73,6 +73,8 @@ class Disk final : public env::Disk {
     const std::string& hit() const { return hit_; }
     // Flips a bit of a stored file, synced or not.
     void rot(std::string_view path, std::uint64_t offset, unsigned bit = 0);
+    // As a program that copies a file with its times leaves it.
+    void set_modified(std::string_view path, Timestamp time);
     // Forgets, keeps, tears and reorders what was not synced.
     void lose_power();
     void process_ended();
