@@ -56,7 +56,7 @@ Result<> MetadataPublisher::scan(storage::LogDirectory& directory, FoundPartitio
         auto entry = checkpoint.find(name);
         return entry == checkpoint.end() ? storage::Offset{0} : entry->second;
     };
-    for (const storage::PartitionDirectory& each : partitions) {
+    for (storage::PartitionDirectory& each : partitions) {
         std::string path = directory.path_of(each.name);
         if (each.kind == PartitionDirectoryKind::deleted) {
             deleted_.push_back({&directory, path});
@@ -65,6 +65,9 @@ Result<> MetadataPublisher::scan(storage::LogDirectory& directory, FoundPartitio
                 "{} is stray: the cluster did not place it here. It is kept; remove it when "
                 "nothing in it is needed",
                 path);
+        }
+        if (!each.topic_id && each.kind == PartitionDirectoryKind::live) {
+            ASSIGN_OR_RETURN(each.topic_id, told_by_name(directory, each.partition));
         }
         if (!each.topic_id) continue;
         TopicIdPartition id{*each.topic_id, each.partition.partition};
@@ -85,6 +88,15 @@ Result<> MetadataPublisher::scan(storage::LogDirectory& directory, FoundPartitio
         }
     }
     return {};
+}
+
+// Of a directory whose partition.metadata is not whole, which is written anew.
+Result<std::optional<Uuid>> MetadataPublisher::told_by_name(storage::LogDirectory& directory,
+                                                            const storage::PartitionName& name) {
+    const metadata::Topic* topic = image_->topics.find(std::string_view(name.topic));
+    if (topic == nullptr) return std::nullopt;
+    RETURN_IF_ERROR(directory.create_partition(name, topic->id));
+    return topic->id;
 }
 
 Result<> MetadataPublisher::note_live(const TopicIdPartition& id, Found found,

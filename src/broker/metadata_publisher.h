@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -70,6 +71,8 @@ class MetadataPublisher {
 
     Result<FoundPartitions> scan();
     Result<> scan(storage::LogDirectory& directory, FoundPartitions& found);
+    Result<std::optional<Uuid>> told_by_name(storage::LogDirectory& directory,
+                                             const storage::PartitionName& name);
     Result<> note_live(const TopicIdPartition& id, Found found, FoundPartitions& all);
     void set_stray_aside(FoundPartitions& found);
     bool is_ours(const TopicIdPartition& id) const;

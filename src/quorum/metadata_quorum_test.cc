@@ -278,6 +278,7 @@ TEST_F(MetadataQuorumTest, AStaticQuorumOfOne) {
 TEST_F(MetadataQuorumTest, FilesAreThoseOfApache) {
     run([](env::Shard&, MetadataQuorum& quorum) -> Task<void> { co_await quorum.caught_up(); });
     std::vector<std::string> expected{
+        ".millrace-leader-epoch-checkpoint",
         "00000000000000000000-0000000000.checkpoint",
         "00000000000000000000.index",
         "00000000000000000000.log",
@@ -295,7 +296,8 @@ TEST_F(MetadataQuorumTest, FilesAreThoseOfApache) {
         auto text = env::read_file(node.disk(), std::string(log_path) + "/" + std::string(name));
         return text.value_or("");
     };
-    EXPECT_EQ(read("partition.metadata"), "version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAQ");
+    EXPECT_TRUE(read("partition.metadata")
+                    .starts_with("version: 0\ntopic_id: AAAAAAAAAAAAAAAAAAAAAQ\n#crc32c="));
     EXPECT_EQ(read("quorum-state").substr(0, read("quorum-state").find('\n')),
               R"({"leaderId":1,"leaderEpoch":1,"votedId":-1,)"
               R"("votedDirectoryId":"AAAAAAAAAAAAAAAAAAAAAA","data_version":1})");

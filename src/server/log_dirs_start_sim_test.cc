@@ -99,7 +99,8 @@ TEST_F(LogDirectoryStart, WhatTheClusterDoesNotPlaceHereIsStray) {
          {std::string("unknown-0"), fmt::format("unknown-1.{}-future", hex)}) {
         std::string path = fmt::format("{}/{}", home, name);
         copy(home + "/t-0", path);
-        auto file = node_.disk().open(path + "/partition.metadata", {.write = true});
+        auto file =
+            node_.disk().open(path + "/partition.metadata", {.write = true, .truncate = true});
         EXPECT_TRUE((*file)->write(0, as_bytes(fmt::format("version: 0\ntopic_id: {}", topic))));
     }
     start();

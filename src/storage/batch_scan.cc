@@ -70,7 +70,7 @@ Result<std::optional<BatchPlace>> HeaderScan::next() {
 
 Result<std::optional<BatchView>> HeaderScan::batch(Slice& whole) {
     BatchView headed = BatchView::trusted(header_);
-    if (!headed.is_control()) return headed;
+    if (!headed.is_control() && !headed.is_transactional()) return headed;
     Buffer buffer(headed.size());
     buffer.resize(headed.size());
     auto position = position_ - static_cast<std::uint32_t>(headed.size());

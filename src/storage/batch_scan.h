@@ -39,9 +39,13 @@ class HeaderScan {
     void seek(std::uint32_t position) { position_ = position; }
     // Of the batch returned last; until the next call.
     Bytes header() const { return header_; }
-    // The batch returned last, of which the header alone is there; a control batch, whose record
-    // tells what it is, is read whole into `whole`. nullopt where the file ends within it.
+    // The batch returned last, of which the header alone is there; one of a transaction, or that
+    // ends one, is read whole into `whole`. nullopt where the file ends within it.
     Result<std::optional<BatchView>> batch(Slice& whole);
+    // Whether what batch() has read whole is what was written.
+    static bool is_sound(const Slice& whole) {
+        return whole.empty() || BatchView::trusted(whole).verify_crc().has_value();
+    }
 
   private:
     static constexpr std::size_t sparse_window = std::size_t{4} << 10U;

@@ -1,8 +1,11 @@
 #include "storage/epoch_recovery.h"
 
 #include <algorithm>
-#include <optional>
+#include <fmt/core.h>
 
+#include "env/disk.h"
+#include "storage/checked_text.h"
+#include "storage/file_names.h"
 #include "storage/segment.h"
 #include "storage/storage_log.h"
 
@@ -55,22 +58,72 @@ Result<bool> hold(Segments segments, const LeaderEpochs& epochs, Offset log_star
     return true;
 }
 
+// A batch in the middle with a garbled epoch begins one that is above those of all behind it.
+Result<bool> ends_in_latest(Segments segments, const LeaderEpochs& epochs) {
+    auto latest = epochs.latest();
+    if (!latest) return true;
+    for (auto at = segments.rbegin(); at != segments.rend(); ++at) {
+        ASSIGN_OR_RETURN(std::optional<BatchPlace> last, (*at)->last_batch());
+        if (!last) continue;
+        return last->leader_epoch < 0 || last->leader_epoch == latest->epoch ||
+               last->last_offset < latest->start_offset;
+    }
+    return true;
+}
+
+std::string file_in(const std::string& directory) {
+    return fmt::format("{}/{}", directory, epochs_file);
+}
+
+std::optional<LeaderEpochs> parsed(std::string_view text, const std::string& name) {
+    auto epochs = LeaderEpochs::parse(text, name);
+    if (epochs) return *std::move(epochs);
+    LOG_WARN("{}", epochs.error().message);
+    return std::nullopt;
+}
+
+Result<std::optional<LeaderEpochs>> proven_epochs(const EpochsOf& log) {
+    std::string name = file_in(log.directory);
+    if (!log.clean_shutdown || !log.disk.exists(name)) return std::nullopt;
+    ASSIGN_OR_RETURN(CheckedText file, read_checked(log.disk, name));
+    return file.proven ? parsed(file.text, name) : std::nullopt;
+}
+
 }  // namespace
 
-Result<bool> settle_epochs(LeaderEpochs& epochs, Segments segments, Offset log_start) {
-    ASSIGN_OR_RETURN(bool sound, hold(segments, epochs, log_start));
-    for (const auto& segment : segments) segment->release();
-    if (sound) return false;
+Result<std::optional<LeaderEpochs>> read_epochs(env::Disk& disk, const std::string& directory) {
+    std::string name = file_in(directory);
+    if (!disk.exists(name)) return std::nullopt;
+    ASSIGN_OR_RETURN(std::string text, env::read_file(disk, name));
+    return parsed(text, name);
+}
+
+Result<bool> settle_epochs(LeaderEpochs& epochs, const EpochsOf& log) {
+    bool changed = epochs.truncate_from_end(log.end);
+    if (epochs.truncate_from_start(log.start)) changed = true;
+    ASSIGN_OR_RETURN(bool sound, hold(log.segments, epochs, log.start));
+    if (sound && !log.clean_shutdown) {
+        ASSIGN_OR_RETURN(sound, ends_in_latest(log.segments, epochs));
+    }
+    for (const auto& segment : log.segments) segment->release();
+    if (sound) return changed;
+    ASSIGN_OR_RETURN(auto proven, proven_epochs(log));
+    if (proven) {
+        epochs = *std::move(proven);
+        epochs.truncate_from_end(log.end);
+        epochs.truncate_from_start(log.start);
+        return true;
+    }
     LOG_WARN("Reading the leader epochs from {} and what lies behind it",
-             segments.front()->path(".log"));
+             log.segments.front()->path(log_suffix));
     epochs.clear();
-    for (const auto& segment : segments) {
+    for (const auto& segment : log.segments) {
         RETURN_IF_ERROR(segment->visit([&](const BatchPlace& place) {
             if (place.leader_epoch >= 0) epochs.assign(place.leader_epoch, place.base_offset);
         }));
         segment->release();
     }
-    epochs.truncate_from_start(log_start);
+    epochs.truncate_from_start(log.start);
     return true;
 }
 

@@ -5,6 +5,7 @@
 #include "base/random.h"
 #include "env/disk.h"
 #include "env/shard.h"
+#include "storage/checked_text.h"
 #include "storage/file_names.h"
 #include "storage/partition_metadata.h"
 #include "storage/storage_log.h"
@@ -76,13 +77,21 @@ std::optional<std::int64_t> parse_broker_epoch(std::string_view text) {
 }
 
 // With the names of those that were missing on stable storage: they hold all that is acknowledged.
+// Each level is durable before the one below it is made.
 Result<> make_durable_directories(env::Disk& disk, std::string_view path) {
-    std::vector<std::string_view> parents;
+    std::vector<std::string_view> missing;
     for (std::string_view each = path; !disk.exists(each); each = env::parent_of(each)) {
-        parents.push_back(env::parent_of(each));
+        missing.push_back(each);
     }
-    RETURN_IF_ERROR(disk.make_directories(path));
-    for (std::string_view parent : parents) RETURN_IF_ERROR(disk.sync_directory(parent));
+    for (auto level = missing.rbegin(); level != missing.rend(); ++level) {
+        RETURN_IF_ERROR(disk.make_directories(*level));
+        RETURN_IF_ERROR(disk.sync_directory(env::parent_of(*level)));
+    }
+    if (!missing.empty()) return {};
+    // A process that was killed may have made it; what is above need not be readable.
+    if (auto synced = disk.sync_directory(env::parent_of(path)); !synced) {
+        LOG_WARN("{}", synced.error().message);
+    }
     return {};
 }
 
@@ -228,8 +237,8 @@ Task<Result<>> LogDirectory::remove(env::Shard& shard, std::string name) {
 Result<OffsetCheckpoint> LogDirectory::checkpoint(CheckpointKind kind) const {
     std::string path = path_of(file_of(kind));
     if (!disk_.exists(path)) return OffsetCheckpoint{};
-    ASSIGN_OR_RETURN(std::string text, env::read_file(disk_, path));
-    auto checkpoint = parse_offset_checkpoint(text, path);
+    ASSIGN_OR_RETURN(CheckedText text, read_checked(disk_, path));
+    auto checkpoint = parse_offset_checkpoint(text.text, path);
     if (checkpoint) return checkpoint;
     LOG_WARN("{}; the file is taken for empty", checkpoint.error().message);
     return OffsetCheckpoint{};
@@ -246,7 +255,7 @@ Task<Result<>> LogDirectory::write_checkpoint(env::Shard& shard, CheckpointKind 
 Result<> LogDirectory::write_checkpoint_now(CheckpointKind kind,
                                             const OffsetCheckpoint& checkpoint) {
     if (auto failure = health_.failure()) return fail(*std::move(failure));
-    return env::replace_file(disk_, path_of(file_of(kind)), to_text(checkpoint));
+    return replace_checked(disk_, path_of(file_of(kind)), to_text(checkpoint));
 }
 
 }  // namespace millrace::storage

@@ -22,19 +22,23 @@ namespace {
 class Loader {
   public:
     Loader(env::Disk& disk, const LogOrigin& origin, Timestamp now)
-        : disk_(disk), origin_(origin), path_(origin.path), now_(now) {
+        : disk_(disk),
+          origin_(origin),
+          path_(origin.path),
+          now_(now),
+          log_start_(origin.log_start) {
         if (!origin.clean_shutdown) flushed_ = origin.recovery_point;
     }
 
     Result<LoadedLog> load();
 
   private:
-    Result<> load_epochs();
     Result<> load_segments();
     Offset first_unflushed() const;
     Result<> recover_unflushed();
     bool has_gap(const Segment& before, Offset base) const;
     Result<std::uint32_t> recover(Segment& segment);
+    std::optional<std::uint32_t> misplaced_end() const;
     Result<std::uint32_t> add_flushed_batches(Segment& segment, std::uint32_t end);
     Result<std::uint32_t> add_valid_batches(Segment& segment, std::uint32_t from,
                                             std::uint32_t end);
@@ -53,6 +57,7 @@ class Loader {
     const LogOrigin& origin_;
     const std::string& path_;
     Timestamp now_;
+    Offset log_start_;
     // Everything below is on stable storage.
     Offset flushed_ = std::numeric_limits<Offset>::max();
     Offset least_ = 0;                      // which the next batch of a segment may begin with
@@ -62,8 +67,11 @@ class Loader {
         std::uint32_t position;
         Offset least;
         std::int32_t epoch;
+        Offset next;  // behind it
+        Offset next_without_leap;
     };
     std::optional<Leap> leap_;
+    bool broken_ = false;                     // the batch that is added
     std::optional<std::uint32_t> misplaced_;  // where a batch lies whose offsets cannot be right
     std::set<Offset> compacted_;              // bases of segments that leftovers tell of
     // Without a sound index; true where just the transaction index has no checksum of ours.
@@ -78,7 +86,8 @@ Result<LoadedLog> Loader::load() {
         log_.changed = true;
     }
     ASSIGN_OR_RETURN(compacted_, clear_leftovers(disk_, path_));
-    RETURN_IF_ERROR(load_epochs());
+    ASSIGN_OR_RETURN(auto epochs, read_epochs(disk_, path_));
+    if (epochs) log_.epochs = *std::move(epochs);
     RETURN_IF_ERROR(load_segments());
     if (!origin_.clean_shutdown) RETURN_IF_ERROR(remove_below_start());
     for (const auto& [segment, unproven] : damaged_) {
@@ -98,9 +107,9 @@ Result<LoadedLog> Loader::load() {
         }
     }
     RETURN_IF_ERROR(settle_end());
-    if (log_.epochs.truncate_from_end(log_.end)) log_.epochs_changed = true;
-    if (log_.epochs.truncate_from_start(origin_.log_start)) log_.epochs_changed = true;
-    ASSIGN_OR_RETURN(bool settled, settle_epochs(log_.epochs, log_.segments, log_.start));
+    ASSIGN_OR_RETURN(bool settled,
+                     settle_epochs(log_.epochs, {disk_, path_, log_.segments, log_.start, log_.end,
+                                                 origin_.clean_shutdown}));
     if (settled) log_.epochs_changed = true;
     RETURN_IF_ERROR(drop_strays());
     bool unknown_but_clean = origin_.clean_shutdown && log_.snapshots.empty();
@@ -112,20 +121,6 @@ Result<LoadedLog> Loader::load() {
     }
     RETURN_IF_ERROR(recall_recent_batches(log_.segments, log_.producers));
     return std::move(log_);
-}
-
-Result<> Loader::load_epochs() {
-    std::string name = fmt::format("{}/{}", path_, epochs_file);
-    if (!disk_.exists(name)) return {};
-    ASSIGN_OR_RETURN(std::string text, env::read_file(disk_, name));
-    auto epochs = LeaderEpochs::parse(text, name);
-    if (epochs) {
-        log_.epochs = *std::move(epochs);
-    } else {
-        LOG_WARN("{}", epochs.error().message);
-        log_.epochs_changed = true;
-    }
-    return {};
 }
 
 Result<> Loader::load_segments() {
@@ -230,6 +225,7 @@ Result<std::uint32_t> Loader::recover(Segment& segment) {
         misplaced_.reset();
         ASSIGN_OR_RETURN(std::uint32_t flushed, add_flushed_batches(segment, end));
         ASSIGN_OR_RETURN(valid, add_valid_batches(segment, flushed, end));
+        if (!misplaced_) misplaced_ = misplaced_end();
         if (!misplaced_) break;
         end = *misplaced_;
     }
@@ -241,7 +237,17 @@ Result<std::uint32_t> Loader::recover(Segment& segment) {
     return size - valid;
 }
 
-// Of what is on stable storage the headers are enough. Returns where they end.
+// A clean end leaves the recovery point at the end of the log: where the last batch ends there only
+// without its leap, that is wrong.
+std::optional<std::uint32_t> Loader::misplaced_end() const {
+    bool wrong = origin_.clean_shutdown && leap_ && leap_->next == least_ &&
+                 least_ != origin_.recovery_point &&
+                 leap_->next_without_leap == origin_.recovery_point;
+    return wrong ? std::optional(leap_->position) : std::nullopt;
+}
+
+// Of what is on stable storage the headers are enough, but for transactions. Returns where they
+// end.
 Result<std::uint32_t> Loader::add_flushed_batches(Segment& segment, std::uint32_t end) {
     if (flushed_ <= segment.base()) return 0;
     ASSIGN_OR_RETURN(auto file, segment.file());
@@ -254,7 +260,9 @@ Result<std::uint32_t> Loader::add_flushed_batches(Segment& segment, std::uint32_
         Slice whole;
         ASSIGN_OR_RETURN(auto batch, scan.batch(whole));
         if (!batch) break;
+        broken_ = !HeaderScan::is_sound(whole);
         ASSIGN_OR_RETURN(bool added, add_batch(segment, *batch));
+        broken_ = false;
         if (!added) break;
     }
     return segment.size();
@@ -301,7 +309,10 @@ Result<bool> Loader::add_batch(Segment& segment, const BatchView& batch) {
         if (fits) misplaced_ = leap_->position;
         return false;
     }
-    if (batch.base_offset() > least_ || epoch > epoch_) leap_ = {segment.size(), least_, epoch_};
+    if (batch.base_offset() > least_ || epoch > epoch_) {
+        leap_ = {segment.size(), least_, epoch_, batch.next_offset(),
+                 least_ + batch.last_offset_delta() + 1};
+    }
     least_ = batch.next_offset();
     epoch_ = epoch;
     RETURN_IF_ERROR(segment.add(batch, origin_.options.index_interval_bytes));
@@ -316,6 +327,14 @@ Result<bool> Loader::add_batch(Segment& segment, const BatchView& batch) {
 }
 
 Result<> Loader::apply_producer(Segment& segment, const BatchView& batch) {
+    if (broken_) {
+        LOG_WARN(
+            "{}: a batch at offset {} of a transaction has another CRC: what it was to end "
+            "stays undecided",
+            path_, batch.base_offset());
+        log_.producers.set_map_end_offset(batch.next_offset());
+        return {};
+    }
     auto ended = log_.producers.apply(batch);
     log_.producers.set_map_end_offset(batch.next_offset());
     if (!ended) {
@@ -339,12 +358,12 @@ Result<> Loader::bring_producers_to(Offset end) {
     if (!producers_known_ || producers.map_end_offset() > end) {
         std::set<Offset> usable;
         for (Offset offset : log_.snapshots) {
-            if (offset <= end && offset > origin_.log_start) usable.insert(offset);
+            if (offset <= end && offset > log_start_) usable.insert(offset);
         }
-        RETURN_IF_ERROR(load_latest_snapshot(disk_, path_, usable, origin_.log_start, now_,
+        RETURN_IF_ERROR(load_latest_snapshot(disk_, path_, usable, log_start_, now_,
                                              origin_.options.producer_id_expiration_ms, producers));
         std::erase_if(log_.snapshots, [&](Offset offset) {
-            return offset <= end && offset > origin_.log_start && !usable.contains(offset);
+            return offset <= end && offset > log_start_ && !usable.contains(offset);
         });
         producers_known_ = true;
     }
@@ -362,7 +381,7 @@ Result<> Loader::bring_producers_to(Offset end) {
 
 Result<> Loader::take_snapshot() {
     Offset offset = log_.producers.map_end_offset();
-    Offset latest = log_.snapshots.empty() ? origin_.log_start : *log_.snapshots.rbegin();
+    Offset latest = log_.snapshots.empty() ? log_start_ : *log_.snapshots.rbegin();
     if (offset <= latest) return {};
     RETURN_IF_ERROR(write_snapshot(disk_, path_, log_.producers, false));
     log_.snapshots.insert(offset);
@@ -373,7 +392,7 @@ Result<> Loader::take_snapshot() {
 // between them is nobody's concern.
 Result<> Loader::remove_below_start() {
     auto& segments = log_.segments;
-    while (segments.size() > 1 && segments[1]->base() <= origin_.log_start) {
+    while (segments.size() > 1 && segments[1]->base() <= log_start_) {
         RETURN_IF_ERROR(remove_files(*segments.front()));
         segments.erase(segments.begin());
     }
@@ -424,13 +443,16 @@ Result<> Loader::drop_strays() {
 Result<Offset> Loader::end_of(Segment& last) {
     auto batch = last.last_batch();
     bool whole = batch && (*batch ? (*batch)->position + (*batch)->size : 0) == last.written();
-    if (!whole) {
+    bool elsewhere = whole && *batch && origin_.clean_shutdown && origin_.recovery_point > 0 &&
+                     (*batch)->last_offset + 1 != origin_.recovery_point;
+    if (!whole || elsewhere) {
         if (!batch && batch.error().code != ErrorCode::corrupt_message) {
             return fail(std::move(batch).error());
         }
-        LOG_WARN("{} ends in bytes that are no batch: recovering it", last.path(log_suffix));
+        LOG_WARN("{} ends in {}: recovering it", last.path(log_suffix),
+                 whole ? "another offset than its clean end left" : "bytes that are no batch");
         ASSIGN_OR_RETURN(std::uint32_t lost, recover(last));
-        LOG_WARN("Cut {} bytes off {}", lost, last.path(log_suffix));
+        if (lost > 0) LOG_WARN("Cut {} bytes off {}", lost, last.path(log_suffix));
         ASSIGN_OR_RETURN(batch, last.last_batch());
     }
     last.release();
@@ -440,9 +462,13 @@ Result<Offset> Loader::end_of(Segment& last) {
 Result<> Loader::settle_end() {
     if (!log_.segments.empty()) {
         ASSIGN_OR_RETURN(log_.end, end_of(*log_.segments.back()));
-        if (log_.end < origin_.log_start) {
+        if (log_.end < log_start_ && origin_.clean_shutdown) {
+            LOG_WARN("{} ends at {}: a clean end has not left the start {}, which is not believed",
+                     path_, log_.end, log_start_);
+            log_start_ = log_.segments.front()->base();
+        } else if (log_.end < log_start_) {
             LOG_WARN("{} ends at {}, before its start {}: its segments go", path_, log_.end,
-                     origin_.log_start);
+                     log_start_);
             RETURN_IF_ERROR(remove_from(0));
             log_.epochs.clear();
             log_.epochs_changed = true;
@@ -450,14 +476,14 @@ Result<> Loader::settle_end() {
         }
     }
     if (log_.segments.empty()) {
-        ASSIGN_OR_RETURN(auto segment, Segment::create(disk_, path_, origin_.log_start, now_,
+        ASSIGN_OR_RETURN(auto segment, Segment::create(disk_, path_, log_start_, now_,
                                                        Segment::preallocation(origin_.options)));
         log_.segments.push_back(std::move(segment));
-        log_.end = origin_.log_start;
+        log_.end = log_start_;
         log_.changed = true;
     }
-    log_.local_start = std::max(origin_.log_start, log_.segments.front()->base());
-    log_.start = origin_.options.tiered ? origin_.log_start : log_.local_start;
+    log_.local_start = std::max(log_start_, log_.segments.front()->base());
+    log_.start = origin_.options.tiered ? log_start_ : log_.local_start;
     log_.flushed = std::min(flushed_, log_.end);
     return {};
 }

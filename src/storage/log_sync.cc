@@ -3,6 +3,7 @@
 
 #include "env/disk.h"
 #include "env/shard.h"
+#include "storage/checked_text.h"
 #include "storage/file_names.h"
 #include "storage/log.h"
 #include "storage/segment.h"
@@ -128,8 +129,11 @@ Task<Result<>> Log::sync_rolled() {
 Task<Result<>> Log::sync_epochs() {
     co_await stop_if_cancelled();
     epochs_changed_ = false;
-    co_return co_await env::replace_file_async(shard_, fmt::format("{}/{}", path_, epochs_file),
-                                               epochs_.to_text());
+    Result<> result;
+    co_await env::blocking(shard_, [&, path = path_, text = epochs_.to_text()] {
+        result = replace_checked(disk_, fmt::format("{}/{}", path, epochs_file), text);
+    });
+    co_return result;
 }
 
 Task<Result<>> Log::sync_active(Offset end, std::size_t cuts) {
@@ -203,7 +207,7 @@ Result<> Log::leave_clean() {
     if (epochs_changed_) {
         epochs_changed_ = false;
         RETURN_IF_ERROR(
-            env::replace_file(disk_, fmt::format("{}/{}", path_, epochs_file), epochs_.to_text()));
+            replace_checked(disk_, fmt::format("{}/{}", path_, epochs_file), epochs_.to_text()));
     }
     RETURN_IF_ERROR(disk_.sync_directory(path_));
     if (!directory_changed_) return {};

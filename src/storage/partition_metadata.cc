@@ -2,15 +2,31 @@
 
 #include <fmt/core.h>
 
+#include "base/crc32c.h"
 #include "storage/text_lines.h"
 
 namespace millrace::storage {
 
+namespace {
+
+// Behind the two lines that Apache reads.
+constexpr std::string_view checksum_mark = "\n#crc32c=";
+
+std::string checksum_line(std::string_view lines) {
+    return fmt::format("{}{:08x}\n", checksum_mark, crc32c(as_bytes(lines)));
+}
+
+}  // namespace
+
 std::string partition_metadata_text(const Uuid& topic_id) {
-    return fmt::format("version: 0\ntopic_id: {}", topic_id.to_string());
+    std::string lines = fmt::format("version: 0\ntopic_id: {}", topic_id.to_string());
+    return lines + checksum_line(lines);
 }
 
 Result<Uuid> parse_partition_metadata(std::string_view text, std::string_view name) {
+    std::size_t mark = std::min(text.find(checksum_mark), text.size());
+    bool sound = mark == text.size() || text.substr(mark) == checksum_line(text.substr(0, mark));
+    if (!sound) return bad_line(name, 3, "the checksum of the lines before it");
     std::size_t end = std::min(text.find('\n'), text.size());
     auto version = split_fields(text.substr(0, end));
     if (version.size() != 2 || version[0] != "version:" || version[1] != "0") {

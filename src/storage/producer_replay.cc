@@ -20,6 +20,8 @@ Result<> replay_producers(Segment& segment, Offset end, ProducerState& producers
         Slice whole;
         ASSIGN_OR_RETURN(auto batch, scan.batch(whole));
         if (!batch) return {};
+        // No transaction ends by it: what it was to end stays undecided.
+        if (!HeaderScan::is_sound(whole)) continue;
         auto ended = producers.apply(*batch);
         if (ended && *ended) producers.complete(**ended);
     }
