@@ -39,8 +39,10 @@ struct AbortedTransaction;
 struct CompactionCleaned;
 struct CompactionPlan;
 struct CompactionSource;
+struct HeaderWalkOutcome;
 struct LoadedLog;
 struct TimestampSearch;
+struct UnprovenHeaders;
 
 // What an append became. The batch is in the file once the log's end_offset() reaches next_offset.
 struct Appended {
@@ -169,8 +171,9 @@ class Log {
     Offset active_segment_base() const;
 
     // --- Reading ---
-    // offset_out_of_range outside [start_offset(), end_offset()]. Blocks on pages that are not in
-    // memory.
+    // offset_out_of_range outside [start_offset(), end_offset()]. corrupt_message where the header
+    // of the first batch cannot be right; what lies before such a batch is read. Blocks on pages
+    // that are not in memory.
     Result<ReadResult> read(const ReadRequest& request);
     // As read(), but cold pages that are needed to find the place are read by a helper thread.
     Task<Result<ReadResult>> fetch(ReadRequest request);
@@ -243,6 +246,8 @@ class Log {
     // The first segment with records at or above `from` that gets no more and ends at or below
     // `bound`.
     Result<std::optional<CompleteSegment>> complete_segment(Offset from, Offset bound);
+    // Before its bytes leave: corrupt_message where a header of a batch cannot be right.
+    Task<Result<>> prove_segment(Offset base);
     // resource_not_found when no complete segment has this base any more.
     Result<SegmentFiles> open_segment(Offset base);
     // Bytes, and number, of segments that begin at or above `offset`.
@@ -283,7 +288,21 @@ class Log {
     Result<> leave_clean();
     // Reading.
     std::size_t segment_index(Offset offset) const;
-    Result<ReadResult> read_at(const ReadRequest& request, PageAccess& access);
+    // A read, and whether headers that are not trusted kept it from more, or from anything.
+    struct TrustedRead {
+        ReadResult result;
+        bool cut_short = false;
+    };
+    Result<TrustedRead> read_at(const ReadRequest& request, PageAccess& access);
+    // Trusting headers that lay in a file (header_proof.h).
+    bool trusts(Offset offset) const;
+    Result<std::optional<UnprovenHeaders>> unproven(const ReadRequest& request, PageAccess& access);
+    Task<Result<ReadResult>> prove_and_fetch(ReadRequest request);
+    Task<Result<>> prove(ReadRequest request);
+    Task<Result<>> prove_batch_of(Offset offset);
+    Result<> prove_now(const ReadRequest& request);
+    void take_over(const UnprovenHeaders& unproven, const HeaderWalkOutcome& outcome);
+    Offset bound_of(std::size_t segment) const;
     Result<std::optional<TimestampSearch>> search_for(Timestamp timestamp, PageAccess& access);
     Result<TimestampSearch> search_for_largest(PageAccess& access);
     Result<std::uint32_t> end_position(std::size_t index, Offset bound, PageAccess& access);

@@ -261,6 +261,10 @@ Result<> Log::replace(std::span<const CompactionSource> sources, std::unique_ptr
     std::vector<std::unique_ptr<Segment>> replaced(std::make_move_iterator(first),
                                                    std::make_move_iterator(end));
     segment->release();
+    // The compaction has held offsets against each other, but no epochs.
+    bool proven =
+        std::ranges::all_of(replaced, [](const auto& each) { return each->proven().complete(); });
+    if (!proven) segment->proven() = ProvenHeaders(segment->written());
     *first = std::move(segment);
     segments_.erase(first + 1, end);
     for (const auto& old : replaced) {

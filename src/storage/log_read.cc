@@ -9,6 +9,25 @@
 #include "storage/segment.h"
 
 namespace millrace::storage {
+namespace {
+
+std::size_t segment_of(const std::vector<std::unique_ptr<Segment>>& segments,
+                       const std::shared_ptr<env::File>& file) {
+    auto at =
+        std::ranges::find_if(segments, [&](const auto& segment) { return segment->is_open(file); });
+    return static_cast<std::size_t>(at - segments.begin());
+}
+
+// The header of a batch with an offset of a later segment is wrong.
+Result<> check_below(Offset bound, Offset offset) {
+    if (offset < bound) return {};
+    return fail(
+        ErrorCode::corrupt_message,
+        fmt::format("a batch has offset {}, in a segment that ends before {}", offset, bound));
+}
+
+}  // namespace
+
 // The last segment that begins at or below `offset`.
 std::size_t Log::segment_index(Offset offset) const {
     auto above = std::ranges::upper_bound(segments_, offset, {},
@@ -18,42 +37,58 @@ std::size_t Log::segment_index(Offset offset) const {
 
 Result<ReadResult> Log::read(const ReadRequest& request) {
     PageAccess access;
-    return read_at(request, access);
+    ASSIGN_OR_RETURN(TrustedRead read, read_at(request, access));
+    if (read.cut_short) {
+        RETURN_IF_ERROR(prove_now(request));
+        ASSIGN_OR_RETURN(read, read_at(request, access));
+    }
+    return std::move(read.result);
 }
 
 Task<Result<ReadResult>> Log::fetch(ReadRequest request) {
-    return look_up_cold([this, request](PageAccess& access) { return read_at(request, access); });
+    if (!trusts(request.offset)) return prove_and_fetch(request);
+    return look_up_cold([this, request](PageAccess& access) -> Result<ReadResult> {
+        ASSIGN_OR_RETURN(TrustedRead read, read_at(request, access));
+        return std::move(read.result);
+    });
 }
 
-Result<ReadResult> Log::read_at(const ReadRequest& request, PageAccess& access) {
+Result<Log::TrustedRead> Log::read_at(const ReadRequest& request, PageAccess& access) {
     RETURN_IF_ERROR(check_readable());
     if (request.offset < local_start_offset_ || request.offset > end_offset_) {
         return fail(ErrorCode::offset_out_of_range,
                     fmt::format("{} holds offsets {} to {}; {} is outside", path_,
                                 local_start_offset_, end_offset_, request.offset));
     }
-    ReadResult result;
+    TrustedRead read;
+    ReadResult& result = read.result;
     std::size_t index = segment_index(request.offset);
     result.segment_base = segments_[index]->base();
-    if (request.offset >= std::min(request.upper_bound, end_offset_)) return result;
+    if (request.offset >= std::min(request.upper_bound, end_offset_)) return read;
     for (; index < segments_.size(); ++index) {
         Segment& segment = *segments_[index];
-        ASSIGN_OR_RETURN(auto first, segment.find(request.offset, access));
+        ASSIGN_OR_RETURN(auto found, segment.find_trusted(request.offset, access));
+        read.cut_short = !found.trusted;
+        if (!found.trusted) return read;
+        const auto& first = found.place;
         if (!first) continue;
-        if (first->base_offset >= request.upper_bound) return result;
+        if (first->base_offset >= request.upper_bound) return read;
         ASSIGN_OR_RETURN(std::uint32_t end, end_position(index, request.upper_bound, access));
         result.segment_base = segment.base();
         result.position = first->position;
         result.first_batch_size = first->size;
         std::uint64_t most = request.max_bytes;
         if (most < first->size) most = request.whole_first_batch ? first->size : 0;
-        if (end <= first->position) return result;
+        if (end <= first->position) return read;
+        most = std::min<std::uint64_t>(most, end - first->position);
+        std::uint32_t trusted = segment.proven().end_from(first->position, segment.written());
+        read.cut_short = most > trusted - first->position;
+        if (read.cut_short) most = trusted - first->position;
         ASSIGN_OR_RETURN(auto file, segment.file());
-        result.records.append(FileRange{std::move(file), first->position,
-                                        std::min<std::uint64_t>(most, end - first->position)});
-        return result;
+        result.records.append(FileRange{std::move(file), first->position, most});
+        return read;
     }
-    return result;
+    return read;
 }
 
 // Where the batches below `bound` end in a segment.
@@ -93,10 +128,16 @@ Task<Result<std::optional<TimestampedOffset>>> Log::find_by_timestamp(Timestamp 
         std::size_t cuts = cuts_.size();
         ASSIGN_OR_CO_RETURN(auto search, co_await look_up_cold(first_that_may_hold_it));
         if (!search) co_return std::nullopt;
+        Offset bound = bound_of(segment_of(segments_, search->file));
         Result<std::optional<TimestampedOffset>> found = std::nullopt;
         co_await env::blocking(shard_, [&] { found = search->first_not_before(); });
         bool gone = found && *found && (*found)->offset < start_offset_;
-        if (!gone && cuts == cuts_.size()) co_return found;
+        if (gone || cuts != cuts_.size()) continue;
+        if (found && *found) {
+            CO_RETURN_IF_ERROR(check_below(bound, (*found)->offset));
+            CO_RETURN_IF_ERROR(co_await prove_batch_of((*found)->offset));
+        }
+        co_return found;
     }
 }
 
@@ -117,9 +158,15 @@ Task<Result<std::optional<TimestampedOffset>>> Log::find_max_timestamp() {
     while (true) {
         std::size_t cuts = cuts_.size();
         ASSIGN_OR_CO_RETURN(auto search, co_await look_up_cold(segment_with_the_largest));
+        Offset bound = bound_of(segment_of(segments_, search.file));
         Result<std::optional<TimestampedOffset>> found = std::nullopt;
         co_await env::blocking(shard_, [&] { found = search.first_of_largest(); });
-        if (cuts == cuts_.size()) co_return found;
+        if (cuts != cuts_.size()) continue;
+        if (found && *found) {
+            CO_RETURN_IF_ERROR(check_below(bound, (*found)->offset));
+            CO_RETURN_IF_ERROR(co_await prove_batch_of((*found)->offset));
+        }
+        co_return found;
     }
 }
 

@@ -11,6 +11,10 @@
 namespace millrace::storage {
 namespace {
 constexpr std::size_t recent_most = 64;
+// What one walk over headers goes through at least, also where it goes on, and at most.
+constexpr std::uint64_t least_walk = std::uint64_t{1} << 20U;
+constexpr std::uint64_t walk_onwards = std::uint64_t{4} << 20U;
+constexpr std::uint64_t most_walk = std::uint64_t{8} << 20U;
 }  // namespace
 
 Segment::Segment(env::Disk& disk, const std::string& directory, Offset base, Timestamp now,
@@ -53,6 +57,7 @@ Result<std::unique_ptr<Segment>> Segment::load(env::Disk& disk, const std::strin
                                 segment->path(log_suffix), size));
     }
     segment->size_ = segment->written_ = static_cast<std::uint32_t>(size);
+    segment->proven_ = ProvenHeaders(segment->size_);
     RETURN_IF_ERROR(segment->offset_index_.file().load());
     RETURN_IF_ERROR(segment->time_index_.file().load());
     return segment;
@@ -252,6 +257,58 @@ Result<std::optional<BatchPlace>> Segment::find(Offset offset, PageAccess& acces
     return found;
 }
 
+Result<Segment::Found> Segment::find_trusted(Offset offset, PageAccess& access) {
+    Found found;
+    if (proven_.complete() || is_recent(offset)) {
+        found.trusted = true;
+        ASSIGN_OR_RETURN(found.place, find(offset, access));
+        return found;
+    }
+    ASSIGN_OR_RETURN(OffsetIndex::Entry entry, offset_index_.find(offset, access));
+    std::optional<std::uint32_t> from;
+    Result<> scanned = scan_from(entry, access, [&](const BatchPlace& place) -> Result<bool> {
+        if (!from) from = place.position;
+        if (place.last_offset >= offset) found.place = place;
+        return !found.place;
+    });
+    if (!scanned && scanned.error().code == ErrorCode::kafka_storage_error) {
+        return fail(std::move(scanned).error());
+    }
+    found.from = from.value_or(0);
+    found.indexed = found.from > 0;
+    std::uint32_t end = proven_.end_from(found.from, written_);
+    found.trusted = scanned && (found.place ? found.place->position < end : end == written_);
+    return found;
+}
+
+Result<std::optional<UnprovenHeaders>> Segment::unproven(Offset offset, std::uint64_t bytes,
+                                                         PageAccess& access) {
+    if (proven_.complete()) return std::nullopt;
+    ASSIGN_OR_RETURN(Found found, find_trusted(offset, access));
+    std::uint32_t end = proven_.end_from(found.from, written_);
+    if (found.trusted && (!found.place || end == written_ ||
+                          found.place->position + std::min(bytes, most_walk) <= end)) {
+        return std::nullopt;
+    }
+    UnprovenHeaders wanted{.first_is_proven = found.trusted};
+    HeaderWalk& walk = wanted.walk;
+    ASSIGN_OR_RETURN(walk.file, file());
+    walk.base = walk.least = base_;
+    walk.position = found.from;
+    walk.indexed = found.indexed;
+    walk.end = proven_.found();
+    walk.wanted = offset;
+    walk.bytes = std::clamp(bytes, least_walk, most_walk);
+    if (const ProvenRange* range = proven_.range_at(found.from)) {
+        walk.position = range->end;
+        walk.least = range->next;
+        walk.indexed = false;
+        walk.bytes = std::max(walk.bytes, walk_onwards);
+        if (found.trusted) walk.wanted = range->next;
+    }
+    return wanted;
+}
+
 Result<TimestampSearch> Segment::search_for(Timestamp timestamp, Offset start, PageAccess& access) {
     ASSIGN_OR_RETURN(TimeIndex::Entry time, time_index_.find(timestamp, access));
     ASSIGN_OR_RETURN(time, confirmed(time, access));
@@ -316,6 +373,7 @@ Result<> Segment::cut(std::uint32_t size) {
     ASSIGN_OR_RETURN(auto log, file());
     RETURN_IF_ERROR(log->truncate(size));
     size_ = written_ = size;
+    proven_.cut(size);
     preallocated_ = false;
     return {};
 }

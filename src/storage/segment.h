@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "storage/batch_scan.h"
+#include "storage/header_proof.h"
 #include "storage/log_options.h"
 #include "storage/offset.h"
 #include "storage/offset_index.h"
@@ -69,6 +70,14 @@ class Segment {
     // --- Looking up ---
     // The batch that holds `offset`, or the next one; nothing behind the last.
     Result<std::optional<BatchPlace>> find(Offset offset, PageAccess& access);
+    // The same, and whether all headers on the way are trusted. An error is one of the device.
+    struct Found {
+        std::optional<BatchPlace> place;
+        std::uint32_t from = 0;  // where the way began
+        bool indexed = false;    // the index says the same of the batch there
+        bool trusted = false;
+    };
+    Result<Found> find_trusted(Offset offset, PageAccess& access);
     // The largest timestamp, and the last offset of the first batch that has it.
     Result<TimeIndex::Entry> max_timestamp(PageAccess& access);
     Result<TimeIndex::Entry> max_timestamp() {
@@ -87,6 +96,20 @@ class Segment {
     Result<std::optional<BatchPlace>> last_batch();
     // All batches, by their headers.
     Result<> visit(const std::function<void(const BatchPlace&)>& function);
+
+    // --- Trust ---
+    ProvenHeaders& proven() { return proven_; }
+    // Whether the latest batches tell that a read at `offset` needs no proof.
+    bool is_recent(Offset offset) const {
+        const BatchPlace* recent = find_recent(offset);
+        return recent != nullptr && recent->position >= proven_.found();
+    }
+    // What to walk before `bytes` from the batch on that holds `offset`, or the next one, may be
+    // read; nothing when they are trusted.
+    Result<std::optional<UnprovenHeaders>> unproven(Offset offset, std::uint64_t bytes,
+                                                    PageAccess& access);
+    // Whether a walk was over the file that is open now.
+    bool is_open(const std::shared_ptr<env::File>& file) const { return file_ == file; }
 
     // --- Shortening ---
     // The batch that holds `offset` and all behind it go.
@@ -132,6 +155,7 @@ class Segment {
     std::shared_ptr<env::File> file_;
     std::uint32_t size_ = 0;
     std::uint32_t written_ = 0;
+    ProvenHeaders proven_;
     bool preallocated_ = false;  // the file is longer than what was written
     std::uint32_t since_index_entry_ = 0;
     std::optional<TimeIndex::Entry> max_timestamp_;

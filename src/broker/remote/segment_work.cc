@@ -141,6 +141,7 @@ Task<Result<>> copy_to_remote(RemoteWork work, storage::Log& log, storage::Compl
                               std::set<Uuid>& being_copied) {
     RemoteServices& services = work.services;
     const remote::RemotePartition& partition = work.followed.partition;
+    CO_RETURN_IF_ERROR(co_await log.prove_segment(segment.base));
     ASSIGN_OR_CO_RETURN(auto sources, CopySources::open(log, segment.base, segment.end));
     RemoteLogSegmentMetadata metadata{
         .segment = {.topic = partition.topic,
