@@ -1,6 +1,8 @@
-// A metadata log with its quorum-state and snapshots whose node crashes, or whose disk fails, at
-// every operation on a file: what was committed is there afterwards.
+// The formatting of a node, and a metadata log with its quorum-state and snapshots, whose node
+// crashes, or whose disk fails, at every operation on a file: what was committed is there
+// afterwards.
 
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 #include <map>
 #include <set>
@@ -91,11 +93,80 @@ class CreateTopicsScript final : public env::sim::CrashScript {
     std::map<std::string, Uuid> acknowledged_;
 };
 
+// What is formatted stays as it is, and what is not is formatted by the same command.
+class FormatScript final : public env::sim::CrashScript {
+  public:
+    Task<void> act(Shard& shard) override {
+        Result<std::string> told = format(shard);
+        EXPECT_TRUE(told || !sound);
+        if (told) note(shard);
+        co_return;
+    }
+    Task<void> reopen(Shard& shard) override {
+        note(shard);
+        if (format(shard)) note(shard);
+        co_return;
+    }
+    Task<void> check(Shard& shard) override {
+        note(shard);
+        Result<std::string> told = format(shard);
+        EXPECT_TRUE(told) << told.error().message;
+        note(shard);
+        EXPECT_EQ(ids_.size(), 2U);
+        auto info = storage_info(shard.disk(), config_);
+        EXPECT_TRUE(info && info->sound) << (info ? info->text : info.error().message);
+        auto quorum = co_await open_for_tests(shard, config_);
+        EXPECT_TRUE(quorum) << quorum.error().message;
+        if (!quorum) co_return;
+        EXPECT_TRUE(co_await start_broker_for_tests(shard, **quorum));
+        auto created = co_await (*quorum)->submit(topic_for_tests(fmt::format("t{}", ++lives_)));
+        EXPECT_TRUE(created) << (created ? "" : created.error().message);
+        metadata::ImagePtr image = co_await (*quorum)->caught_up();
+        EXPECT_EQ(static_cast<int>(image->topics.size()), lives_);
+        EXPECT_TRUE(co_await (*quorum)->stop());
+    }
+
+  private:
+    Result<std::string> format(Shard& shard) {
+        FormatCommand command;
+        command.cluster_id = cluster_for_tests;
+        command.standalone = true;
+        command.ignore_formatted = true;
+        return quorum::format(shard.disk(), config_, command, shard.random(), shard.wall_ms());
+    }
+    // The ids of directories that are formatted, which do not change any more.
+    void note(Shard& shard) {
+        for (std::string path : {"/d1", "/d2"}) {
+            std::string name = meta_properties_path(path);
+            if (!shard.disk().exists(name)) continue;
+            auto text = env::read_file(shard.disk(), name);
+            if (!text) continue;  // the power is gone
+            auto meta = storage::MetaProperties::parse(*text, name);
+            EXPECT_TRUE(meta) << meta.error().message;
+            if (!meta) continue;
+            EXPECT_EQ(meta->cluster_id, cluster_for_tests);
+            auto [known, first] = ids_.try_emplace(path, *meta->directory_id);
+            EXPECT_EQ(known->second, *meta->directory_id) << name;
+        }
+    }
+
+    config::BrokerConfig config_ = config_for_tests("/d1,/d2");
+    std::map<std::string, Uuid> ids_;
+    int lives_ = 0;
+};
+
 TEST(CrashPoints, MetadataLog) {
     env::sim::CrashSweep([] { return std::make_unique<CreateTopicsScript>(); }).crash();
 }
 TEST(CrashPoints, MetadataLogOnAFaultyDisk) {
     env::sim::CrashSweep([] { return std::make_unique<CreateTopicsScript>(); }).fail();
+}
+
+TEST(CrashPoints, Format) {
+    env::sim::CrashSweep([] { return std::make_unique<FormatScript>(); }).crash();
+}
+TEST(CrashPoints, FormatOnAFaultyDisk) {
+    env::sim::CrashSweep([] { return std::make_unique<FormatScript>(); }).fail();
 }
 
 }  // namespace

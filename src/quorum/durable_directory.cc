@@ -6,14 +6,18 @@
 
 namespace millrace::quorum {
 
+// Each level is durable before the one below it is made: where a level is there, only its own name
+// may be missing after a power cut, as that of a process which was killed.
 Result<> make_durable_directory(env::Disk& disk, const std::string& path) {
-    std::vector<std::string> parents;  // whose entries are new
-    for (std::string at = path; !disk.exists(at) && at != "/" && at != ".";) {
+    std::vector<std::string> missing{path};
+    for (std::string at(env::parent_of(path)); !disk.exists(at) && at != "/" && at != ".";) {
+        missing.push_back(at);
         at = env::parent_of(at);
-        parents.push_back(at);
     }
-    RETURN_IF_ERROR(disk.make_directories(path));
-    for (const std::string& parent : parents) RETURN_IF_ERROR(disk.sync_directory(parent));
+    for (auto level = missing.rbegin(); level != missing.rend(); ++level) {
+        RETURN_IF_ERROR(disk.make_directories(*level));
+        RETURN_IF_ERROR(disk.sync_directory(env::parent_of(*level)));
+    }
     return {};
 }
 

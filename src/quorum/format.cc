@@ -153,6 +153,11 @@ class Formatter {
             printed_ +=
                 fmt::format("I/O error trying to read log directory {}. Ignoring...\n", path);
         }
+        // What was killed before has perhaps left names that are not durable.
+        for (const auto& [path, meta] : directories.formatted) {
+            RETURN_IF_ERROR(make_durable_directory(disk_, path));
+            RETURN_IF_ERROR(disk_.sync_directory(path));
+        }
         if (directories.unformatted.empty())
             return printed_ + "All of the log directories are already formatted.\n";
         printed_ += describe(plan);
