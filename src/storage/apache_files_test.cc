@@ -29,6 +29,7 @@ std::map<std::string, std::string> files_of(const fs::path& directory) {
     std::map<std::string, std::string> files;
     for (const auto& entry : fs::directory_iterator(directory)) {
         if (entry.path().native().ends_with(transaction_sum_suffix)) continue;
+        if (entry.path().filename().native().starts_with(".millrace-")) continue;
         std::ifstream in(entry.path(), std::ios::binary);
         files[entry.path().filename()] = {std::istreambuf_iterator<char>(in), {}};
     }
