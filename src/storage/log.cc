@@ -285,6 +285,13 @@ void Log::begin_epoch(std::int32_t epoch) {
     epochs_changed_ = changed_ = true;
 }
 
+void Log::adopt_epochs(LeaderEpochs epochs) {
+    epochs.truncate_from_start(start_offset_);
+    if (epochs.entries() == epochs_.entries()) return;
+    epochs_ = std::move(epochs);
+    epochs_changed_ = changed_ = true;
+}
+
 std::uint64_t Log::size() const {
     std::uint64_t sum = 0;
     for (const auto& segment : segments_) sum += segment->size();

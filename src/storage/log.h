@@ -89,6 +89,14 @@ struct SegmentFiles {
     std::shared_ptr<env::File> producer_snapshot;  // of its end; null when there is none
 };
 
+// What a log begins with whose older records are in remote storage only (KIP-405).
+struct RemoteBeginning {
+    Offset start = 0;        // of the log
+    Offset local_start = 0;  // of what is to be kept here
+    LeaderEpochs epochs;     // of what lies between the two
+    Slice producers;         // N.snapshot, N the local start; empty: none is known
+};
+
 // Is told, in the loop between coroutines, what became of the log.
 class LogListener {
   public:
@@ -196,6 +204,8 @@ class Log {
     // Drops producers that were silent for producer.id.expiration.ms.
     void expire_producers();
     const LeaderEpochs& epochs() const { return epochs_; }
+    // What another source knows better: of a copy its origin, of a tiered log remote storage.
+    void adopt_epochs(LeaderEpochs epochs);
     // A leader begins: its epoch starts at next_offset().
     void begin_epoch(std::int32_t epoch);
 
@@ -235,6 +245,11 @@ class Log {
     // Where the records that are kept here begin; those from start_offset() on to it are in remote
     // storage only. The same as start_offset() unless options().tiered.
     Offset local_start_offset() const { return local_start_offset_; }
+    // All records go; the log begins anew behind what is in remote storage only. corrupt_message:
+    // the snapshot is none, and nothing has changed.
+    Result<> begin_behind(RemoteBeginning remote);
+    // N.snapshot, the bytes; empty when there is none.
+    Result<Slice> producers_at(Offset offset) const;
     // Segments wholly below `offset` are no longer kept here; the log begins where it began. The
     // oldest goes first, for good, so that a power cut leaves no hole.
     Task<Result<>> advance_local_start(Offset offset);

@@ -10,6 +10,30 @@
 
 namespace millrace::storage {
 
+Result<> Log::begin_behind(RemoteBeginning remote) {
+    ProducerState producers;
+    if (!remote.producers.empty()) {
+        RETURN_IF_ERROR(producers.load_snapshot(
+            remote.producers.bytes(), segment_path(path_, remote.local_start, snapshot_suffix),
+            shard_.wall_ms(), options_.producer_id_expiration_ms));
+    }
+    RETURN_IF_ERROR(truncate_fully(remote.local_start));
+    start_offset_ = remote.start;
+    remote.epochs.truncate_from_end(remote.local_start);
+    adopt_epochs(std::move(remote.epochs));
+    if (remote.producers.empty()) return {};
+    producers_ = std::move(producers);
+    producers_.set_map_end_offset(remote.local_start);
+    return guarded(take_snapshot(true));
+}
+
+Result<Slice> Log::producers_at(Offset offset) const {
+    if (!snapshots_.contains(offset)) return Slice();
+    ASSIGN_OR_RETURN(std::string content,
+                     env::read_file(disk_, segment_path(path_, offset, snapshot_suffix)));
+    return Slice::copy(std::string_view(content));
+}
+
 Task<Result<>> Log::advance_local_start(Offset offset) {
     while (segments_.size() > 1 && segments_[1]->base() <= offset) {
         CO_RETURN_IF_ERROR(check_open());

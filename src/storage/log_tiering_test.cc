@@ -127,6 +127,51 @@ TEST_F(LogTieringTest, OnlyWhatIsCopiedGoesByLocalRetention) {
     });
 }
 
+// A replica that begins behind what is in remote storage only: idempotence and epochs go on.
+TEST_F(LogTieringTest, BeginsBehindWhatIsRemote) {
+    Slice snapshot;
+    LeaderEpochs epochs;
+    live([&](Shard&, Log& log) -> Task<void> {
+        log.begin_epoch(0);
+        EXPECT_TRUE(log.append_as_leader(make_batch({.records = 3, .producer_id = 7}), as_client));
+        EXPECT_TRUE(log.roll());
+        log.begin_epoch(2);
+        EXPECT_TRUE(log.append_as_leader(make_batch({.records = 2}), {.leader_epoch = 2}));
+        EXPECT_TRUE(co_await log.durable(5));
+        snapshot = log.producers_at(3).value();
+        EXPECT_FALSE(snapshot.empty());
+        EXPECT_TRUE(log.producers_at(2).value().empty());
+        epochs = log.epochs();
+    });
+    origin_.path = "/d/t-1";
+    live([&](Shard&, Log& log) -> Task<void> {
+        EXPECT_TRUE(log.append_as_leader(make_batch({.records = 9}), as_client));
+        auto refused = log.begin_behind({.start = 1,
+                                         .local_start = 3,
+                                         .epochs = epochs,
+                                         .producers = Slice::copy(std::string_view("no"))});
+        EXPECT_EQ(refused.error().code, ErrorCode::corrupt_message);
+        EXPECT_EQ(log.next_offset(), 9) << "nothing has changed";
+        EXPECT_TRUE(log.begin_behind(
+            {.start = 1, .local_start = 3, .epochs = epochs, .producers = snapshot}));
+        EXPECT_EQ(log.start_offset(), 1);
+        EXPECT_EQ(log.local_start_offset(), 3);
+        EXPECT_EQ(log.end_offset(), 3);
+        EXPECT_EQ(log.epochs().entries(), (std::vector<EpochStart>{{0, 1}}));
+        auto again = make_batch({.records = 3, .producer_id = 7});
+        EXPECT_TRUE(log.append_as_leader(std::move(again), as_client)->duplicate);
+        EXPECT_TRUE(co_await log.durable(3));
+    });
+    origin_.log_start = 1;
+    live([&](Shard&, Log& log) -> Task<void> {
+        EXPECT_EQ(log.start_offset(), 1);
+        EXPECT_EQ(log.local_start_offset(), 3);
+        EXPECT_EQ(log.epochs().entries(), (std::vector<EpochStart>{{0, 1}}));
+        EXPECT_NE(log.producers().find(7), nullptr);
+        co_return;
+    });
+}
+
 // The power may go between any two operations of the disk: what is here has no hole.
 TEST(LogTiering, APowerCutLeavesNoHole) {
     for (std::uint64_t seed = 1; seed <= 60; ++seed) {
