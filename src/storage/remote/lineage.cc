@@ -1,6 +1,7 @@
 #include "storage/remote/lineage.h"
 
 #include <algorithm>
+#include <functional>
 #include <iterator>
 
 namespace millrace::storage::remote {
@@ -12,6 +13,60 @@ Epochs::const_iterator at(const Epochs& epochs, std::int32_t epoch) {
     auto found = std::ranges::lower_bound(epochs, epoch, {}, &EpochStart::epoch);
     return found != epochs.end() && found->epoch == epoch ? found : epochs.end();
 }
+
+// The epoch of the record at `offset`, within the segment.
+std::int32_t epoch_at(const RemoteLogSegmentMetadata& metadata, Offset offset) {
+    const Epochs& epochs = metadata.leader_epochs;
+    auto above = std::ranges::upper_bound(epochs, offset, {}, &EpochStart::start_offset);
+    return above == epochs.begin() ? epochs.front().epoch : std::prev(above)->epoch;
+}
+
+// Copied segments from the end of a log to its beginning, each before the one that was found last.
+class WayBack {
+  public:
+    explicit WayBack(const RemoteLogSegments& segments) {
+        for (const auto& [id, metadata] : segments.all()) {
+            bool copied = metadata.state == RemoteLogSegmentState::copy_segment_finished;
+            if (copied) by_end_.push_back(&metadata);
+        }
+        std::ranges::sort(by_end_, std::greater(),
+                          [](const auto* each) { return each->segment.end_offset; });
+    }
+    // The one that holds the record before `offset`, of an epoch that may come before `later`, what
+    // is known from there on, descending. Offsets descend from call to call.
+    const RemoteLogSegmentMetadata* before(Offset offset, const Epochs& later) {
+        for (; next_ < by_end_.size() && by_end_[next_]->segment.end_offset >= offset - 1;
+             ++next_) {
+            open_.push_back(by_end_[next_]);
+        }
+        std::erase_if(open_,
+                      [&](const auto* each) { return each->segment.start_offset >= offset; });
+        const RemoteLogSegmentMetadata* best = nullptr;
+        for (const auto* each : open_) {
+            if (!fits(*each, offset, later)) continue;
+            bool better =
+                best == nullptr || epoch_at(*each, offset - 1) > epoch_at(*best, offset - 1);
+            if (better) best = each;
+        }
+        return best;
+    }
+
+  private:
+    // What it holds from `offset` on has to be what is known of that.
+    static bool fits(const RemoteLogSegmentMetadata& metadata, Offset offset, const Epochs& later) {
+        if (later.empty()) return true;
+        if (epoch_at(metadata, offset - 1) > later.back().epoch) return false;
+        Offset end = metadata.segment.end_offset;
+        if (end < offset) return true;
+        auto known = std::ranges::find_if(
+            later, [&](const EpochStart& each) { return each.start_offset <= end; });
+        return known != later.end() && known->epoch == epoch_at(metadata, end);
+    }
+
+    std::vector<const RemoteLogSegmentMetadata*> by_end_;
+    std::size_t next_ = 0;
+    std::vector<const RemoteLogSegmentMetadata*> open_;  // end behind, begin before the offset
+};
 
 }  // namespace
 
@@ -104,6 +159,30 @@ const RemoteLogSegmentMetadata* segment_with_transactions(const RemoteLogSegment
         if (found != nullptr) return found;
     }
     return nullptr;
+}
+
+LeaderEpochs epochs_told(const RemoteLogSegments& segments, const LeaderEpochs& epochs,
+                         Offset local_start) {
+    LeaderEpochs known = epochs;
+    known.truncate_from_start(local_start);
+    Epochs entries(known.entries().rbegin(), known.entries().rend());  // descending
+    WayBack way(segments);
+    for (Offset at = local_start; at > 0;) {
+        const RemoteLogSegmentMetadata* metadata = way.before(at, entries);
+        if (metadata == nullptr) break;
+        for (auto each = metadata->leader_epochs.rbegin(); each != metadata->leader_epochs.rend();
+             ++each) {
+            if (each->start_offset >= at) continue;
+            if (!entries.empty() && entries.back().epoch == each->epoch) entries.pop_back();
+            entries.push_back(*each);
+        }
+        at = metadata->segment.start_offset;
+    }
+    LeaderEpochs told;
+    for (auto each = entries.rbegin(); each != entries.rend(); ++each) {
+        told.assign(each->epoch, each->start_offset);
+    }
+    return told;
 }
 
 LeaderEpochs epochs_between(const LeaderEpochs& epochs, Offset start, Offset end) {

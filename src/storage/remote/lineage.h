@@ -40,6 +40,12 @@ const RemoteLogSegmentMetadata* segment_with_transactions(const RemoteLogSegment
                                                           const LeaderEpochs& epochs,
                                                           Offset offset);
 
+// The epochs of a log that knows only those of its records from `local_start` on, as far as
+// segments tell of the rest: back from there, one before the other. Where several end at the same
+// place, that of the later leader belongs to the log.
+LeaderEpochs epochs_told(const RemoteLogSegments& segments, const LeaderEpochs& epochs,
+                         Offset local_start);
+
 // What of the epochs lies in [start, end): the first one moved up to `start` when it begins
 // earlier.
 LeaderEpochs epochs_between(const LeaderEpochs& epochs, Offset start, Offset end);
