@@ -199,7 +199,15 @@ Task<void> read_remote(PartitionRouter& router, std::vector<Item>& items, Durati
         };
         auto fetched =
             co_await env::with_deadline(here, here.now() + patience, router.on(item.shard, there));
-        if (fetched) item.result = *std::move(fetched);
+        if (fetched) {
+            item.result = *std::move(fetched);
+            co_return;
+        }
+        co_await router.on(item.shard, [id = item.id](Partitions& partitions) -> Task<void> {
+            std::shared_ptr<Partition> partition = partitions.find(id);
+            if (partition && partition->remote_log()) partition->remote_log()->read_expired();
+            co_return;
+        });
     };
     co_await with_scope([&](Scope& scope) -> Task<void> {
         for (Item& item : items) {

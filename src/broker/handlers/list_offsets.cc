@@ -53,6 +53,12 @@ Task<void> look_up(PartitionRouter& router, LookUp wanted, std::int16_t version,
     Told& told = *wanted.told;
     if (!listed) {
         told.error_code = ErrorCode::request_timed_out;
+        auto note = [&](Partitions& partitions) -> Task<void> {
+            std::shared_ptr<Partition> partition = partitions.find(wanted.id);
+            if (partition && partition->remote_log()) partition->remote_log()->search_expired();
+            co_return;
+        };
+        co_await router.on(router.owner(wanted.id), note);
         co_return;
     }
     told.error_code = listed->error;

@@ -196,6 +196,7 @@ class Partition final : private storage::LogListener {
     storage::Offset copied_end() const { return remote_ ? remote_->highest_offset() + 1 : 0; }
     // Of a leader, for as long as it is tiered.
     void set_remote_log(std::shared_ptr<RemoteLog> remote) { remote_ = std::move(remote); }
+    RemoteLog* remote_log() const { return remote_.get(); }
     // The log begins at `offset`, or at the high watermark when that is lower, unless it begins
     // later.
     Result<> advance_start(storage::Offset offset);

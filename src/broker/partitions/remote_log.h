@@ -17,8 +17,6 @@ struct RemoteReadRequest {
     std::uint64_t max_bytes = 0;
     bool whole_first_batch = false;
     bool read_committed = false;
-
-    bool operator==(const RemoteReadRequest&) const = default;
 };
 
 struct RemoteRecords {
@@ -43,6 +41,9 @@ class RemoteLog {
     // The first record of at least this timestamp, here or in remote storage.
     virtual Task<Result<std::optional<storage::TimestampedOffset>>> find_by_timestamp(
         Timestamp timestamp) = 0;
+    // An answer did not wait any longer for read(), or find_by_timestamp().
+    virtual void read_expired() = 0;
+    virtual void search_expired() = 0;
 };
 
 }  // namespace millrace::broker

@@ -48,7 +48,22 @@ RemoteTopicMetrics::RemoteTopicMetrics(metrics::Registry& registry, const std::s
     }
 }
 
-RemoteMetrics::RemoteMetrics(metrics::Registry& registry) : registry_(registry) {
+RemoteMetrics::RemoteMetrics(metrics::Registry& registry)
+    : registry_(registry),
+      reads_(registry.timer(declared::remote_log_manager_remote_log_reader_fetch_rate_and_time_ms)),
+      fetches_expired_(registry.meter(declared::delayed_remote_fetch_metrics_expires_per_sec)),
+      list_offsets_expired_(
+          registry.meter(declared::delayed_remote_list_offsets_metrics_expires_per_sec)) {
+    auto waiting = [&](const char* operation, const std::size_t& count) {
+        for (const auto* declaration :
+             {&declared::delayed_operation_purgatory_num_delayed_operations,
+              &declared::delayed_operation_purgatory_purgatory_size}) {
+            readings_.push_back(registry.read_gauge(
+                *declaration, {operation}, [&count] { return static_cast<double>(count); }));
+        }
+    };
+    waiting("RemoteFetch", waiting_fetches_);
+    waiting("RemoteListOffsets", waiting_list_offsets_);
     for (const auto& [declaration, figure] : gauges) {
         readings_.push_back(registry.read_gauge(*declaration, {}, [this, figure] {
             double total = 0;
@@ -58,6 +73,27 @@ RemoteMetrics::RemoteMetrics(metrics::Registry& registry) : registry_(registry) 
             return total;
         }));
     }
+}
+
+std::vector<metrics::Registry::Reading> RemoteMetrics::watch(const std::string& topic,
+                                                             std::int32_t partition,
+                                                             std::function<double()> whole,
+                                                             std::function<double()> local) {
+    metrics::Labels labels{topic, std::to_string(partition)};
+    std::vector<metrics::Registry::Reading> readings;
+    readings.push_back(registry_.read_gauge(declared::remote_log_manager_retention_size_in_percent,
+                                            labels, std::move(whole)));
+    readings.push_back(registry_.read_gauge(
+        declared::remote_log_manager_local_retention_size_in_percent, labels, std::move(local)));
+    return readings;
+}
+
+void RemoteMetrics::list_offsets_expired(const std::string& topic, std::int32_t partition) {
+    list_offsets_expired_.mark();
+    registry_
+        .meter(declared::delayed_remote_list_offsets_metrics_expires_per_sec,
+               {topic, std::to_string(partition)})
+        .mark();
 }
 
 std::shared_ptr<RemoteTopicMetrics> RemoteMetrics::topic(const std::string& name) {

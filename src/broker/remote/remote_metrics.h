@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -49,9 +51,33 @@ class RemoteMetrics {
     explicit RemoteMetrics(metrics::Registry& registry);
 
     std::shared_ptr<RemoteTopicMetrics> topic(const std::string& name);
+    metrics::Timer& reads() { return reads_; }
+    // How much of its bounds a partition fills, in hundredths, for as long as they are held.
+    std::vector<metrics::Registry::Reading> watch(const std::string& topic, std::int32_t partition,
+                                                  std::function<double()> whole,
+                                                  std::function<double()> local);
+    // Requests that wait for remote storage; what an answer did not wait for any longer.
+    class Waiting {
+      public:
+        explicit Waiting(std::size_t& count) : count_(count) { ++count_; }
+        Waiting(const Waiting&) = delete;
+        ~Waiting() { --count_; }
+
+      private:
+        std::size_t& count_;
+    };
+    Waiting waiting_fetch() { return Waiting(waiting_fetches_); }
+    Waiting waiting_list_offsets() { return Waiting(waiting_list_offsets_); }
+    void fetch_expired() { fetches_expired_.mark(); }
+    void list_offsets_expired(const std::string& topic, std::int32_t partition);
 
   private:
     metrics::Registry& registry_;
+    metrics::Timer& reads_;
+    metrics::Meter& fetches_expired_;
+    metrics::Meter& list_offsets_expired_;
+    std::size_t waiting_fetches_ = 0;
+    std::size_t waiting_list_offsets_ = 0;
     std::map<std::string, std::weak_ptr<RemoteTopicMetrics>, std::less<>> topics_;
     std::vector<metrics::Registry::Reading> readings_;
 };

@@ -6,6 +6,7 @@
 
 #include "base/condition.h"
 #include "base/task.h"
+#include "broker/remote/read_ahead.h"
 
 namespace millrace {
 namespace config {
@@ -76,6 +77,7 @@ struct RemoteServices {
     RemoteQuotas& quotas;
     RemoteMetrics& metrics;
     WorkSlots copies, removals, reads;
+    ByteBudget read_ahead;
 
     // This shard's part of what the configuration allows the node, at least one.
     std::size_t share(std::int32_t of_node) const;

@@ -37,7 +37,8 @@ RemoteStorage::RemoteStorage(Node node, Ways ways)
                 .metrics = metrics_,
                 .copies = {},
                 .removals = {},
-                .reads = {}},
+                .reads = {},
+                .read_ahead = {}},
       leftovers_(services_, ways.metadata),
       scope_(shard_) {
     watch();

@@ -42,6 +42,11 @@ class Backoff {
     int failures_ = 0;
 };
 
+// 0 without a limit.
+double in_percent(std::uint64_t bytes, std::int64_t limit) {
+    return limit <= 0 ? 0 : static_cast<double>(bytes * 100 / static_cast<std::uint64_t>(limit));
+}
+
 remote::RemotePartition remote_partition(const Partition::Identity& identity) {
     return {identity.topic, identity.topic_id, identity.index};
 }
@@ -55,6 +60,12 @@ TieredPartition::TieredPartition(RemoteServices& services, std::shared_ptr<Parti
       followed_(services.metadata.follow(remote_partition(partition_->identity()))),
       scope_(services.shard) {
     metrics_->add(&figures_);
+    readings_ = services.metrics.watch(
+        partition_->identity().topic, partition_->identity().index,
+        [this] { return in_percent(total_bytes_, partition_->retention().bytes); },
+        [this] {
+            return in_percent(partition_->log().size(), partition_->local_retention().bytes);
+        });
 }
 
 TieredPartition::~TieredPartition() {
@@ -81,8 +92,29 @@ Task<void> TieredPartition::run() {
     co_await expire_forever();
 }
 
+// The file of the epochs has no checksum, and nothing here tells of what is in remote storage only.
+void TieredPartition::recover_epochs() {
+    storage::Log& log = partition_->log();
+    Offset local = log.local_start_offset();
+    if (local == log.start_offset()) return;
+    storage::LeaderEpochs told = remote::epochs_told(followed_->segments, log.epochs(), local);
+    auto first = told.earliest();
+    if (!first || first->start_offset >= local) return;
+    Offset from = std::max(first->start_offset, log.start_offset());
+    auto reach = [&](const storage::LeaderEpochs& epochs) {
+        return remote::readable_until(followed_->segments, epochs, from, log.end_offset());
+    };
+    if (reach(log.epochs()) >= local || reach(told) < local) return;
+    LOG_WARN(
+        "{} has lost the leader epochs of offsets below {}: they are taken from what "
+        "remote storage has of it",
+        partition_->identity().to_string(), local);
+    log.adopt_epochs(std::move(told));
+}
+
 // A new leader's log begins and is copied as remote storage says, whatever this node knew of it.
 Result<> TieredPartition::settle() {
+    recover_epochs();
     storage::Log& log = partition_->log();
     auto start = remote::remote_log_start(followed_->segments, log.epochs());
     if (start) RETURN_IF_ERROR(partition_->advance_start(*start));
@@ -132,6 +164,7 @@ Task<bool> TieredPartition::copy_complete_segments() {
                 (*segment)->size);
             WorkSlots::Slot slot = co_await services_.copies.take(
                 services_.share(services_.config.remote_log_manager_copier_thread_pool_size()));
+            if (held != partition_->share_log()) continue;
             copied = co_await copy_to_remote(work(), log, **segment, being_copied_);
         }
         if (!copied) {
@@ -159,7 +192,7 @@ void TieredPartition::measure_copy_lag() {
 Task<void> TieredPartition::expire_forever() {
     Backoff backoff(services_.config, services_.shard.random());
     for (;;) {
-        forget_unclaimed(0);
+        ahead_.sweep();
         Result<> expired = co_await expire();
         if (expired) {
             backoff.succeeded();
@@ -190,6 +223,7 @@ Task<Result<>> TieredPartition::expire() {
     figures_.size_computation_ms = static_cast<double>((services_.shard.now() - began).ms());
     std::vector<RemoteLogSegmentMetadata> segments;
     for (const RemoteLogSegmentMetadata* each : expiry.segments) segments.push_back(*each);
+    total_bytes_ = expiry.total_bytes;
     figures_.delete_lag_segments = static_cast<double>(segments.size());
     figures_.delete_lag_bytes = figures_.size_bytes = 0;
     for (const auto& each : segments) {

@@ -8,8 +8,8 @@
 #include "base/scope.h"
 #include "broker/partitions/partition.h"
 #include "broker/partitions/remote_log.h"
+#include "broker/remote/read_ahead.h"
 #include "broker/remote/segment_work.h"
-#include "storage/remote/cached_indexes.h"
 
 namespace millrace::broker {
 
@@ -30,43 +30,32 @@ class TieredPartition final : public RemoteLog {
     Task<Result<RemoteRecords>> read(RemoteReadRequest request) override;
     Task<Result<std::optional<storage::TimestampedOffset>>> find_by_timestamp(
         Timestamp timestamp) override;
+    void read_expired() override;
+    void search_expired() override;
 
   private:
     Task<void> run();
     Result<> settle();
+    void recover_epochs();
     Task<void> copy_forever();
     // False when something failed.
     Task<bool> copy_complete_segments();
     Task<void> expire_forever();
     Task<Result<>> expire();
     void measure_copy_lag();
-    // Reading (tiered_reads.cc): a call of the store cannot be cut short, so that whoever waits
-    // for one may leave before.
-    template <typename T>
-    struct Work {
-        std::optional<Result<T>> result;
-        std::size_t waiting = 0;
-        Condition done;
-    };
-    struct Read : Work<RemoteRecords> {
-        explicit Read(RemoteReadRequest asked) : request(asked) {}
-        RemoteReadRequest request;
-    };
-    template <typename T>
-    Task<Result<T>> wait_for(std::shared_ptr<Work<T>> work);
-    template <typename T>
-    static Task<void> carry_out(std::shared_ptr<Work<T>> work, Task<Result<T>> task);
-    void forget_unclaimed(std::size_t most);
+    // Reading (tiered_reads.cc).
     template <typename T, typename Look>
     Task<Result<T>> look_up(Look look);
     Result<> check_readable() const;
     Error told(Error error, storage::Offset offset) const;
-    Task<Result<RemoteRecords>> read_once(RemoteReadRequest request);
     Task<Result<RemoteRecords>> read_records(RemoteReadRequest request);
-    Slice within_history(Slice records) const;
+    Task<Result<RemoteBatches>> read_batches(ReadAhead::Chunk chunk, std::uint64_t max_bytes);
+    void within_history(RemoteBatches& batches) const;
+    std::uint64_t ahead_most() const;
+    void keep_ahead(storage::Offset offset, std::uint64_t window);
+    Task<void> run_ahead(storage::Offset at, std::uint64_t bytes);
     Task<Result<std::vector<storage::AbortedTransaction>>> aborted_transactions(
-        storage::remote::AbortedInRange told, storage::Offset next, storage::Offset offset,
-        storage::Offset bound);
+        storage::remote::RemoteLogSegment segment, RemoteCut cut, std::uint64_t max_bytes);
     Task<Result<std::optional<storage::TimestampedOffset>>> find_remotely(Timestamp timestamp);
     RemoteWork work() { return {services_, *followed_, *metrics_}; }
     Duration interval() const;
@@ -77,8 +66,10 @@ class TieredPartition final : public RemoteLog {
     RemoteFigures figures_;
     std::shared_ptr<FollowedSegments> followed_;
     storage::Offset copied_ = storage::no_offset;
+    std::uint64_t total_bytes_ = 0;  // here and in remote storage, each record once
     std::set<Uuid> being_copied_;
-    std::vector<std::shared_ptr<Read>> reads_;  // under way, and come for nobody
+    ReadAhead ahead_;
+    std::vector<metrics::Registry::Reading> readings_;
     Scope scope_;
 };
 

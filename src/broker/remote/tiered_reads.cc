@@ -3,6 +3,7 @@
 #include <limits>
 
 #include "broker/log.h"
+#include "broker/remote/remote_metrics.h"
 #include "broker/remote/remote_quotas.h"
 #include "broker/remote/tiered_partition.h"
 #include "config/broker_config.h"
@@ -73,78 +74,57 @@ Error TieredPartition::told(Error error, Offset offset) const {
     return error;
 }
 
-template <typename T>
-Task<void> TieredPartition::carry_out(std::shared_ptr<Work<T>> work, Task<Result<T>> task) {
-    struct Ended {
-        Work<T>& work;
-        ~Ended() {
-            if (!work.result) {
-                work.result = fail(ErrorCode::not_leader_or_follower, "the read was given up");
-            }
-            work.done.notify_all();
-        }
-    } ended{*work};
-    work->result = co_await std::move(task);
-}
-
-template <typename T>
-Task<Result<T>> TieredPartition::wait_for(std::shared_ptr<Work<T>> work) {
-    struct Waiting {
-        std::size_t& count;
-        explicit Waiting(std::size_t& all) : count(all) { ++count; }
-        ~Waiting() { --count; }
-    } waiting(work->waiting);
-    co_await work->done.until([&] { return work->result.has_value(); });
-    co_return *work->result;
-}
-
-// A client that gave up waiting asks for the same again.
 Task<Result<RemoteRecords>> TieredPartition::read(RemoteReadRequest request) {
-    co_await services_.quotas.fetch(
-        services_.shard, services_.config.remote_log_manager_fetch_max_bytes_per_second());
-    request.max_bytes = std::min(request.max_bytes, most_bytes);
-    auto same = std::ranges::find(reads_, request, &Read::request);
-    std::shared_ptr<Read> read;
-    if (same == reads_.end()) {
-        constexpr std::size_t most_unclaimed = 2;
-        forget_unclaimed(most_unclaimed);
-        read = reads_.emplace_back(std::make_shared<Read>(request));
-        scope_.spawn(carry_out<RemoteRecords>(read, read_once(request)));
-    } else {
-        read = *same;
-    }
-    auto records = co_await wait_for<RemoteRecords>(read);
-    std::erase(reads_, read);
-    co_return records;
-}
-
-// Oldest first.
-void TieredPartition::forget_unclaimed(std::size_t most) {
-    auto is_unclaimed = [](const auto& read) { return read->result && read->waiting == 0; };
-    auto unclaimed = static_cast<std::size_t>(std::ranges::count_if(reads_, is_unclaimed));
-    std::erase_if(reads_, [&](const auto& read) {
-        if (unclaimed <= most || !is_unclaimed(read)) return false;
-        --unclaimed;
-        return true;
-    });
-}
-
-Task<Result<RemoteRecords>> TieredPartition::read_once(RemoteReadRequest request) {
     metrics_->fetch_requests.mark();
+    auto waiting = services_.metrics.waiting_fetch();
+    request.max_bytes = std::min(request.max_bytes, most_bytes);
     auto records = co_await read_records(request);
     if (!records) co_return fail(told(std::move(records).error(), request.offset));
     metrics_->fetch_bytes.mark(records->records.size());
-    co_await services_.quotas.fetched(
-        services_.shard, services_.config.remote_log_manager_fetch_max_bytes_per_second(),
-        records->records.size());
     co_return records;
 }
 
+// A client that gave up waiting asks for the same again, and finds it.
 Task<Result<RemoteRecords>> TieredPartition::read_records(RemoteReadRequest request) {
+    std::uint64_t window = ahead_.window_at(request.offset);
+    ReadAhead::Chunk chunk = ahead_.find(request.offset);
+    if (!chunk) {
+        constexpr std::size_t most_unclaimed = 2;
+        ahead_.keep_unclaimed(most_unclaimed);
+        chunk = ahead_.add(request.offset,
+                           services_.read_ahead.take(request.max_bytes, window, ahead_most()));
+        std::uint64_t bytes = std::max(request.max_bytes, chunk->share.bytes());
+        scope_.spawn(RemoteChunk::carry_out(chunk, read_batches(chunk, bytes)));
+    }
+    auto batches = co_await chunk->wait();
+    if (!batches) {
+        ahead_.drop(chunk);
+        co_return fail(std::move(batches).error());
+    }
+    RemoteCut cut = cut_for(request, *batches);
+    if (cut.next >= batches->next) ahead_.drop(chunk);
+    RemoteRecords records{std::move(cut.records), cut.first_batch_size, {}};
+    if (records.records.empty()) co_return records;
+    ahead_.passed(request.offset, cut.next);
+    if (window > 0) keep_ahead(cut.next, window);
+    if (request.read_committed) {
+        ASSIGN_OR_CO_RETURN(
+            records.aborted,
+            co_await aborted_transactions(batches->segment, std::move(cut), request.max_bytes));
+    }
+    co_return records;
+}
+
+// From the batch that holds the chunk's offset on; at least one batch, unless the segment has none.
+Task<Result<RemoteBatches>> TieredPartition::read_batches(ReadAhead::Chunk chunk,
+                                                          std::uint64_t max_bytes) {
+    auto limit = [&] { return services_.config.remote_log_manager_fetch_max_bytes_per_second(); };
+    co_await services_.quotas.fetch(services_.shard, limit());
     CO_RETURN_IF_ERROR(check_readable());
     std::shared_ptr<storage::Log> log = partition_->share_log();
     const storage::LeaderEpochs& epochs = log->epochs();
-    Offset at = request.offset;
+    Offset at = chunk->from;
+    Duration took;
     for (;;) {
         const RemoteLogSegmentMetadata* metadata =
             remote::segment_of(followed_->segments, epochs, at);
@@ -154,58 +134,102 @@ Task<Result<RemoteRecords>> TieredPartition::read_records(RemoteReadRequest requ
                                        partition_->identity().to_string(), at));
         }
         RemoteLogSegment segment = metadata->segment;
-        auto read = [&](remote::RemoteReader& reader) {
-            return reader.read(segment, {.offset = at,
-                                         .max_bytes = request.max_bytes,
-                                         .whole_first_batch = request.whole_first_batch,
-                                         .with_aborted = request.read_committed});
+        auto read = [&](remote::RemoteReader& reader) -> Task<Result<remote::RemoteRead>> {
+            Time began = services_.shard.now();
+            auto found = co_await reader.read(
+                segment, {.offset = at, .max_bytes = max_bytes, .whole_first_batch = true});
+            took = services_.shard.now() - began;
+            co_return found;
         };
         ASSIGN_OR_CO_RETURN(remote::RemoteRead found, co_await look_up<remote::RemoteRead>(read));
+        services_.metrics.reads().update(took);
         Offset next = segment.end_offset + 1;
         if (found.first_batch_size == 0 && next < partition_->log().local_start_offset()) {
             at = next;  // the segment has no records from there on
             continue;
         }
-        RemoteRecords records{within_history(found.records), found.first_batch_size, {}};
-        if (request.read_committed && !records.records.empty()) {
-            ASSIGN_OR_CO_RETURN(records.aborted,
-                                co_await aborted_transactions(std::move(found.aborted), next,
-                                                              request.offset, found.next_offset));
-        }
-        co_return records;
+        chunk->share.shrink_to(found.records.size());
+        co_await services_.quotas.fetched(services_.shard, limit(), found.records.size());
+        RemoteBatches batches{std::move(segment), std::move(found.records), found.position,
+                              found.next_offset};
+        within_history(batches);
+        co_return batches;
     }
 }
 
 // A segment may go on behind where an unclean election has cut the log.
-Slice TieredPartition::within_history(Slice records) const {
+void TieredPartition::within_history(RemoteBatches& batches) const {
     const storage::LeaderEpochs& epochs = partition_->log().epochs();
-    BatchReader reader(records.bytes());
+    BatchReader reader(batches.records.bytes());
     for (;;) {
         std::size_t position = reader.position();
         auto batch = reader.next();
-        if (!batch || !*batch) return records;
-        if (epochs.epoch_at((*batch)->base_offset()).value_or((*batch)->leader_epoch()) !=
-            (*batch)->leader_epoch()) {
-            return records.slice(0, position);
-        }
+        if (!batch || !*batch) return;
+        Offset base = (*batch)->base_offset();
+        std::int32_t epoch = (*batch)->leader_epoch();
+        if (epochs.epoch_at(base).value_or(epoch) == epoch) continue;
+        batches.records = batches.records.slice(0, position);
+        batches.next = base;
+        return;
     }
 }
 
-// Those that the segment has told, and of the ones from `next` on, until nothing that concerns
-// offsets below `bound` can follow.
+// This shard's part of what may be read ahead.
+std::uint64_t TieredPartition::ahead_most() const {
+    auto of_node =
+        static_cast<std::uint64_t>(services_.config.remote_log_reader_read_ahead_max_bytes());
+    return of_node / static_cast<std::uint64_t>(services_.shard.shards().count());
+}
+
+// A reader that goes on at `offset` is to find the next half of its window in memory.
+void TieredPartition::keep_ahead(Offset offset, std::uint64_t window) {
+    ReadAhead::Reach reach = ahead_.reach(offset);
+    bool enough = reach.goes_on || 2 * reach.bytes > window;
+    // Reads that somebody waits for come first.
+    if (enough || services_.reads.waiting() > 0) return;
+    scope_.spawn(run_ahead(reach.end, window));
+}
+
+Task<void> TieredPartition::run_ahead(Offset at, std::uint64_t bytes) {
+    constexpr std::uint64_t least = 64 << 10;
+    while (bytes >= least && at < partition_->log().local_start_offset() && !ahead_.find(at)) {
+        ByteBudget::Share share = services_.read_ahead.take(least, bytes, ahead_most());
+        if (share.bytes() == 0) co_return;
+        ReadAhead::Chunk chunk = ahead_.add(at, std::move(share));
+        co_await RemoteChunk::carry_out(chunk, read_batches(chunk, chunk->share.bytes()));
+        bool more = *chunk->result && !(*chunk->result)->records.empty();
+        if (!more) {
+            ahead_.drop(chunk);
+            co_return;
+        }
+        bytes -= std::min<std::uint64_t>(bytes, (*chunk->result)->records.size());
+        at = (*chunk->result)->next;
+    }
+}
+
+// Those that the segment tells of, and the ones behind it, until nothing that concerns what was cut
+// can follow.
 Task<Result<std::vector<AbortedTransaction>>> TieredPartition::aborted_transactions(
-    remote::AbortedInRange told, Offset next, Offset offset, Offset bound) {
+    RemoteLogSegment segment, RemoteCut cut, std::uint64_t max_bytes) {
     std::shared_ptr<storage::Log> held = partition_->share_log();
     storage::Log& log = *held;
-    std::vector<AbortedTransaction> found = std::move(told.transactions);
-    bool complete = told.complete;
+    // As far as was asked for, rather than to the last whole batch: so does Apache.
+    std::uint64_t end =
+        std::min(cut.position + std::max(cut.first_batch_size, max_bytes), segment.size);
+    auto look = [&](remote::RemoteReader& reader) {
+        return reader.aborted_before(segment, cut.base, end);
+    };
+    ASSIGN_OR_CO_RETURN(auto told, co_await look_up<remote::RemoteReader::Aborted>(look));
+    std::vector<AbortedTransaction> found = std::move(told.in_segment.transactions);
+    bool complete = told.in_segment.complete;
+    Offset next = segment.end_offset + 1;
     while (!complete) {
         const RemoteLogSegmentMetadata* metadata =
             remote::segment_with_transactions(followed_->segments, log.epochs(), next);
         if (metadata == nullptr) break;
-        RemoteLogSegment segment = metadata->segment;
+        segment = metadata->segment;
         auto read = [&](remote::RemoteReader& reader) {
-            return reader.aborted(segment, offset, bound);
+            return reader.aborted(segment, cut.base, told.bound);
         };
         ASSIGN_OR_CO_RETURN(auto more, co_await look_up<remote::AbortedInRange>(read));
         add(more.transactions, found);
@@ -213,17 +237,25 @@ Task<Result<std::vector<AbortedTransaction>>> TieredPartition::aborted_transacti
         next = segment.end_offset + 1;
     }
     if (complete) co_return found;
-    ASSIGN_OR_CO_RETURN(auto local, log.aborted_transactions(offset, bound));
+    ASSIGN_OR_CO_RETURN(auto local, log.aborted_transactions(cut.base, told.bound));
     add(local, found);
     co_return found;
+}
+
+void TieredPartition::read_expired() { services_.metrics.fetch_expired(); }
+
+void TieredPartition::search_expired() {
+    const Partition::Identity& identity = partition_->identity();
+    services_.metrics.list_offsets_expired(identity.topic, identity.index);
 }
 
 // By time --------------------------------------------------------------------------------------
 
 Task<Result<Found>> TieredPartition::find_by_timestamp(Timestamp timestamp) {
-    auto work = std::make_shared<Work<Found>>();
-    scope_.spawn(carry_out<Found>(work, find_remotely(timestamp)));
-    auto found = co_await wait_for<Found>(work);
+    auto waiting = services_.metrics.waiting_list_offsets();
+    auto read = std::make_shared<SharedRead<Found>>();
+    scope_.spawn(SharedRead<Found>::carry_out(read, find_remotely(timestamp)));
+    auto found = co_await read->wait();
     if (!found) co_return fail(told(std::move(found).error(), std::numeric_limits<Offset>::max()));
     if (*found) co_return found;
     std::shared_ptr<storage::Log> log = partition_->share_log();

@@ -97,6 +97,15 @@ Result<CachedIndexes::Place> CachedIndexes::place_of(Timestamp timestamp, Offset
     return place_of(std::max(entry.offset, start));
 }
 
+Result<std::optional<Offset>> CachedIndexes::bound_of(std::uint64_t position) {
+    OffsetIndex index(disk_, path(index_suffix), start_);
+    RETURN_IF_ERROR(index.file().load());
+    PageAccess access;
+    ASSIGN_OR_RETURN(auto entry, index.find_position(position, access));
+    if (!entry) return std::nullopt;
+    return entry->offset;
+}
+
 Result<AbortedInRange> CachedIndexes::aborted(Offset from, Offset to) {
     TransactionIndex index(disk_, path(transaction_index_suffix));
     ASSIGN_OR_RETURN(const auto* entries, index.entries());

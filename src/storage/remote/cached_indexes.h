@@ -48,6 +48,9 @@ class CachedIndexes {
     Result<Place> place_of(Offset offset);
     // The same for records of at least `timestamp` at or above `start`.
     Result<Place> place_of(Timestamp timestamp, Offset start);
+    // An offset at or behind the last one that lies before `position`; nothing behind the last
+    // entry.
+    Result<std::optional<Offset>> bound_of(std::uint64_t position);
     // Of readers of [from, to).
     Result<AbortedInRange> aborted(Offset from, Offset to);
 

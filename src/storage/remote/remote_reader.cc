@@ -34,6 +34,18 @@ Task<Result<std::optional<TimestampedOffset>>> RemoteReader::find_timestamp(
     });
 }
 
+Task<Result<RemoteReader::Aborted>> RemoteReader::aborted_before(RemoteLogSegment segment,
+                                                                 Offset from,
+                                                                 std::uint64_t position) {
+    auto look = [&](CachedIndexes& indexes) -> Result<Aborted> {
+        ASSIGN_OR_RETURN(auto bound, indexes.bound_of(position));
+        Aborted found{.in_segment = {}, .bound = bound.value_or(segment.end_offset + 1)};
+        ASSIGN_OR_RETURN(found.in_segment, indexes.aborted(from, found.bound));
+        return found;
+    };
+    co_return co_await with_indexes<Aborted>(segment, look);
+}
+
 Task<Result<AbortedInRange>> RemoteReader::aborted(RemoteLogSegment segment, Offset from,
                                                    Offset to) {
     co_return co_await with_indexes<AbortedInRange>(

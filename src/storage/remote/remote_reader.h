@@ -31,8 +31,17 @@ class RemoteReader {
     Task<Result<std::optional<TimestampedOffset>>> find_timestamp(RemoteLogSegment segment,
                                                                   Timestamp timestamp,
                                                                   Offset start);
-    // Aborted transactions of readers of [from, to) whose markers the segment holds: for the
-    // segments behind the one that was read, until they are complete.
+    // Aborted transactions that a reader of the batches from offset `from` to `position` must drop,
+    // as far as the segment tells. `bound` is the offset up to which they were looked for: the
+    // offset index knows the end no better, and clients are told what Apache tells them.
+    struct Aborted {
+        AbortedInRange in_segment;
+        Offset bound = no_offset;
+    };
+    Task<Result<Aborted>> aborted_before(RemoteLogSegment segment, Offset from,
+                                         std::uint64_t position);
+    // Those of readers of [from, to) whose markers the segment holds: for the segments behind the
+    // one that was read, until they are complete.
     Task<Result<AbortedInRange>> aborted(RemoteLogSegment segment, Offset from, Offset to);
     // What a new replica begins with: leader_epoch, producer_snapshot. Not cached.
     Task<Result<Slice>> index(RemoteLogSegment segment, IndexType type);

@@ -169,24 +169,35 @@ TEST_P(RemoteReaderTest, AbortedTransactionsAreThoseOfTheLog) {
         for (std::size_t i = 0; i < segments_.size(); ++i) {
             for (int n = 0; n < 20; ++n) {
                 Offset offset = random_.between(segments_[i].start_offset, segments_[i].end_offset);
-                auto read = co_await reader.read(segments_[i], {.offset = offset,
-                                                                .max_bytes = random_.below(5'000),
-                                                                .whole_first_batch = true,
-                                                                .with_aborted = true});
+                std::uint64_t most = random_.below(5'000);
+                auto read = co_await reader.read(
+                    segments_[i], {.offset = offset, .max_bytes = most, .whole_first_batch = true});
                 EXPECT_TRUE(read) << read.error().message;
                 if (!read) co_return;
                 auto first = BatchView::parse(read->records);
                 EXPECT_TRUE(first);
-                auto aborted = read->aborted;
+                most = std::max(most, read->first_batch_size);
+                auto told = co_await reader.aborted_before(segments_[i], first->base_offset(),
+                                                           read->position + most);
+                EXPECT_TRUE(told);
+                if (!told) co_return;
+                AbortedInRange aborted = told->in_segment;
                 for (std::size_t j = i + 1; j < segments_.size() && !aborted.complete; ++j) {
-                    auto more = co_await reader.aborted(segments_[j], first->base_offset(),
-                                                        read->next_offset);
+                    auto more =
+                        co_await reader.aborted(segments_[j], first->base_offset(), told->bound);
                     EXPECT_TRUE(more);
                     if (!more) co_return;
                     aborted.complete = more->complete;
                     std::ranges::copy(more->transactions, std::back_inserter(aborted.transactions));
                 }
-                auto wanted = log.aborted_transactions(first->base_offset(), read->next_offset);
+                auto here = log.read({.offset = offset,
+                                      .max_bytes = most,
+                                      .whole_first_batch = true,
+                                      .upper_bound = segments_[i].end_offset + 1});
+                EXPECT_TRUE(here);
+                if (!here) co_return;
+                EXPECT_EQ(told->bound, log.upper_bound_of(*here).value());
+                auto wanted = log.aborted_transactions(first->base_offset(), told->bound);
                 EXPECT_TRUE(wanted);
                 EXPECT_EQ(aborted.transactions, *wanted);
                 found += aborted.transactions.size();

@@ -147,10 +147,8 @@ Result<RemoteRead> SegmentReader::read(const RemoteReadRequest& request) {
     }
     if (read.first_batch_size > request.max_bytes && !request.whole_first_batch) return read;
     std::uint64_t size = std::max(read.first_batch_size, request.max_bytes);
+    read.position = *position;
     RETURN_IF_ERROR(take_whole(*position, size, read));
-    if (request.with_aborted) {
-        ASSIGN_OR_RETURN(read.aborted, indexes_.aborted(base, read.next_offset));
-    }
     return read;
 }
 

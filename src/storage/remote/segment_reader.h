@@ -18,8 +18,6 @@ struct RemoteReadRequest {
     std::uint64_t max_bytes = 0;
     // The first batch is returned whole, however large.
     bool whole_first_batch = false;
-    // Also the aborted transactions that a read_committed reader of these batches must drop.
-    bool with_aborted = false;
 };
 
 struct RemoteRead {
@@ -27,8 +25,8 @@ struct RemoteRead {
     // CRCs are right. Empty: there is none, or it is larger than max_bytes.
     Slice records;
     std::uint64_t first_batch_size = 0;  // also where it is too large; 0: the segment has none
+    std::uint64_t position = 0;          // of the first batch in the segment
     Offset next_offset = no_offset;      // behind the last batch
-    AbortedInRange aborted;
 };
 
 // Reads of one remote segment: the place by its indexes, the bytes from the store. Memory follows
