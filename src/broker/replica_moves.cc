@@ -202,6 +202,7 @@ Task<void> ReplicaMoves::carry_out(TopicIdPartition id, Move& move) {
             co_await env::sleep_for(shard_, backoff);
         } else if (progress.state == State::near && !move.told) {
             co_await tell_controller(id, move);
+            co_await write_checkpoints();  // where the log begins that is about to be there
         }
     }
 }

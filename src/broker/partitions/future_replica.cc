@@ -9,21 +9,59 @@
 namespace millrace::broker {
 
 // The current log may have been cut, or its start moved, while this one was not looking.
-Result<> FutureReplica::align(const storage::Log& current) {
-    storage::Offset least = current.start_offset();
-    if (log_->end_offset() < least) return log_->truncate_fully(least);
-    storage::Offset shared = std::min(log_->end_offset(), current.end_offset());
-    if (auto latest = log_->epochs().latest()) {
-        auto end = current.epochs().end_of(latest->epoch, current.end_offset());
-        if (!end) return log_->truncate_fully(least);
-        if (end->epoch < latest->epoch) {
-            auto own = log_->epochs().end_of(end->epoch, log_->end_offset());
-            if (own) shared = std::min(shared, own->end_offset);
-        }
-        shared = std::min(shared, end->end_offset);
+Result<> FutureReplica::align(storage::Log& current) {
+    storage::Offset shared = shared_end(current);
+    if (shared < std::max(current.local_start_offset(), log_->local_start_offset())) {
+        return begin_anew(current);
     }
     if (shared < log_->end_offset()) RETURN_IF_ERROR(log_->truncate_to(shared));
-    return log_->advance_start(std::min(least, log_->end_offset()));
+    // The batches do not tell of what is in remote storage, nor of what compaction took.
+    if (log_->end_offset() > current.start_offset()) {
+        storage::LeaderEpochs epochs = current.epochs();
+        epochs.truncate_from_end(log_->end_offset());
+        log_->adopt_epochs(std::move(epochs));
+    }
+    return log_->advance_start(std::min(current.start_offset(), log_->end_offset()));
+}
+
+// How far both logs are the same; no_offset when the epochs tell of nothing that is.
+storage::Offset FutureReplica::shared_end(const storage::Log& current) const {
+    storage::Offset shared = std::min(log_->end_offset(), current.end_offset());
+    auto latest = log_->epochs().latest();
+    if (!latest) return shared;
+    auto end = current.epochs().end_of(latest->epoch, current.end_offset());
+    if (!end) return storage::no_offset;
+    if (end->epoch < latest->epoch) {
+        auto own = log_->epochs().end_of(end->epoch, log_->end_offset());
+        if (own) shared = std::min(shared, own->end_offset);
+    }
+    return std::min(shared, end->end_offset);
+}
+
+Result<> FutureReplica::begin_anew(storage::Log& current) {
+    storage::Offset local = current.local_start_offset();
+    if (local == current.start_offset()) return log_->truncate_fully(local);
+    ++remote_beginnings_;
+    ASSIGN_OR_RETURN(Slice producers, current.producers_at(local));
+    return log_->begin_behind({.start = current.start_offset(),
+                               .local_start = local,
+                               .epochs = current.epochs(),
+                               .producers = std::move(producers)});
+}
+
+// A log may begin within a batch, where DeleteRecords has moved its start to.
+Result<storage::Appended> FutureReplica::append(Slice batches) {
+    storage::Offset start = log_->end_offset();
+    BatchReader reader(batches.bytes());
+    ASSIGN_OR_RETURN(auto first, reader.next());
+    bool within = first && log_->local_start_offset() == start && first->base_offset() < start &&
+                  first->next_offset() > start;
+    if (!within) return log_->append_as_follower(std::move(batches));
+    RETURN_IF_ERROR(log_->truncate_fully(first->base_offset()));
+    ASSIGN_OR_RETURN(storage::Appended appended, log_->append_as_follower(std::move(batches)));
+    log_->write_queued();
+    RETURN_IF_ERROR(log_->advance_start(start));
+    return appended;
 }
 
 Task<Result<std::uint64_t>> FutureReplica::copy(storage::Log& current, std::uint64_t max_bytes) {
@@ -40,8 +78,7 @@ Task<Result<std::uint64_t>> FutureReplica::copy(storage::Log& current, std::uint
     ASSIGN_OR_CO_RETURN(std::size_t count,
                         co_await range.file->read_cold(range.offset, buffer.mutable_bytes()));
     buffer.resize(count);
-    ASSIGN_OR_CO_RETURN(auto appended,
-                        log_->append_as_follower(std::move(buffer).freeze().slice(0, count)));
+    ASSIGN_OR_CO_RETURN(auto appended, append(std::move(buffer).freeze().slice(0, count)));
     CO_RETURN_IF_ERROR(co_await log_->written(appended.next_offset));
     unsynced_ += count;
     co_return std::uint64_t{count};

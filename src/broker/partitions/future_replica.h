@@ -11,7 +11,8 @@
 namespace millrace::broker {
 
 // A replica's log as it grows anew in another log directory, to take the place of the current one
-// when it has caught up (KIP-113).
+// when it has caught up (KIP-113). Of a tiered one it takes over what is here, and what is known of
+// the rest.
 class FutureReplica {
   public:
     FutureReplica(storage::LogDirectory& directory, std::shared_ptr<storage::Log> log)
@@ -24,6 +25,8 @@ class FutureReplica {
     // Takes over what the current log has more, up to `max_bytes` but at least a batch, after
     // dropping what that one does not have. Returns the bytes; 0: there is nothing more.
     Task<Result<std::uint64_t>> copy(storage::Log& current, std::uint64_t max_bytes);
+    // How often it began anew behind what is in remote storage only.
+    std::uint64_t remote_beginnings() const { return remote_beginnings_; }
     // Bytes copied since the last sync().
     std::uint64_t unsynced() const { return unsynced_; }
     Task<Result<>> sync();
@@ -32,11 +35,15 @@ class FutureReplica {
     }
 
   private:
-    Result<> align(const storage::Log& current);
+    Result<> align(storage::Log& current);
+    storage::Offset shared_end(const storage::Log& current) const;
+    Result<> begin_anew(storage::Log& current);
+    Result<storage::Appended> append(Slice batches);
 
     storage::LogDirectory& directory_;
     std::shared_ptr<storage::Log> log_;
     std::uint64_t unsynced_ = 0;
+    std::uint64_t remote_beginnings_ = 0;
 };
 
 }  // namespace millrace::broker

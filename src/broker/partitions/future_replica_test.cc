@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "broker/partitions/gate.h"
+#include "env/disk.h"
 #include "env/shard.h"
 #include "env/sim/world.h"
 #include "storage/test_batches.h"
@@ -19,6 +20,7 @@ using storage::Log;
 using storage::LogDirectory;
 using storage::make_batch;
 using storage::make_marker;
+using storage::TestBatch;
 
 class FutureReplicaTest : public testing::Test {
   protected:
@@ -42,10 +44,11 @@ class FutureReplicaTest : public testing::Test {
         CHECK(opened.has_value());
         return *std::move(opened);
     }
-    static std::shared_ptr<Log> open_log(Shard& here, LogDirectory& in, std::string path) {
+    std::shared_ptr<Log> open_log(Shard& here, LogDirectory& in, std::string path) const {
         storage::LogOrigin origin{.path = std::move(path)};
         origin.options.segment_bytes = 4000;
         origin.options.segment_index_bytes = 1200;
+        origin.options.tiered = tiered_;
         // Test records bear timestamps of 1970.
         origin.options.producer_id_expiration_ms = std::numeric_limits<std::int64_t>::max();
         auto opened = Log::open_now(here, in.health(), std::move(origin));
@@ -84,7 +87,8 @@ class FutureReplicaTest : public testing::Test {
             EXPECT_EQ(found->second.last_sequence(), producer.last_sequence()) << id;
             EXPECT_EQ(found->second.transaction_start, producer.transaction_start) << id;
         }
-        for (storage::Offset at = copy.start_offset(); at < copy.end_offset(); ++at) {
+        storage::Offset here = std::max(copy.local_start_offset(), current_->local_start_offset());
+        for (storage::Offset at = here; at < copy.end_offset(); ++at) {
             storage::ReadRequest one{.offset = at, .upper_bound = copy.end_offset()};
             auto theirs = current_->load(one);
             auto ours = copy.load(one);
@@ -103,6 +107,7 @@ class FutureReplicaTest : public testing::Test {
     std::shared_ptr<Log> current_;
     std::unique_ptr<FutureReplica> future_;
     std::int32_t epoch_ = 0;
+    bool tiered_ = false;
 };
 
 TEST_F(FutureReplicaTest, TakesOverRecordsProducersTransactionsAndEpochs) {
@@ -165,6 +170,95 @@ TEST_F(FutureReplicaTest, DropsWhatTheCurrentLogDoesNotHave) {
         epoch_ = 2;
         co_await append(make_batch({}));
         co_await copy_all();
+        expect_alike();
+    });
+}
+
+// DeleteRecords knows offsets, not batches.
+TEST_F(FutureReplicaTest, ALogMayBeginWithinABatch) {
+    run([&](Shard&) -> Task<void> {
+        for (int i = 0; i < 4; ++i) co_await append(make_batch({.records = 5}));
+        EXPECT_TRUE(current_->advance_start(7));
+        co_await copy_all();
+        expect_alike();
+        EXPECT_TRUE(current_->advance_start(8));
+        co_await append(make_batch({.records = 5}));
+        co_await copy_all();
+        expect_alike();
+    });
+}
+
+class TieredFutureReplicaTest : public FutureReplicaTest {
+  protected:
+    TieredFutureReplicaTest() { tiered_ = true; }
+
+    // Four offsets a segment, two segments an epoch; producer 1 has written to the first one only.
+    Task<void> fill(int segments) {
+        for (int i = 0; i < segments; ++i) {
+            EXPECT_TRUE(current_->roll());
+            epoch_ = (written_ + i) / 2;
+            current_->begin_epoch(epoch_);
+            TestBatch batch{.records = 4, .value_size = 100};
+            if (written_ + i == 0) batch.producer_id = 1;
+            co_await append(make_batch(batch));
+        }
+        written_ += segments;
+    }
+    int written_ = 0;
+};
+
+TEST_F(TieredFutureReplicaTest, BeginsWhereTheLogIsHere) {
+    run([&](Shard& here) -> Task<void> {
+        co_await fill(6);
+        EXPECT_TRUE(current_->advance_start(3));
+        EXPECT_TRUE(co_await current_->advance_local_start(12));
+        co_await copy_all();
+        expect_alike();
+        EXPECT_EQ(future_->log().local_start_offset(), 12);
+        EXPECT_EQ(future_->log().epochs().epoch_at(3), 0);
+        EXPECT_NE(future_->log().producers().find(1), nullptr)
+            << "it may send its last batch again";
+
+        // More goes here than was copied so far.
+        co_await fill(4);
+        EXPECT_TRUE(co_await current_->advance_local_start(32));
+        co_await copy_all();
+        expect_alike();
+        EXPECT_EQ(future_->log().local_start_offset(), 32);
+        // What was copied stays when it goes there.
+        co_await fill(2);
+        co_await copy_all();
+        EXPECT_TRUE(co_await current_->advance_local_start(40));
+        EXPECT_TRUE(current_->advance_start(22));
+        co_await copy_all();
+        expect_alike();
+        EXPECT_EQ(future_->log().local_start_offset(), 32);
+        EXPECT_TRUE(current_->advance_start(38));
+        co_await copy_all();
+        expect_alike();
+
+        // All is in remote storage only.
+        EXPECT_TRUE(current_->roll());
+        EXPECT_TRUE(co_await current_->advance_local_start(48));
+        future_ = std::make_unique<FutureReplica>(*to_, open_log(here, *to_, "/b/t-1-future"));
+        EXPECT_EQ(co_await copy_all(), 0);
+        expect_alike();
+        EXPECT_EQ(future_->log().local_start_offset(), 48);
+        EXPECT_NE(future_->log().producers().find(1), nullptr);
+    });
+}
+
+// A copy that was interrupted and has lost its epochs: its batches do not tell of the remote ones.
+TEST_F(TieredFutureReplicaTest, TakesEpochsFromTheCurrentLog) {
+    run([&](Shard& here) -> Task<void> {
+        co_await fill(6);
+        EXPECT_TRUE(co_await current_->advance_local_start(12));
+        co_await copy_all();
+        EXPECT_TRUE(co_await future_->log().close());
+        EXPECT_TRUE(here.disk().remove("/b/t-0-future/leader-epoch-checkpoint"));
+        future_ = std::make_unique<FutureReplica>(*to_, open_log(here, *to_, "/b/t-0-future"));
+        EXPECT_EQ(future_->log().epochs().epoch_at(3), std::nullopt);
+        EXPECT_EQ(co_await copy_all(), 0);
         expect_alike();
     });
 }

@@ -48,6 +48,13 @@ void TopicMetrics::produce_failed(std::uint64_t bytes) {
 }
 void TopicMetrics::fetch_failed() { fetch_failures_.mark(); }
 
+void TopicMetrics::began_behind_remote(std::uint64_t times) {
+    if (times == 0) return;
+    TopicMeter(registry_,
+               declared::broker_topic_metrics_build_remote_log_aux_state_requests_per_sec, topic_)
+        .mark(times);
+}
+
 std::shared_ptr<TopicMetrics> PartitionMetrics::topic(const std::string& name) {
     std::weak_ptr<TopicMetrics>& held = topics_[name];
     std::shared_ptr<TopicMetrics> topic = held.lock();

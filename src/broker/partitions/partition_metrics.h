@@ -26,6 +26,7 @@ class TopicMetrics {
     void fetched(std::uint64_t bytes);
     void produce_failed(std::uint64_t bytes);
     void fetch_failed();
+    void began_behind_remote(std::uint64_t times);
 
   private:
     metrics::Registry& registry_;

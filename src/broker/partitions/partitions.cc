@@ -91,8 +91,10 @@ bool Partitions::is_tiered(const std::string& topic, const config::TopicConfig& 
 
 void Partitions::configure(Partition& partition, const config::TopicConfig& config,
                            const NodeTerms& node) {
+    bool tiered = is_tiered(partition.identity().topic, config, node);
     partition.configure(config, node);
-    partition.log().options().tiered = is_tiered(partition.identity().topic, config, node);
+    partition.log().options().tiered = tiered;
+    if (FutureReplica* future = partition.future()) future->log().options().tiered = tiered;
 }
 
 Task<void> Partitions::open(PartitionOpening opening, NodeTerms node) {

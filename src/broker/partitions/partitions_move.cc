@@ -41,7 +41,10 @@ Task<FutureProgress> Partitions::advance_future(TopicIdPartition id, bool may_sw
     if (!partition || partition->future() == nullptr) co_return FutureProgress{};
     std::shared_ptr<FutureReplica> future = partition->share_future();
     std::shared_ptr<storage::Log> current = partition->share_log();
+    std::uint64_t beginnings = future->remote_beginnings();
     auto copied = co_await future->copy(*current, copied_at_once);
+    metrics_.topic(partition->identity().topic)
+        ->began_behind_remote(future->remote_beginnings() - beginnings);
     if (!copied) co_return FutureProgress{State::behind, 0, fail(copied.error())};
     FutureProgress progress{*copied < copied_at_once ? State::near : State::behind, *copied, {}};
     if (future->unsynced() >= unsynced_most) progress.status = co_await future->sync();
