@@ -2,186 +2,16 @@
 // power: what was acknowledged is read once and in order from the beginning, wherever it is, and
 // when the topic has gone nothing of it stays in the store.
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <map>
 #include <vector>
 
-#include "client/admin_configs.h"
-#include "client/admin_offsets.h"
-#include "env/sim/fabric.h"
+#include "client/admin_cluster.h"
 #include "server/ledger_for_tests.h"
 #include "server/seeds_for_tests.h"
-#include "server/simulated_node_for_tests.h"
-#include "storage/remote/directory_store.h"
-#include "storage/remote/faulty_store_for_tests.h"
+#include "server/tiered_world_for_tests.h"
 
 namespace millrace::server {
 namespace {
-
-using storage::remote::DirectoryStore;
-using storage::remote::FaultyStore;
-using storage::remote::ObjectSource;
-using storage::remote::ObjectStore;
-using storage::remote::StoreFaults;
-
-constexpr std::string_view tiered =
-    "remote.log.storage.system.enable=true\n"
-    "rlmm.config.remote.log.metadata.topic.replication.factor=1\n"
-    "rlmm.config.remote.log.metadata.topic.num.partitions=3\n"
-    "remote.log.manager.task.interval.ms=300\n"
-    "log.retention.check.interval.ms=300\n"
-    "log.initial.task.delay.ms=100\n"
-    "log.index.interval.bytes=200\n";
-constexpr std::string_view patient =
-    "delivery.timeout.ms=1200000\nmax.block.ms=1200000\nrequest.timeout.ms=4000\n"
-    "batch.size=700\n";
-
-// A directory on another machine, as one process of the node sees it; its calls fail as told.
-class MountedStore final : public ObjectStore {
-  public:
-    MountedStore(std::unique_ptr<DirectoryStore> directory, std::uint64_t seed,
-                 const StoreFaults& faults)
-        : directory_(std::move(directory)), faulty_(*directory_, seed, faults) {}
-    Result<> put(std::string_view key, ObjectSource& source) override {
-        return faulty_.put(key, source);
-    }
-    Result<Buffer> get(std::string_view key, std::uint64_t offset, std::uint64_t size) override {
-        return faulty_.get(key, offset, size);
-    }
-    Result<> remove(std::string_view key) override { return faulty_.remove(key); }
-    Result<std::vector<std::string>> list(std::string_view prefix) override {
-        return faulty_.list(prefix);
-    }
-    void stop() override { faulty_.stop(); }
-
-  private:
-    std::unique_ptr<DirectoryStore> directory_;
-    FaultyStore faulty_;
-};
-
-class TieredWorld {
-  public:
-    explicit TieredWorld(std::uint64_t seed, int shards = 2, std::string_view more = {})
-        : world(seed, {.shuffle_coroutines = seed % 2 == 0}),
-          log_(world),
-          nas_(world.add_node("nas")),
-          node(world, shards, std::string(tiered) + std::string(more)),
-          admin_(world.add_node("admin")) {
-        CHECK(nas_.disk().make_directories("/remote"));
-        node.keep_segments_in([this](const config::BrokerConfig&) { return open_store(); });
-    }
-    ~TieredWorld() {
-        for (const auto& each : world.nodes()) world.crash(*each);
-    }
-
-    void start_and_wait() {
-        if (testing::Test::HasFailure() || node.running()) return;
-        node.start();
-        wait_for("the start", [&] { return node.ready(); });
-    }
-    void stop_and_wait() {
-        if (testing::Test::HasFailure()) return;
-        node.ask_to_stop();
-        wait_for("the node", [&] { return !node.running(); });
-    }
-    void wait_for(std::string_view whom, const std::function<bool()>& done) {
-        if (testing::Test::HasFailure()) return;
-        EXPECT_TRUE(world.run_until([&] { return testing::Test::HasFailure() || done(); },
-                                    Duration::seconds(900)))
-            << whom << " did not end";
-    }
-    void on_admin(std::function<Task<void>(env::Shard&)> body) {
-        if (testing::Test::HasFailure()) return;
-        admin_.start([body](env::Shard& shard) -> Task<int> {
-            co_await body(shard);
-            co_return 0;
-        });
-        wait_for("the admin", [&] { return !admin_.running(); });
-    }
-    void create(std::string topic, std::int32_t partitions, TopicConfigs configs) {
-        on_admin([=](env::Shard& shard) {
-            return create_topic_with(shard, topic, partitions, configs);
-        });
-    }
-    void remove(std::string topic) {
-        on_admin([topic](env::Shard& shard) {
-            return with_admin(shard, [topic](client::Admin& admin) -> Task<void> {
-                auto removed =
-                    co_await client::delete_topics(admin, std::vector<std::string>{topic});
-                const auto& outcome = removed.at(topic);
-                EXPECT_TRUE(outcome ||
-                            outcome.error().code == ErrorCode::unknown_topic_or_partition)
-                    << outcome.error().message;
-            });
-        });
-    }
-    void configure(std::string topic, TopicConfigs configs) {
-        on_admin([=](env::Shard& shard) {
-            return with_admin(shard, [=](client::Admin& admin) -> Task<void> {
-                client::ConfigResource resource{client::ResourceType::topic, topic};
-                std::vector<client::ConfigChange> changes;
-                for (const auto& [key, value] : configs) {
-                    changes.push_back({key, client::AlterOperation::set, value});
-                }
-                auto altered = co_await client::alter_configs(admin, {{resource, changes}});
-                EXPECT_TRUE(altered.at(resource)) << altered.at(resource).error().message;
-            });
-        });
-    }
-    // What ListOffsets says; -1000 when it was refused.
-    std::int64_t offset(std::string topic, std::int32_t partition, std::int64_t spec) {
-        std::int64_t found = -1000;
-        on_admin([&, topic, partition, spec](env::Shard& shard) {
-            return with_admin(
-                shard, [&, topic, partition, spec](client::Admin& admin) -> Task<void> {
-                    client::TopicPartition which{topic, partition};
-                    auto listed = co_await client::list_offsets(admin, {{which, spec}});
-                    const auto& outcome = listed.at(which);
-                    if (outcome) found = outcome->offset;
-                });
-        });
-        return found;
-    }
-    // Objects of every topic.
-    std::vector<std::string> stored() {
-        auto store = DirectoryStore::open(nas_.disk(), "/remote", 99);
-        CHECK(store.has_value());
-        auto listed = (*store)->list("");
-        CHECK(listed.has_value());
-        return *listed;
-    }
-    std::size_t local_segments(std::string_view partition) {
-        auto entries = node.disk().list(std::string("/data/") + std::string(partition));
-        if (!entries) return 0;
-        return static_cast<std::size_t>(std::ranges::count_if(
-            *entries, [](const auto& each) { return each.name.ends_with(".log"); }));
-    }
-
-    env::sim::World world;
-    StoreFaults faults;
-
-  private:
-    Result<std::unique_ptr<ObjectStore>> open_store() {
-        ASSIGN_OR_RETURN(auto directory, DirectoryStore::open(nas_.disk(), "/remote", 1));
-        return std::make_unique<MountedStore>(std::move(directory), ++opened_, faults);
-    }
-
-    SimulatedLog log_;
-    env::sim::Node& nas_;
-    std::uint64_t opened_ = 0;
-
-  public:
-    SimulatedNode node;
-
-  private:
-    env::sim::Node& admin_;
-};
-
-const TopicConfigs small_and_tiered = {{"remote.storage.enable", "true"},
-                                       {"internal.segment.bytes", "3000"},
-                                       {"local.retention.bytes", "1"},
-                                       {"file.delete.delay.ms", "100"}};
 
 TEST(TieredStorage, OneLogHereAndInTheStore) {
     TieredWorld w(1);
@@ -311,11 +141,13 @@ TEST(TieredStorage, NothingIsLeftOfATopicThatWentBeforeAKill) {
     });
 }
 
-// Kills, power cuts and shutdowns at any moment, on a store that fails.
+// Kills, power cuts, shutdowns and moves at any moment, on a store that fails.
 class Trial {
   public:
     explicit Trial(std::uint64_t seed)
-        : w_(seed, static_cast<int>(1 + seed % 3)),
+        : w_(seed, static_cast<int>(1 + seed % 3),
+             seed % 2 == 0 ? "" : "metadata.log.dir=/meta\nlog.dirs=/a,/b\n"),
+          moves_(seed % 2 != 0),
           ledger_("t", static_cast<std::int32_t>(w_.world.random().between(1, 3))) {
         w_.faults = {.before = 0.1, .after = 0.1, .shortened = 0.1};
         for (int i = 0; i < 2; ++i) {
@@ -389,7 +221,21 @@ class Trial {
                 break;
         }
     }
+    // Goes on when the node is killed meanwhile, or ends without it.
+    void ask_for_a_move() {
+        auto partition = static_cast<std::int32_t>(
+            w_.world.random().below(static_cast<std::uint64_t>(ledger_.partitions())));
+        std::string path = w_.world.random().chance(0.5) ? "/a" : "/b";
+        w_.on_admin([=](env::Shard& shard) {
+            return with_admin(shard, [=](client::Admin& admin) -> Task<void> {
+                client::TopicPartition which{"t", partition};
+                auto outcome = co_await client::alter_replica_log_dirs(admin, 1, {{which, path}});
+                (void)outcome;
+            });
+        });
+    }
     void suffer() {
+        if (moves_ && w_.node.ready()) ask_for_a_move();
         w_.world.run_for(up_to_ms(3000));
         if (w_.world.random().chance(0.5)) return;
         end_somehow();
@@ -401,6 +247,7 @@ class Trial {
     }
 
     TieredWorld w_;
+    bool moves_;  // between two log directories
     Ledger ledger_;
     std::vector<env::sim::Node*> producers_;
     env::sim::Node* observer_ = nullptr;
