@@ -48,7 +48,13 @@ Result<std::optional<OffsetIndex::Entry>> OffsetIndex::find_position(std::uint64
                      file_.last_not_above(place, static_cast<std::int64_t>(position) - 1, access));
     std::size_t next = before ? *before + 1 : 0;
     if (next >= count()) return std::nullopt;
-    return entry(next, access);
+    ASSIGN_OR_RETURN(Entry found, entry(next, access));
+    // Apache's search never looks at the first entry itself, and goes on to the second; clients see
+    // it in the aborted transactions that they are told of.
+    bool passed_over = next == 0 && found.position == position;
+    if (!passed_over) return found;
+    if (count() == 1) return std::nullopt;
+    return entry(1, access);
 }
 
 Result<> OffsetIndex::truncate_to(Offset offset) {

@@ -35,7 +35,7 @@ class OffsetIndex {
         std::optional<Entry> next;
     };
     Result<Neighbours> find_neighbours(Offset offset, PageAccess& access);
-    // The first entry of a batch at or behind `position`.
+    // The first entry of a batch at or behind `position`; the first one of all has to be behind it.
     Result<std::optional<Entry>> find_position(std::uint64_t position, PageAccess& access);
     // Entries at and above `offset` go.
     Result<> truncate_to(Offset offset);
