@@ -1,12 +1,14 @@
 """Topics with remote.storage.enable: clients see one log, as Apache shows it to them."""
 
 import pathlib
+import urllib.request
 
 import pytest
 
 from harness import s3, sweep, tiered
 from harness.drivers import Driver
-from harness.processes import wait_until
+from harness.processes import free_ports, wait_until
+from scenarios import transactions
 
 SEGMENT = 20_000
 VALUE = 1000
@@ -75,7 +77,8 @@ def await_tiered(call, topic):
         _, _, copied, _ = list_offset(call, topic, SPECIAL["latest tiered"])
         _, _, end, _ = list_offset(call, topic, SPECIAL["latest"])
         return copied + 1 == local and end - local < PER_SEGMENT
-    wait_until(settled, 60, f"{topic} in the store")
+    wait_until(settled, 60, lambda: f"{topic} in the store: " + str(
+        {name: list_offset(call, topic, SPECIAL[name]) for name in SPECIAL}))
 
 
 def story(node, store):
@@ -174,6 +177,132 @@ def test_clients_are_told_what_apache_tells_them(kind, folder, oracle_story):
     assert [pair for pair in zip(oracle_story, told, strict=True) if pair[0] != pair[1]] == []
 
 
+def move(call, path):
+    """The error of AlterReplicaLogDirs."""
+    answer = call("AlterReplicaLogDirs", 2, {"Dirs": [
+        {"Path": str(path), "Topics": [{"Name": "t", "Partitions": [0]}]}]})
+    return answer["Results"][0]["Partitions"][0]["ErrorCode"]
+
+
+def await_in(call, path):
+    """Waits until the replica lies in a log directory, and has no copy."""
+    def places():
+        results = call("DescribeLogDirs", 4, {"Topics": [{"Topic": "t", "Partitions": [0]}]})
+        return [(one["LogDir"], each["IsFutureKey"]) for one in results["Results"]
+                for topic in one["Topics"] for each in topic["Partitions"]]
+    wait_until(lambda: places() == [(str(path), False)], 60, lambda: f"one place: {places()}")
+
+
+def moving_story(node, store):
+    """What clients are told while a replica moves whose records are in the store."""
+    view = sweep.Transcript(node)
+    call = view.connection.call
+    told = []
+
+    def look(label, start=0, settled=True):
+        for name, timestamp in SPECIAL.items():
+            # Apache's new log knows of no copy until the next segment is looked for.
+            if settled or name not in ("latest tiered", "earliest pending upload"):
+                told.append((label, name, list_offset(call, "t", timestamp)))
+        for record in (1, 60, 199):
+            told.append((label, f"time of {record}",
+                         list_offset(call, "t", FIRST_TIME + record)))
+        told.append((label, "batches", read_all(call, "t", start)))
+
+    view.create_topic("t", 1, CONFIGS)
+    fill(view, "t", 200)
+    await_tiered(call, "t")
+    for number, path in enumerate([*node.directories, *node.directories]):
+        told.append((str(path.name), "move", move(call, path)))
+        await_in(call, path)
+        look(f"{number}: in {path.name}", settled=False)
+        local = list_offset(call, "t", SPECIAL["earliest local"])[2]
+        assert min(int(one.stem) for one in path.glob("t-0/*.log")) >= local
+        fill(view, "t", 41, 200 + 41 * number)
+        await_tiered(call, "t")
+        look(f"{number}: more in {path.name}")
+    deleted = call("DeleteRecords", 2, {"TimeoutMs": 30000, "Topics": [
+        {"Name": "t", "Partitions": [{"PartitionIndex": 0, "Offset": 70}]}]})
+    told.append(("delete records", deleted["Topics"][0]["Partitions"][0]["ErrorCode"]))
+    told.append(("move", move(call, node.directories[0])))
+    await_in(call, node.directories[0])
+    look("shortened", 70, settled=False)
+    view.close()
+    node.stop()
+    node.start()
+    view = sweep.Transcript(node)
+    call = view.connection.call
+    await_tiered(call, "t")
+    look("restarted", 70)
+    call("DeleteTopics", 5, {"TopicNames": ["t"], "TimeoutMs": 30000})
+    wait_until(lambda: not tiered.segments(store), 60, "an empty store")
+    view.close()
+    return told
+
+
+def test_a_replica_moves_between_log_directories(kind, folder):
+    """It takes what is here along; what is in the store stays readable, and more is copied."""
+    stories = []
+    for each in dict.fromkeys(("apache", kind)):
+        base = folder / f"tiered-move-{each}"
+        node = tiered.make(each, base, several=True).start()
+        try:
+            stories.append(moving_story(node, base / "store"))
+        finally:
+            node.kill()
+    assert [pair for pair in zip(*stories, strict=True) if len(set(map(repr, pair))) > 1] == []
+
+
+def aborted_story(node):
+    """What readers of committed records are told, of each offset and of answers of many sizes."""
+    view = sweep.Transcript(node)
+    call = view.connection.call
+    view.create_topic("t", 1, {**CONFIGS, "index.interval.bytes": "2000"})
+    number = 0
+    for i in range(150):
+        producer = 700 + i % 3
+        transactions.append(view, "", "t", producer, 0, i // 3, keep=False)
+        number += 1
+        if i % 7 == 0:
+            fill(view, "t", 3, number)
+        if i % 10 == 9:
+            transactions.mark(view, "", 1, transactions.marker(
+                700 + i // 10 % 3, 0, i % 20 == 9, {"t": (0,)}))
+    for producer in (700, 701, 702):
+        transactions.mark(view, "", 1, transactions.marker(producer, 0, False, {"t": (0,)}))
+    fill(view, "t", PER_SEGMENT + 1, number)
+    await_tiered(call, "t")
+    end = list_offset(call, "t", SPECIAL["earliest local"])[2]
+    assert end > 150
+    told = []
+    for most in (1, 3000, 1 << 20):
+        for offset in range(end):
+            answer = call("Fetch", 11, {
+                "ReplicaId": -1, "MaxWaitMs": 0, "MinBytes": 0, "IsolationLevel": 1, "Topics": [{
+                    "Topic": "t", "Partitions": [{"Partition": 0, "FetchOffset": offset,
+                                                  "PartitionMaxBytes": most}]}]})
+            one = answer["Responses"][0]["Partitions"][0]
+            aborted = sorted((each["ProducerId"], each["FirstOffset"])
+                             for each in one["AbortedTransactions"] or [])
+            batches = [each["base"] for each in sweep.batches.parse(one["Records"] or b"")]
+            told.append((most, offset, one["ErrorCode"], aborted, batches))
+    view.close()
+    return told
+
+
+def test_readers_of_committed_records_are_told_what_apache_tells(kind, folder):
+    """The aborted transactions of each answer from the store, exactly."""
+    stories = []
+    for each in dict.fromkeys(("apache", kind)):
+        node = tiered.make(each, folder / f"tiered-aborted-{each}").start()
+        try:
+            stories.append(aborted_story(node))
+        finally:
+            node.kill()
+    assert any(one[3] for one in stories[0])
+    assert [pair for pair in zip(*stories, strict=True) if len(set(map(repr, pair))) > 1] == []
+
+
 @pytest.mark.parametrize("client", ["java", "confluent-kafka", "franz-go"])
 def test_clients_read_from_the_beginning(kind, folder, client):
     """Every record once, in order, from the store and from the node."""
@@ -195,6 +324,98 @@ def test_clients_read_from_the_beginning(kind, folder, client):
         node.kill()
     assert [one[2] for one in got] == list(range(150))
     assert [int(one[4].split()[0]) for one in got] == list(range(150))
+
+
+def scrape(port):
+    """The samples at /metrics, by name with labels."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    return {name: float(value) for name, value in (
+        line.rsplit(" ", 1) for line in lines if line and not line.startswith("#"))}
+
+
+def test_figures_follow(kind, folder):
+    """Each figure of tiered storage moves at /metrics when what it counts happens."""
+    if kind == "apache":
+        pytest.skip("Apache Kafka shows its figures by JMX")
+    server = s3.Server(folder / "tiered-figures-server").start()
+    fault = {"word": None}
+    proxy = s3.Proxy(server, lambda *_: fault["word"])
+    (port,) = free_ports(1)
+    node = tiered.make(kind, folder / "tiered-figures",
+                       server.settings(s3__endpoint__url=proxy.endpoint))
+    node.properties |= {
+        "metrics.listeners": f"127.0.0.1:{port}", "remote.fetch.max.wait.ms": 300,
+        "remote.list.offsets.request.timeout.ms": 300,
+        "remote.log.manager.task.retry.backoff.ms": 100,
+        "remote.log.manager.copy.max.bytes.per.second": 1 << 20}
+    node.start()
+
+    def figure(name, attribute, family="kafka_server_BrokerTopicMetrics", samples=None, **labels):
+        told = "".join(f',{key}="{value}"' for key, value in labels.items())
+        return (samples or scrape(port)).get(f'{family}_{attribute}{{name="{name}"{told}}}', 0)
+
+    def both(name, attribute="Count"):
+        """Of all topics, and of the topic."""
+        samples = scrape(port)
+        whole, own = (figure(name, attribute, samples=samples, **labels)
+                      for labels in ({}, {"topic": "t"}))
+        assert whole == own, (name, whole, own)
+        return whole
+
+    def moves(name, attribute="Count", **where):
+        wait_until(lambda: figure(name, attribute, **where) > 0, 60, name)
+    try:
+        view = sweep.Transcript(node)
+        call = view.connection.call
+        view.create_topic("t", 1, {**CONFIGS, "retention.bytes": "500000"})
+        fault["word"] = 503
+        fill(view, "t", 60)
+        moves("RemoteCopyLagBytes", "Value")
+        assert both("RemoteCopyLagSegments", "Value") >= 3
+        fault["word"] = 403  # for good
+        moves("RemoteCopyErrorsPerSec")
+        fault["word"] = None
+        await_tiered(call, "t")
+        assert both("RemoteCopyRequestsPerSec") >= 3
+        assert both("RemoteCopyBytesPerSec") >= 3 * 15_000
+        wait_until(lambda: both("RemoteCopyLagBytes", "Value") == 0, 30, "no lag")
+        moves("RemoteLogMetadataCount", "Value")
+        assert both("RemoteLogSizeBytes", "Value") >= 3 * 15_000
+
+        assert both("RemoteFetchRequestsPerSec") == 0
+        read_all(call, "t", 0)
+        assert both("RemoteFetchRequestsPerSec") >= 1
+        assert both("RemoteFetchBytesPerSec") >= 3 * 15_000
+        remote = "kafka_log_remote_RemoteLogManager"
+        assert figure("RemoteLogReaderFetchRateAndTimeMs", "Count", family=remote) >= 1
+        assert figure("RetentionSizeInPercent", "Value", family=remote, topic="t",
+                      partition=0) > 10
+        threads = "kafka_log_remote_RemoteStorageThreadPool"
+        assert 0 < figure("RemoteLogReaderAvgIdlePercent", "Value", family=threads) <= 1
+        assert 0 < figure("RemoteLogManagerTasksAvgIdlePercent", "Value", family=remote) <= 1
+
+        fault["word"] = ("wait", 3)
+        fetch(call, "t", 0)
+        moves("ExpiresPerSec", family="kafka_server_DelayedRemoteFetchMetrics")
+        assert list_offset(call, "t", FIRST_TIME + 30)[0] in (0, 7)
+        fault["word"] = 403
+        wait_until(lambda: fetch(call, "t", 5)["ErrorCode"] != 0, 30, "an error of the store")
+        moves("RemoteFetchErrorsPerSec")
+
+        fill(view, "t", 20, 60)
+        alter(call, "t", retention__bytes="30000")
+        moves("RemoteDeleteLagBytes", "Value")
+        assert both("RemoteDeleteLagSegments", "Value") >= 1
+        moves("RemoteDeleteErrorsPerSec")
+        fault["word"] = None
+        wait_until(lambda: both("RemoteDeleteLagBytes", "Value") == 0, 60, "no lag")
+        assert both("RemoteDeleteRequestsPerSec") >= 2
+        view.close()
+    finally:
+        node.kill()
+        proxy.close()
+        server.kill()
 
 
 def test_segments_live_in_s3(kind, folder):

@@ -43,10 +43,13 @@ def with_store(properties, store):
     return {**kept, **store}
 
 
-def make(kind, folder, store=None):
-    """A formatted node with tiered storage, not yet started."""
+def make(kind, folder, store=None, several=False):
+    """A formatted node with tiered storage, not yet started; with several log directories."""
     shutil.rmtree(folder, ignore_errors=True)
     properties = {**FAST, **(store or store_of(kind, folder / "store"))}
+    if several:
+        data = folder / "node" / "data"
+        properties |= {"log.dirs": f"{data}/a,{data}/b", "metadata.log.dir": f"{data}/meta"}
     return nodes.make(kind, folder / "node", **properties)
 
 
