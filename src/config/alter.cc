@@ -137,6 +137,20 @@ Result<> check_cleaner_threads(std::int32_t now, std::int32_t next) {
         "Log cleaner threads cannot be increased to more than double the current value {}", now));
 }
 
+Result<> check_pool(std::string_view name, std::int32_t now, std::int32_t next) {
+    auto refused = [&](std::string why) {
+        return fail(
+            ErrorCode::invalid_config,
+            fmt::format("Dynamic thread count update validation failed for {}={}, value should {}",
+                        name, next, why));
+    };
+    if (next < now / 2) {
+        return refused(fmt::format("be at least half the current value {}", now));
+    }
+    if (next <= std::int64_t{2} * now) return {};
+    return refused(fmt::format("not be greater than double the current value {}", now));
+}
+
 }  // namespace
 
 Result<> validate_broker_configs(const BrokerConfig& broker, const ConfigMap& dynamic,
@@ -149,6 +163,14 @@ Result<> validate_broker_configs(const BrokerConfig& broker, const ConfigMap& dy
     if (!rejected.empty()) {
         return fail(ErrorCode::invalid_config, fmt::format("{}", fmt::join(rejected, "\n")));
     }
+    RETURN_IF_ERROR(check_pool("num.io.threads", broker.num_io_threads(), next.num_io_threads()));
+    RETURN_IF_ERROR(check_pool("num.replica.fetchers", broker.num_replica_fetchers(),
+                               next.num_replica_fetchers()));
+    RETURN_IF_ERROR(check_pool("num.recovery.threads.per.data.dir",
+                               broker.num_recovery_threads_per_data_dir(),
+                               next.num_recovery_threads_per_data_dir()));
+    RETURN_IF_ERROR(
+        check_pool("background.threads", broker.background_threads(), next.background_threads()));
     return check_cleaner_threads(broker.log_cleaner_threads(), next.log_cleaner_threads());
 }
 

@@ -122,6 +122,16 @@ TEST(Altered, ANodeRefusesWhatItCouldNotRunWith) {
         validate_broker_configs(broker, {{"log.cleaner.threads", "500"}}, true).error().message,
         HasSubstr("log.cleaner.dedupe.buffer.size"));
     EXPECT_FALSE(validate_broker_configs(broker, {{"node.id", "2"}}, false));
+    EXPECT_TRUE(
+        validate_broker_configs(broker, {{"num.recovery.threads.per.data.dir", "4"}}, true));
+    EXPECT_EQ(validate_broker_configs(broker, {{"num.recovery.threads.per.data.dir", "5"}}, true)
+                  .error()
+                  .message,
+              "Dynamic thread count update validation failed for "
+              "num.recovery.threads.per.data.dir=5, value should not be greater than double the "
+              "current value 2");
+    EXPECT_THAT(validate_broker_configs(broker, {{"num.io.threads", "3"}}, true).error().message,
+                HasSubstr("at least half the current value 8"));
 }
 
 TEST(Text, DurationsAndExpressions) {
