@@ -12,11 +12,12 @@ Checkpoints::Checkpoints(PartitionRouter& router, LogDirectories& directories,
                          const config::BrokerConfig& config)
     : router_(router), directories_(directories), config_(config), scope_(router.here()) {}
 
-Task<std::vector<Partitions::Offsets>> Checkpoints::gather() {
+Task<std::vector<Partitions::Offsets>> Checkpoints::gather(CheckpointKind kind) {
     std::vector<Partitions::Offsets> all;
     for (int shard = 0; shard < router_.shards(); ++shard) {
         auto some = co_await router_.on(
-            shard, [](Partitions& partitions) -> Task<std::vector<Partitions::Offsets>> {
+            shard, [kind](Partitions& partitions) -> Task<std::vector<Partitions::Offsets>> {
+                if (kind == CheckpointKind::log_start) co_await partitions.save_epochs_of_starts();
                 co_return partitions.offsets();
             });
         all.insert(all.end(), std::make_move_iterator(some.begin()),
@@ -44,7 +45,7 @@ class Checkpoints::Turn {
 Task<Result<>> Checkpoints::write(CheckpointKind kind) {
     while (under_way_.contains(kind)) co_await written_once_.wait();
     Turn turn(*this, kind);
-    std::vector<Partitions::Offsets> offsets = co_await gather();
+    std::vector<Partitions::Offsets> offsets = co_await gather(kind);
     Result<> result;
     for (const auto& directory : directories_.all()) {
         if (directory->health().failed()) continue;

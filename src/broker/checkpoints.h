@@ -29,7 +29,7 @@ class Checkpoints {
   private:
     class Turn;
     Task<void> repeat(storage::CheckpointKind kind, Duration delay, Duration interval);
-    Task<std::vector<Partitions::Offsets>> gather();
+    Task<std::vector<Partitions::Offsets>> gather(storage::CheckpointKind kind);
 
     PartitionRouter& router_;
     LogDirectories& directories_;

@@ -88,7 +88,7 @@ class LogScript : public CrashScript {
     }
     Result<> checkpoint() {
         recovery_points_[partition] = log_->flushed_end_offset();
-        log_starts_[partition] = log_->start_offset();
+        log_starts_[partition] = log_->saved_start_offset();
         RETURN_IF_ERROR(
             directory_->write_checkpoint_now(CheckpointKind::recovery_point, recovery_points_));
         return directory_->write_checkpoint_now(CheckpointKind::log_start, log_starts_);
@@ -107,6 +107,7 @@ class LogScript : public CrashScript {
         ASSIGN_OR_CO_RETURN(Appended appended, log_->append_as_leader(std::move(batch), as_client));
         history_[appended.first_offset].insert(last_id_);
         current_[appended.first_offset] = last_id_;
+        epochs_[appended.first_offset] = as_client.leader_epoch;
         co_return co_await log_->written(appended.next_offset);
     }
     Task<Result<>> abort() {
@@ -195,6 +196,12 @@ class LogScript : public CrashScript {
     }
     Task<void> check_content() {
         EXPECT_LE(log_->start_offset(), advanced_to_);
+        // The epoch of what the start hides is known, or none is.
+        auto hidden = epochs_.lower_bound(log_->start_offset());
+        auto latest = log_->epochs().latest();
+        if (hidden != epochs_.begin() && latest) {
+            EXPECT_GE(latest->epoch, std::prev(hidden)->second) << log_->start_offset();
+        }
         std::map<Offset, std::int64_t> found = read_all(log_->end_offset());
         check_required(found);
         current_ = found;
@@ -252,6 +259,7 @@ class LogScript : public CrashScript {
     std::map<Offset, std::int64_t> current_;            // by base offset: the batch's number
     std::map<Offset, std::int64_t> required_;           // of those that were acknowledged
     std::map<Offset, std::set<std::int64_t>> history_;  // all that were ever appended there
+    std::map<Offset, std::int32_t> epochs_;             // in which they were
 };
 
 class AppendAndRoll final : public LogScript {
@@ -338,6 +346,32 @@ class AdvanceStart final : public LogScript {
     }
 };
 
+// Nothing is left in the log of the epochs that its start hides.
+class StartBehindEpochs final : public LogScript {
+    Task<void> act(Shard& shard) override {
+        Result<> result = co_await steps(shard);
+        co_await after(result);
+        release();
+    }
+    Task<Result<>> steps(Shard& shard) {
+        CO_RETURN_IF_ERROR(co_await open(shard));
+        for (int round = 0; round < 3; ++round) {
+            log_->begin_epoch(++as_client.leader_epoch);
+            CO_RETURN_IF_ERROR(co_await append());
+            CO_RETURN_IF_ERROR(co_await sync());
+            log_->begin_epoch(++as_client.leader_epoch);
+            for (int i = 0; i < 2; ++i) CO_RETURN_IF_ERROR(co_await append());
+            CO_RETURN_IF_ERROR(log_->roll());
+            CO_RETURN_IF_ERROR(advance_start(log_->end_offset()));
+            CO_RETURN_IF_ERROR(co_await log_->save_epochs());
+            CO_RETURN_IF_ERROR(checkpoint());
+            CO_RETURN_IF_ERROR(log_->remove_below(log_->start_offset()));
+            co_await log_->remove_deleted();
+        }
+        co_return co_await end();
+    }
+};
+
 template <typename Script>
 std::unique_ptr<CrashScript> make() {
     return std::make_unique<Script>();
@@ -348,6 +382,8 @@ TEST(CrashPoints, AppendAndRollOnAFaultyDisk) { CrashSweep(make<AppendAndRoll>).
 TEST(CrashPoints, Truncate) { CrashSweep(make<Truncate>).crash(); }
 TEST(CrashPoints, TruncateOnAFaultyDisk) { CrashSweep(make<Truncate>).fail(); }
 TEST(CrashPoints, AdvanceStart) { CrashSweep(make<AdvanceStart>).crash(); }
+TEST(CrashPoints, StartBehindEpochs) { CrashSweep(make<StartBehindEpochs>).crash(); }
+TEST(CrashPoints, StartBehindEpochsOnAFaultyDisk) { CrashSweep(make<StartBehindEpochs>).fail(); }
 TEST(CrashPoints, AdvanceStartOnAFaultyDisk) { CrashSweep(make<AdvanceStart>).fail(); }
 
 }  // namespace

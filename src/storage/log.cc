@@ -41,6 +41,8 @@ Log::Log(env::Shard& shard, DirectoryHealth& health, LogOrigin origin, LoadedLog
       snapshots_(std::move(loaded.snapshots)),
       epochs_(std::move(loaded.epochs)),
       epochs_changed_(loaded.epochs_changed),
+      epochs_unsaved_(loaded.epochs_changed),
+      saved_start_(origin.log_start),
       producers_(std::move(loaded.producers)),
       start_offset_(loaded.start),
       local_start_offset_(loaded.local_start),
@@ -226,7 +228,7 @@ Result<> Log::place(const BatchView& batch) {
     RETURN_IF_ERROR(active().add(batch, options_.index_interval_bytes));
     changed_ = true;
     next_offset_ = batch.next_offset();
-    if (epochs_.assign(batch.leader_epoch(), batch.base_offset())) epochs_changed_ = true;
+    assign_epoch(batch.leader_epoch(), batch.base_offset());
     if (batch.has_producer_id()) {
         auto ended = producers_.apply(batch);
         if (!ended) {
@@ -280,9 +282,12 @@ void Log::write_queued() {
     if (listener_ != nullptr) listener_->log_written(end_offset_);
 }
 
-void Log::begin_epoch(std::int32_t epoch) {
-    if (!epochs_.assign(epoch, next_offset_)) return;
-    epochs_changed_ = changed_ = true;
+void Log::begin_epoch(std::int32_t epoch) { assign_epoch(epoch, next_offset_); }
+
+void Log::assign_epoch(std::int32_t epoch, Offset offset) {
+    if (!epochs_.assign(epoch, offset)) return;
+    saved_start_ = saved_start_offset();
+    epochs_unsaved_ = epochs_changed_ = changed_ = true;
 }
 
 void Log::adopt_epochs(LeaderEpochs epochs) {

@@ -208,6 +208,10 @@ class Log {
     void adopt_epochs(LeaderEpochs epochs);
     // A leader begins: its epoch starts at next_offset().
     void begin_epoch(std::int32_t epoch);
+    // Up to where a start may be on stable storage: where the records are gone that tell the epochs
+    // the epochs have to be there. save_epochs() brings it to start_offset().
+    Offset saved_start_offset() const { return epochs_unsaved_ ? saved_start_ : start_offset_; }
+    Task<Result<>> save_epochs();
 
     // --- Shortening ---
     // Records at and above `offset` go. Queued appends are written before.
@@ -286,6 +290,7 @@ class Log {
     Result<> make_room(Offset first, Offset last, Timestamp max_timestamp, std::size_t size);
     Result<> roll_at(Offset base);
     Result<> place(const BatchView& batch);
+    void assign_epoch(std::int32_t epoch, Offset offset);
     Result<> end_transaction(const EndedTransaction& ended);
     Result<> add_follower_batches(Slice batches, std::size_t count);
     void queue(Slice bytes);
@@ -356,6 +361,8 @@ class Log {
     std::set<Offset> snapshots_;                      // offsets of .snapshot files
     LeaderEpochs epochs_;
     bool epochs_changed_ = false;
+    bool epochs_unsaved_ = false;  // an epoch that has begun is not in the file
+    Offset saved_start_ = 0;       // the start when it was
     ProducerState producers_;
 
     Offset start_offset_ = 0;

@@ -129,11 +129,29 @@ Task<Result<>> Log::sync_rolled() {
 Task<Result<>> Log::sync_epochs() {
     co_await stop_if_cancelled();
     epochs_changed_ = false;
-    Result<> result;
+    Result<> replaced;
     co_await env::blocking(shard_, [&, path = path_, text = epochs_.to_text()] {
-        result = replace_checked(disk_, fmt::format("{}/{}", path, epochs_file), text);
+        replaced = replace_checked(disk_, fmt::format("{}/{}", path, epochs_file), text);
     });
-    co_return result;
+    if (replaced && !epochs_changed_) epochs_unsaved_ = false;
+    co_return replaced;
+}
+
+Task<Result<>> Log::save_epochs() {
+    while (epochs_unsaved_) {
+        CO_RETURN_IF_ERROR(check_open());
+        if (syncing_) {
+            co_await flushed_.wait();
+            continue;
+        }
+        SyncTurn turn(*this);
+        Result<> saved = co_await sync_epochs();
+        if (!saved) {
+            fail_with(saved.error());
+            co_return saved;
+        }
+    }
+    co_return Result<>{};
 }
 
 Task<Result<>> Log::sync_active(Offset end, std::size_t cuts) {
@@ -208,6 +226,7 @@ Result<> Log::leave_clean() {
         epochs_changed_ = false;
         RETURN_IF_ERROR(
             replace_checked(disk_, fmt::format("{}/{}", path_, epochs_file), epochs_.to_text()));
+        epochs_unsaved_ = false;
     }
     RETURN_IF_ERROR(disk_.sync_directory(path_));
     if (!directory_changed_) return {};

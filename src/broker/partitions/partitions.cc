@@ -229,6 +229,17 @@ Task<Result<>> Partitions::close() {
     co_return result;
 }
 
+Task<void> Partitions::save_epochs_of_starts() {
+    auto all = partitions_;
+    for (const auto& [id, partition] : all) {
+        std::vector<std::shared_ptr<storage::Log>> logs{partition->share_log()};
+        if (FutureReplica* future = partition->future()) logs.push_back(future->share_log());
+        for (const auto& log : logs) {
+            if (log->saved_start_offset() < log->start_offset()) (void)co_await log->save_epochs();
+        }
+    }
+}
+
 std::vector<Partitions::Offsets> Partitions::offsets() const {
     std::vector<Offsets> all;
     all.reserve(partitions_.size());
@@ -238,7 +249,7 @@ std::vector<Partitions::Offsets> Partitions::offsets() const {
         all.push_back({.directory = partition->directory().path(),
                        .name = name,
                        .recovery_point = log.flushed_end_offset(),
-                       .log_start = log.start_offset(),
+                       .log_start = log.saved_start_offset(),
                        .high_watermark = partition->high_watermark(),
                        .first_dirty = log.first_dirty_offset()});
         FutureReplica* future = partition->future();
@@ -247,7 +258,7 @@ std::vector<Partitions::Offsets> Partitions::offsets() const {
         all.push_back({.directory = future->directory().path(),
                        .name = name,
                        .recovery_point = copy.flushed_end_offset(),
-                       .log_start = copy.start_offset(),
+                       .log_start = copy.saved_start_offset(),
                        .high_watermark = std::min(copy.end_offset(), partition->high_watermark())});
     }
     return all;

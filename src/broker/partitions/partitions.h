@@ -91,6 +91,8 @@ class Partitions {
         std::optional<storage::Offset> first_dirty;
     };
     std::vector<Offsets> offsets() const;
+    // So that offsets() has the starts as they are now; what fails closes its log.
+    Task<void> save_epochs_of_starts();
 
   private:
     Task<void> open(PartitionOpening opening, NodeTerms node);
