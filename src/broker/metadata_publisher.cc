@@ -43,6 +43,7 @@ Result<MetadataPublisher::FoundPartitions> MetadataPublisher::scan() {
         if (scanned.error().code != ErrorCode::kafka_storage_error) return fail(scanned.error());
         directory->health().fail(scanned.error());
     }
+    adopt_unidentified(found);
     return found;
 }
 
@@ -56,7 +57,7 @@ Result<> MetadataPublisher::scan(storage::LogDirectory& directory, FoundPartitio
         auto entry = checkpoint.find(name);
         return entry == checkpoint.end() ? storage::Offset{0} : entry->second;
     };
-    for (storage::PartitionDirectory& each : partitions) {
+    for (const storage::PartitionDirectory& each : partitions) {
         std::string path = directory.path_of(each.name);
         if (each.kind == PartitionDirectoryKind::deleted) {
             deleted_.push_back({&directory, path});
@@ -66,11 +67,10 @@ Result<> MetadataPublisher::scan(storage::LogDirectory& directory, FoundPartitio
                 "nothing in it is needed",
                 path);
         }
-        if (!each.topic_id && each.kind == PartitionDirectoryKind::live) {
-            ASSIGN_OR_RETURN(each.topic_id, told_by_name(directory, each.partition));
+        if (each.kind != PartitionDirectoryKind::live &&
+            each.kind != PartitionDirectoryKind::future) {
+            continue;
         }
-        if (!each.topic_id) continue;
-        TopicIdPartition id{*each.topic_id, each.partition.partition};
         Found one{&directory,
                   {.path = std::move(path),
                    .log_start = offset_in(log_starts, each.partition),
@@ -81,22 +81,62 @@ Result<> MetadataPublisher::scan(storage::LogDirectory& directory, FoundPartitio
                    .clean_shutdown = directory.clean_shutdown(),
                    .pages_in_doubt = directory.pages_in_doubt()},
                   each.partition};
-        if (each.kind == PartitionDirectoryKind::live) {
-            RETURN_IF_ERROR(note_live(id, std::move(one), found));
-        } else if (each.kind == PartitionDirectoryKind::future) {
-            futures_.push_back({id, std::move(one)});
+        if (!each.topic_id) {
+            unidentified_.push_back({std::move(one), each.kind});
+            continue;
         }
+        Uuid topic_id = *each.topic_id;
+        if (const Uuid* meant = mistaken_for(each)) {
+            LOG_WARN("{}/partition.metadata is rotten: it names topic {}, and {} is {}",
+                     one.origin.path, topic_id.to_string(), each.partition.topic,
+                     meant->to_string());
+            topic_id = *meant;
+            RETURN_IF_ERROR(directory.write_partition_metadata(one.origin.path, topic_id));
+        }
+        RETURN_IF_ERROR(
+            note({topic_id, each.partition.partition}, std::move(one), each.kind, found));
     }
     return {};
 }
 
-// Of a directory whose partition.metadata is not whole, which is written anew.
-Result<std::optional<Uuid>> MetadataPublisher::told_by_name(storage::LogDirectory& directory,
-                                                            const storage::PartitionName& name) {
-    const metadata::Topic* topic = image_->topics.find(std::string_view(name.topic));
-    if (topic == nullptr) return std::nullopt;
-    RETURN_IF_ERROR(directory.create_partition(name, topic->id));
-    return topic->id;
+Result<> MetadataPublisher::note(const TopicIdPartition& id, Found found,
+                                 PartitionDirectoryKind kind, FoundPartitions& all) {
+    if (kind == PartitionDirectoryKind::live) return note_live(id, std::move(found), all);
+    futures_.push_back({id, std::move(found)});
+    return {};
+}
+
+// partition.metadata has no checksum. A flipped bit of it changes one character of the topic's id;
+// the random ids of two topics of a name do not differ by so little.
+const Uuid* MetadataPublisher::mistaken_for(const storage::PartitionDirectory& directory) const {
+    const metadata::Topic* topic = image_->topics.find(std::string_view(directory.partition.topic));
+    if (topic == nullptr || image_->topics.find(*directory.topic_id) != nullptr) return nullptr;
+    std::string told = directory.topic_id->to_string();
+    std::string known = topic->id.to_string();
+    int different = 0;
+    for (std::size_t i = 0; i < known.size(); ++i) different += told[i] == known[i] ? 0 : 1;
+    return different == 1 ? &topic->id : nullptr;
+}
+
+// Rot, or a power cut soon after it was made, leaves a directory that does not say whose it is: it
+// is taken for that of the topic of its name, unless another one is.
+void MetadataPublisher::adopt_unidentified(FoundPartitions& found) {
+    for (Unidentified& each : std::exchange(unidentified_, {})) {
+        Found& one = each.found;
+        if (one.directory->health().failed()) continue;
+        const metadata::Topic* topic = image_->topics.find(std::string_view(one.name.topic));
+        TopicIdPartition id{topic == nullptr ? Uuid() : topic->id, one.name.partition};
+        bool live = each.kind == PartitionDirectoryKind::live;
+        if (topic == nullptr || !is_ours(id) || (live && found.contains(id))) {
+            LOG_WARN("{} is set aside as stray: what it belongs to is not known", one.origin.path);
+            set_aside(one, "-stray");
+            continue;
+        }
+        one.origin.clean_shutdown = false;  // parts of it may be missing
+        Result<> noted = one.directory->write_partition_metadata(one.origin.path, id.topic_id);
+        if (noted) noted = note(id, one, each.kind, found);
+        if (!noted) one.directory->health().fail(noted.error());
+    }
 }
 
 Result<> MetadataPublisher::note_live(const TopicIdPartition& id, Found found,

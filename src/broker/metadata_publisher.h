@@ -4,7 +4,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -71,8 +70,10 @@ class MetadataPublisher {
 
     Result<FoundPartitions> scan();
     Result<> scan(storage::LogDirectory& directory, FoundPartitions& found);
-    Result<std::optional<Uuid>> told_by_name(storage::LogDirectory& directory,
-                                             const storage::PartitionName& name);
+    Result<> note(const TopicIdPartition& id, Found found, storage::PartitionDirectoryKind kind,
+                  FoundPartitions& all);
+    const Uuid* mistaken_for(const storage::PartitionDirectory& directory) const;
+    void adopt_unidentified(FoundPartitions& found);
     Result<> note_live(const TopicIdPartition& id, Found found, FoundPartitions& all);
     void set_stray_aside(FoundPartitions& found);
     bool is_ours(const TopicIdPartition& id) const;
@@ -103,6 +104,11 @@ class MetadataPublisher {
     std::map<TopicIdPartition, storage::LogDirectory*> placements_;
     std::vector<TopicIdPartition> changed_;
     std::vector<Future> futures_;
+    struct Unidentified {
+        Found found;
+        storage::PartitionDirectoryKind kind;
+    };
+    std::vector<Unidentified> unidentified_;  // whose partition.metadata cannot be read
 };
 
 }  // namespace millrace::broker

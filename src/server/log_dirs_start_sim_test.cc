@@ -110,6 +110,51 @@ TEST_F(LogDirectoryStart, WhatTheClusterDoesNotPlaceHereIsStray) {
     check();
 }
 
+// The metadata knows the topic's id; what rot leaves of it in the directory is near enough.
+TEST_F(LogDirectoryStart, ARottenTopicIdIsMended) {
+    make_topic();
+    for (const auto& [name, offset] : {std::pair("t-0", 26), {"t-1", 3}, {"t-2", 22}}) {
+        std::string metadata = fmt::format("{}/{}/partition.metadata", home_of(name), name);
+        std::string sound = *env::read_file(node_.disk(), metadata);
+        node_.disk().rot(metadata, static_cast<std::uint64_t>(offset), 0);
+        start();
+        EXPECT_TRUE(node_.ready());
+        EXPECT_EQ(*env::read_file(node_.disk(), metadata), sound) << name;
+        check();
+        stop();
+    }
+    for (const char* path : {"/a", "/b", "/c"}) EXPECT_TRUE(names_with(path, "-stray").empty());
+}
+
+TEST_F(LogDirectoryStart, OfAnotherTopicOfTheNameItIsStray) {
+    make_topic();
+    std::string home = home_of("t-0");
+    std::string metadata = home + "/t-0/partition.metadata";
+    std::string text = *env::read_file(node_.disk(), metadata);
+    std::string other = text;
+    for (std::size_t at : {25U, 40U}) other[at] = other[at] == 'A' ? 'B' : 'A';
+    auto file = node_.disk().open(metadata, {.write = true});
+    EXPECT_TRUE((*file)->write(0, as_bytes(other)));
+    start();
+    EXPECT_EQ(names_with(home, "-stray").size(), 1U);
+}
+
+// Such a directory is no use to a later topic of its name, either.
+TEST_F(LogDirectoryStart, WhatDoesNotSayWhoseItIsAndIsNotNeededIsStray) {
+    make_topic();
+    std::string home = home_of("t-0");
+    std::string other = home == "/a" ? "/b" : "/a";
+    for (const std::string& path : {other + "/t-0", home + "/unknown-0"}) {
+        copy(home + "/t-0", path);
+        EXPECT_TRUE(node_.disk().remove(path + "/partition.metadata"));
+    }
+    start();
+    EXPECT_TRUE(node_.ready());
+    EXPECT_EQ(names_with(home, "-stray").size(), 1U);
+    EXPECT_EQ(names_with(other, "-stray").size(), 1U);
+    check();
+}
+
 TEST_F(LogDirectoryStart, TheSamePartitionTwiceIsRefused) {
     make_topic();
     std::string home = home_of("t-0");

@@ -201,15 +201,18 @@ Result<std::string> LogDirectory::create(std::string path, const Uuid& topic_id)
     if (auto failure = health_.failure()) return fail(*std::move(failure));
     RETURN_IF_ERROR(disk_.make_directories(path));
     ASSIGN_OR_RETURN(std::optional<Uuid> known, topic_id_in(path));
-    if (known == topic_id) return path;
-    // The log syncs it together with its first records.
+    if (known != topic_id) RETURN_IF_ERROR(write_partition_metadata(path, topic_id));
+    return path;
+}
+
+// The log syncs it together with its first records.
+Result<> LogDirectory::write_partition_metadata(const std::string& path, const Uuid& topic_id) {
     std::string metadata = fmt::format("{}/{}", path, metadata_file);
     std::string temporary = metadata + ".tmp";
     ASSIGN_OR_RETURN(auto file,
                      disk_.open(temporary, {.write = true, .create = true, .truncate = true}));
     RETURN_IF_ERROR(file->write(0, as_bytes(partition_metadata_text(topic_id))));
-    RETURN_IF_ERROR(disk_.rename(temporary, metadata));
-    return path;
+    return disk_.rename(temporary, metadata);
 }
 
 Result<std::string> LogDirectory::set_aside(const std::string& path, const PartitionName& partition,

@@ -76,6 +76,8 @@ class LogDirectory {
     // The same of a copy that is to become the partition's log (T-P.<hex>-future).
     Result<std::string> create_future(const PartitionName& partition, const Uuid& topic_id,
                                       Random& random);
+    // Writes whose the directory is, where that is known from elsewhere.
+    Result<> write_partition_metadata(const std::string& path, const Uuid& topic_id);
     // Renames the directory of a partition whose log is abandoned; returns the new path.
     Result<std::string> rename_deleted(const PartitionName& partition, Random& random);
     // Gives a directory below this one the partition's name with a new hex part and `suffix`;
