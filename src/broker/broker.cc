@@ -89,6 +89,7 @@ Task<void> Broker::make_shards() {
 
 Task<Result<>> Broker::start() {
     co_await make_shards();
+    logs_ = std::make_unique<NodeLogs>(front().router, states_[0]->metrics);
     checkpoints_ = std::make_unique<Checkpoints>(front().router, directories_, config_);
     cleaner_ = std::make_unique<LogCleaner>(front().router, *checkpoints_, states_[0]->config,
                                             states_[0]->metrics);
@@ -139,7 +140,7 @@ Task<Result<>> Broker::open_partitions() {
         followers.push_back({&state->partitions, &state->metadata, &state->groups, &state->config});
     }
     publisher_ = std::make_unique<MetadataPublisher>(front().router, directories_, config_,
-                                                     node_.id, std::move(followers));
+                                                     node_.id, std::move(followers), *logs_);
     // Else a topic of the same name would be taken to begin where the deleted one did.
     publisher_->after_removals([this]() -> Task<void> {
         (void)co_await checkpoints_->write(storage::CheckpointKind::log_start);
@@ -240,6 +241,7 @@ std::vector<config::Endpoint> Broker::told(std::vector<config::Endpoint> endpoin
 
 Task<metrics::Snapshot> Broker::metrics() {
     metrics::Snapshot all;
+    if (!logs_) co_return all;
     for (int id = 0; id < shard_.shards().count(); ++id) {
         ShardState& state = *states_[static_cast<std::size_t>(id)];
         metrics::Snapshot one =
@@ -277,13 +279,12 @@ Task<Result<>> Broker::stop(bool hand_over) {
         if (remote) co_await remote->close();
     });
     if (remote_indexes_) co_await remote_indexes_->stop();
-    Result<> closed;
-    co_await on_all([this, &closed](env::Shard& there) -> Task<void> {
+    co_await on_all([this](env::Shard& there) -> Task<void> {
         ShardState& state = *states_[static_cast<std::size_t>(there.id())];
         co_await state.groups.close();
-        Result<> done = co_await state.partitions.close();
-        if (!done) closed = done;
+        co_await state.partitions.stop();
     });
+    Result<> closed = co_await logs_->close(states_[0]->config);
     Result<> written = co_await checkpoints_->write_all();
     co_await failures_->stop();
     for (const auto& directory : directories_.all()) {
@@ -299,6 +300,7 @@ Task<void> Broker::destroy_shards() {
     directory_metrics_.reset();
     cluster_metrics_.reset();
     publisher_.reset();
+    logs_.reset();
     cleaner_.reset();
     checkpoints_.reset();
     assignments_.reset();

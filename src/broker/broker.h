@@ -15,6 +15,7 @@
 #include "broker/lifecycle.h"
 #include "broker/log_directory_metrics.h"
 #include "broker/metadata_publisher.h"
+#include "broker/node_logs.h"
 #include "broker/replica_moves.h"
 
 namespace millrace::broker {
@@ -41,7 +42,7 @@ class Broker {
     // The addresses that are listened on, with the ports that the OS chose.
     const std::vector<std::unique_ptr<net::ListenerInfo>>& listeners() const { return listeners_; }
     const Node& node() const { return node_; }
-    // The figures of all shards, put together.
+    // The figures of all shards, put together; during the start, too.
     Task<metrics::Snapshot> metrics();
 
   private:
@@ -74,6 +75,7 @@ class Broker {
     std::vector<std::unique_ptr<ShardState>> states_;
     std::vector<std::unique_ptr<ShardFront>> fronts_;
     std::vector<std::unique_ptr<net::ListenerInfo>> listeners_;
+    std::unique_ptr<NodeLogs> logs_;
     std::unique_ptr<MetadataPublisher> publisher_;
     std::unique_ptr<Checkpoints> checkpoints_;
     std::unique_ptr<LogCleaner> cleaner_;

@@ -14,13 +14,15 @@ using storage::PartitionDirectoryKind;
 
 MetadataPublisher::MetadataPublisher(PartitionRouter& router, LogDirectories& directories,
                                      const config::BrokerConfig& static_config,
-                                     std::int32_t node_id, std::vector<ShardFollower> followers)
+                                     std::int32_t node_id, std::vector<ShardFollower> followers,
+                                     NodeLogs& logs)
     : router_(router),
       directories_(directories),
       static_config_(static_config),
       config_(static_config),
       node_id_(node_id),
-      followers_(std::move(followers)) {}
+      followers_(std::move(followers)),
+      logs_(logs) {}
 
 MetadataPublisher::ByShard MetadataPublisher::no_changes() const {
     ByShard changes(followers_.size());
@@ -249,6 +251,7 @@ Task<Result<>> MetadataPublisher::start(metadata::ImagePtr image) {
             open(*topic, index, *partition, found[{topic->id, index}], changes);
         }
     }
+    co_await logs_.open_found(std::exchange(openings_, {}), config_);
     co_await apply(std::move(changes));
     for (const auto& directory : directories_.all()) {
         Result<> cleared = directory->clear_clean_shutdown();
@@ -261,7 +264,6 @@ Task<Result<>> MetadataPublisher::start(metadata::ImagePtr image) {
 void MetadataPublisher::open(const metadata::Topic& topic, std::int32_t index,
                              const metadata::Partition& state, Found found, ByShard& changes) {
     TopicIdPartition id{topic.id, index};
-    auto shard = static_cast<std::size_t>(router_.owner(id));
     if (found.directory == nullptr) {
         found.directory =
             directories_.place({topic.name, index}, state.directory_of(node_id_), config_);
@@ -269,17 +271,17 @@ void MetadataPublisher::open(const metadata::Topic& topic, std::int32_t index,
     if (found.directory == nullptr) {
         LOG_WARN("{}-{} is offline: its log directory is", topic.name, index);
         placements_[id] = nullptr;
-        changes[shard].offline.push_back({id});
+        changes[static_cast<std::size_t>(router_.owner(id))].offline.push_back({id});
         return;
     }
     directories_.count(*found.directory, 1);
     placements_[id] = found.directory;
     changed_.push_back(id);
-    changes[shard].openings.push_back({.identity = {topic.name, topic.id, index},
-                                       .directory = found.directory,
-                                       .origin = std::move(found.origin),
-                                       .state = state,
-                                       .config = config_of(topic)});
+    openings_.push_back({.identity = {topic.name, topic.id, index},
+                         .directory = found.directory,
+                         .origin = std::move(found.origin),
+                         .state = state,
+                         .config = config_of(topic)});
 }
 
 // Following ------------------------------------------------------------------------------------
@@ -297,6 +299,7 @@ Task<void> MetadataPublisher::publish(metadata::ImagePtr image) {
         note(change, first, is_replaced ? replaced : last);
     }
     co_await remove(std::move(replaced));
+    co_await logs_.open(std::exchange(openings_, {}), config_);
     co_await apply(std::move(first));
     co_await show(image_);
     co_await remove(std::move(last));

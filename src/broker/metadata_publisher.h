@@ -11,6 +11,7 @@
 
 #include "broker/log_directories.h"
 #include "broker/metadata_cache.h"
+#include "broker/node_logs.h"
 #include "broker/partition_router.h"
 #include "config/broker_config.h"
 #include "core/metadata/changes.h"
@@ -33,7 +34,7 @@ class MetadataPublisher {
   public:
     MetadataPublisher(PartitionRouter& router, LogDirectories& directories,
                       const config::BrokerConfig& static_config, std::int32_t node_id,
-                      std::vector<ShardFollower> followers);
+                      std::vector<ShardFollower> followers, NodeLogs& logs);
 
     // Opens what the image gives this node, from the directories that are there. What lies in a
     // log directory but not in the image is set aside as stray.
@@ -98,8 +99,10 @@ class MetadataPublisher {
     config::BrokerConfig config_;  // with the dynamic values of image_
     std::int32_t node_id_;
     std::vector<ShardFollower> followers_;
+    NodeLogs& logs_;
     std::function<Task<void>()> after_removals_;
-    std::vector<DeletedDirectory> deleted_;  // that scan() has found
+    std::vector<DeletedDirectory> deleted_;   // that scan() has found
+    std::vector<PartitionOpening> openings_;  // that image_ asks for
     metadata::ImagePtr image_ = std::make_shared<const metadata::Image>();
     std::map<TopicIdPartition, storage::LogDirectory*> placements_;
     std::vector<TopicIdPartition> changed_;

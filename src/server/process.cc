@@ -104,8 +104,8 @@ Task<Result<>> Process::start_all() {
         shard_, std::move(node), config_,
         broker::Broker::Parts{*directories_, *quorum_, store_.get()},
         [this](Error error) { fail_with(std::move(error)); });
+    CO_RETURN_IF_ERROR(serve_metrics());  // which tell how far the start is
     CO_RETURN_IF_ERROR(co_await broker_->start());
-    CO_RETURN_IF_ERROR(serve_metrics());
     LOG_INFO("node {} of cluster {} is ready after {} ms", config_.node_id(),
              directories_->cluster_id(), (shard_.now() - began).ms());
     co_return Result<>{};

@@ -182,6 +182,9 @@ Result<> Loader::recover_unflushed() {
     auto first = std::ranges::lower_bound(segments, first_unflushed(), {},
                                           [](const auto& segment) { return segment->base(); });
     for (auto at = first; at != segments.end(); ++at) {
+        if (origin_.segments_left != nullptr) {
+            *origin_.segments_left = static_cast<std::uint32_t>(segments.end() - at);
+        }
         ASSIGN_OR_RETURN(std::uint32_t lost, recover(**at));
         // The indexes of the last one are made anew whenever it is recovered.
         (*at)->unsynced = at + 1 != segments.end();

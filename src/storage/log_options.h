@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -39,6 +40,8 @@ struct LogOrigin {
     // that never reached the device, and would not sync them again.
     bool pages_in_doubt = true;
     LogOptions options;
+    // Kept up to date with how many segments are still to be recovered; may be null.
+    std::atomic<std::uint32_t>* segments_left = nullptr;
 };
 
 }  // namespace millrace::storage

@@ -38,9 +38,8 @@ struct DeletedDirectory {
     std::string path;
 };
 
-// What one new image asks of the partitions of one shard.
+// What one new image asks of the partitions of one shard, beside new ones.
 struct PartitionChanges {
-    std::vector<PartitionOpening> openings;
     std::vector<PartitionOffline> offline;
     std::vector<PartitionUpdate> updates;
     std::vector<PartitionConfiguration> configurations;
@@ -49,8 +48,8 @@ struct PartitionChanges {
     NodeTerms node;
 
     bool empty() const {
-        return openings.empty() && offline.empty() && updates.empty() && configurations.empty() &&
-               removals.empty() && deleted.empty();
+        return offline.empty() && updates.empty() && configurations.empty() && removals.empty() &&
+               deleted.empty();
     }
 };
 

@@ -51,12 +51,6 @@ Task<void> Partitions::apply(PartitionChanges changes) {
     }
     for (PartitionRemoval& removal : changes.removals) co_await remove(removal, node);
     for (const PartitionOffline& each : changes.offline) offline_.insert(each.id);
-    co_await with_scope([&](Scope& scope) -> Task<void> {
-        for (PartitionOpening& opening : changes.openings) {
-            scope.spawn(open(std::move(opening), node));
-        }
-        co_await scope.join();
-    });
     for (PartitionUpdate& update : changes.updates) {
         std::shared_ptr<Partition> partition = find(update.id);
         if (!partition) continue;
@@ -208,25 +202,38 @@ Task<void> Partitions::wipe_later(storage::LogDirectory& directory, std::string 
     if (!wiped) LOG_WARN("cannot remove {}: {}", path, wiped.error().message);
 }
 
-Task<Result<>> Partitions::close() {
+Task<void> Partitions::stop() {
     co_await scope_.close();
-    Result<> result;
-    auto closing = partitions_;  // a directory that fails meanwhile takes its own out
-    for (auto& [id, partition] : closing) {
+    auto stopping = partitions_;  // a directory that fails meanwhile takes its own out
+    for (auto& [id, partition] : stopping) {
         if (partition->is_leader()) {
             for (LeadershipListener* listener : listeners_) listener->resigned(*partition);
         }
         co_await partition->settled();
-        Result<> closed = co_await partition->log().close();
-        if (FutureReplica* future = partition->future()) {
-            Result<> copy_closed = co_await future->log().close();
-            if (closed) closed = copy_closed;
-        }
-        if (closed) continue;
-        LOG_ERROR("cannot close {}: {}", partition->identity().to_string(), closed.error().message);
-        if (result) result = closed;
     }
-    co_return result;
+}
+
+std::vector<Partitions::OpenLog> Partitions::open_logs() const {
+    std::vector<OpenLog> logs;
+    logs.reserve(partitions_.size());
+    for (const auto& [id, partition] : partitions_) {
+        logs.push_back({id, &partition->directory()});
+        if (FutureReplica* future = partition->future()) logs.push_back({id, &future->directory()});
+    }
+    return logs;
+}
+
+Task<Result<>> Partitions::close_log(OpenLog closing) {
+    std::shared_ptr<Partition> partition = find(closing.id);
+    if (!partition) co_return Result<>{};  // the directory has failed
+    std::shared_ptr<storage::Log> log = partition->share_log();
+    std::shared_ptr<FutureReplica> future = partition->share_future();
+    if (future && &future->directory() == closing.directory) log = future->share_log();
+    Result<> closed = co_await log->close();
+    if (!closed) {
+        LOG_ERROR("cannot close {}: {}", partition->identity().to_string(), closed.error().message);
+    }
+    co_return closed;
 }
 
 Task<void> Partitions::save_epochs_of_starts() {

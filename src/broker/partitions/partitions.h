@@ -62,7 +62,8 @@ class Partitions {
     void listen(LeadershipListener& listener) { listeners_.push_back(&listener); }
     void listen(LogWorkListener& listener) { log_work_ = &listener; }
 
-    // Opens and updates; what could not be opened is logged and stays away.
+    // What could not be opened is logged and stays away.
+    Task<void> open(PartitionOpening opening, NodeTerms node);
     Task<void> apply(PartitionChanges changes);
     // A log directory has failed: its replicas are let go, and nothing in it is touched again.
     Task<void> take_offline(const storage::LogDirectory& directory);
@@ -78,8 +79,18 @@ class Partitions {
     Task<FutureProgress> advance_future(TopicIdPartition id, bool may_switch);
     // The copy is given up and wiped.
     Task<void> drop_future(TopicIdPartition id);
-    // Stops leading, closes every log cleanly. The first error is returned; the others are logged.
-    Task<Result<>> close();
+
+    // --- Ending ---
+    // Stops leading. From now on logs are closed, and nothing else.
+    Task<void> stop();
+    struct OpenLog {
+        TopicIdPartition id;
+        const storage::LogDirectory* directory = nullptr;
+    };
+    // Those of partitions and of their copies.
+    std::vector<OpenLog> open_logs() const;
+    // Leaves what a clean shutdown leaves. An error is logged, too.
+    Task<Result<>> close_log(OpenLog log);
 
     // Offsets for the checkpoint files of each directory.
     struct Offsets {
@@ -95,7 +106,6 @@ class Partitions {
     Task<void> save_epochs_of_starts();
 
   private:
-    Task<void> open(PartitionOpening opening, NodeTerms node);
     Task<void> remove(PartitionRemoval removal, NodeTerms node);
     void give_up(FutureReplica& future, const Partition& partition);
     Task<void> wipe_later(storage::LogDirectory& directory, std::string path, Duration delay);

@@ -95,7 +95,10 @@ class UpkeepTest : public testing::Test {
             if (bench.partition != nullptr) co_await body(bench);
             co_await bench.upkeep.stop();
             bench.partition.reset();
-            (void)co_await bench.partitions.close();
+            co_await bench.partitions.stop();
+            for (const Partitions::OpenLog& each : bench.partitions.open_logs()) {
+                (void)co_await bench.partitions.close_log(each);
+            }
             co_return 0;
         });
         EXPECT_EQ(code, 0);
@@ -104,17 +107,15 @@ class UpkeepTest : public testing::Test {
   private:
     static Task<void> open(Bench& bench, storage::LogDirectory& directory,
                            const config::BrokerConfig& config, const config::ConfigMap& topic) {
-        PartitionChanges changes;
-        changes.node = NodeTerms::of(config);
         metadata::Partition state;
         state.leader = 1;
         state.replicas = state.isr = {1};
-        changes.openings.push_back({.identity = {"t", Uuid{1, 2}, 0},
-                                    .directory = &directory,
-                                    .origin = {},
-                                    .state = state,
-                                    .config = config::TopicConfig::effective(config, topic)});
-        co_await bench.partitions.apply(std::move(changes));
+        PartitionOpening opening{.identity = {"t", Uuid{1, 2}, 0},
+                                 .directory = &directory,
+                                 .origin = {},
+                                 .state = state,
+                                 .config = config::TopicConfig::effective(config, topic)};
+        co_await bench.partitions.open(std::move(opening), NodeTerms::of(config));
         bench.directory = &directory;
         bench.partition = bench.partitions.find({Uuid{1, 2}, 0});
         EXPECT_NE(bench.partition, nullptr);

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "broker/partition_router.h"
+#include "broker/recovery_progress.h"
+#include "config/broker_config.h"
+
+namespace millrace::broker {
+
+// Opens and closes the logs of all shards, log directories side by side, in each of them
+// num.recovery.threads.per.data.dir logs at once. Lives on shard 0.
+class NodeLogs {
+  public:
+    NodeLogs(PartitionRouter& router, metrics::Registry& registry);
+
+    // What a start has found, telling how far it is.
+    Task<void> open_found(std::vector<PartitionOpening> openings,
+                          const config::BrokerConfig& config);
+    // Ends when the partitions are there.
+    Task<void> open(std::vector<PartitionOpening> openings, const config::BrokerConfig& config);
+    // Of partitions that have stopped. The first error is returned; the others are logged.
+    Task<Result<>> close(const config::BrokerConfig& config);
+
+  private:
+    using Progress = std::map<std::string, RecoveryProgress>;  // by directory
+    Task<void> open_all(std::vector<PartitionOpening> openings, const config::BrokerConfig& config,
+                        Progress progress);
+
+    PartitionRouter& router_;
+    metrics::Registry& registry_;
+};
+
+}  // namespace millrace::broker
