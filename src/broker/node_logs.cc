@@ -7,7 +7,7 @@
 namespace millrace::broker {
 
 NodeLogs::NodeLogs(PartitionRouter& router, metrics::Registry& registry)
-    : router_(router), registry_(registry) {}
+    : router_(router), registry_(registry), scope_(router.here()) {}
 
 Task<void> NodeLogs::open_found(std::vector<PartitionOpening> openings,
                                 const config::BrokerConfig& config) {
@@ -32,16 +32,19 @@ Task<void> NodeLogs::open_all(std::vector<PartitionOpening> openings,
                               const config::BrokerConfig& config, Progress progress) {
     int threads = config.num_recovery_threads_per_data_dir();
     NodeTerms node = NodeTerms::of(config);
+    std::vector<Unsynced> unsynced;
     auto open_one = [&](PartitionOpening& opening, int lane) -> Task<void> {
-        std::string directory = opening.directory->path();
-        int shard = router_.owner({opening.identity.topic_id, opening.identity.index});
-        auto watched = progress.find(directory);
+        Unsynced opened{opening.directory->path(),
+                        {opening.identity.topic_id, opening.identity.index}};
+        auto watched = progress.find(opened.directory);
         if (watched != progress.end()) {
             opening.origin.segments_left = &watched->second.segments_left(lane);
         }
-        co_await router_.on(
-            shard, [&](Partitions& there) { return there.open(std::move(opening), node); });
+        bool hides = co_await router_.on(router_.owner(opened.id), [&](Partitions& there) {
+            return there.open(std::move(opening), node);
+        });
         if (watched != progress.end()) watched->second.has_done_one(lane);
+        if (hides) unsynced.push_back(std::move(opened));
     };
     DirectoryLanes lanes;
     for (PartitionOpening& each : openings) {
@@ -49,9 +52,22 @@ Task<void> NodeLogs::open_all(std::vector<PartitionOpening> openings,
                   [&open_one, &each](int lane) { return open_one(each, lane); });
     }
     co_await lanes.run(threads);
+    if (!unsynced.empty()) scope_.spawn(sync_recovered(std::move(unsynced), threads));
+}
+
+Task<void> NodeLogs::sync_recovered(std::vector<Unsynced> partitions, int threads) {
+    DirectoryLanes lanes;
+    for (const Unsynced& each : partitions) {
+        lanes.add(each.directory, [this, &each](int) {
+            return router_.on(router_.owner(each.id),
+                              [&each](Partitions& there) { return there.sync_recovered(each.id); });
+        });
+    }
+    co_await lanes.run(threads);
 }
 
 Task<Result<>> NodeLogs::close(const config::BrokerConfig& config) {
+    co_await scope_.close();
     Result<> result;
     std::vector<std::vector<Partitions::OpenLog>> logs(static_cast<std::size_t>(router_.shards()));
     DirectoryLanes lanes;

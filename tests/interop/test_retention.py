@@ -11,6 +11,7 @@ from harness.processes import wait_until
 
 TOPIC = "kept"
 MINUTE = 60_000
+OFFSET_NOT_AVAILABLE = 78
 
 
 def start(kind, folder):
@@ -57,10 +58,14 @@ def set_configs(view, **values):
 
 
 def offset(view, timestamp):
-    answer = view.connection.call("ListOffsets", 7, {"ReplicaId": -1, "Topics": [
-        {"Name": TOPIC, "Partitions": [{"PartitionIndex": 0, "CurrentLeaderEpoch": -1,
-                                        "Timestamp": timestamp}]}]})
-    partition = answer["Topics"][0]["Partitions"][0]
+    def ask():
+        answer = view.connection.call("ListOffsets", 7, {"ReplicaId": -1, "Topics": [
+            {"Name": TOPIC, "Partitions": [{"PartitionIndex": 0, "CurrentLeaderEpoch": -1,
+                                            "Timestamp": timestamp}]}]})
+        partition = answer["Topics"][0]["Partitions"][0]
+        return partition if partition["ErrorCode"] != OFFSET_NOT_AVAILABLE else None
+
+    partition = wait_until(ask, 30, "what is hidden until it is synced")
     return partition["Offset"], partition["Timestamp"], partition["ErrorCode"]
 
 

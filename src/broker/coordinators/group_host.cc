@@ -63,6 +63,7 @@ Task<void> GroupHost::stop() {
 // Loading --------------------------------------------------------------------------------------
 
 Task<void> GroupHost::load() {
+    co_await partition_->recovered();
     storage::Offset next = partition_->log().start_offset();
     while (next < partition_->high_watermark()) {
         Result<Slice> batches =

@@ -1,6 +1,7 @@
 // ListOffsets (key 2): the offset of a timestamp, or one of the special positions, of partitions
 // that this node leads. Special positions that a version does not know are refused for their
-// partition with UNSUPPORTED_VERSION.
+// partition with UNSUPPORTED_VERSION. What lies beyond a high watermark that is lower than clients
+// may have seen is OFFSET_NOT_AVAILABLE (KIP-207).
 
 #include "protocol/list_offsets.h"
 
@@ -61,7 +62,8 @@ Task<void> look_up(PartitionRouter& router, LookUp wanted, std::int16_t version,
         co_await router.on(router.owner(wanted.id), note);
         co_return;
     }
-    told.error_code = listed->error;
+    bool too_new = listed->error == ErrorCode::offset_not_available && version < 5;
+    told.error_code = too_new ? ErrorCode::leader_not_available : listed->error;
     told.timestamp = listed->timestamp;
     told.offset = listed->offset;
     told.leader_epoch = version < 4 ? -1 : listed->leader_epoch;

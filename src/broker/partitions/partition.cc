@@ -11,14 +11,6 @@
 namespace millrace::broker {
 namespace {
 
-// Special timestamps of ListOffsets.
-constexpr Timestamp latest = -1;
-constexpr Timestamp earliest = -2;
-constexpr Timestamp max_timestamp = -3;
-constexpr Timestamp earliest_local = -4;
-constexpr Timestamp latest_tiered = -5;
-constexpr Timestamp earliest_pending_upload = -6;
-
 std::optional<Codec> codec_wanted(const std::string& name) {
     if (name == "producer") return std::nullopt;
     return name == "uncompressed" ? Codec::none : millrace::codec_named(name);
@@ -128,6 +120,7 @@ Task<void> Partition::go_offline() {
 
 Task<void> Partition::retire() {
     retired_ = true;
+    recovered_.notify_all();
     co_await settled();
     state_ = {};
     arrivals_.notify();
@@ -160,7 +153,24 @@ void Partition::advance_high_watermark() {
     storage::Offset to = flushed < stable_wanted_ ? flushed : log_->end_offset();
     if (to <= high_watermark_) return;
     high_watermark_ = to;
+    if (hidden_below_ && to >= *hidden_below_) {
+        hidden_below_.reset();
+        recovered_.notify_all();
+    }
     arrivals_.notify();
+}
+
+void Partition::hide_unsynced() {
+    storage::Offset end = log_->end_offset();
+    if (log_->flushed_end_offset() >= end) return;
+    hidden_below_ = stable_wanted_ = end;
+    high_watermark_ = std::max(log_->start_offset(), log_->flushed_end_offset());
+}
+
+Task<Result<>> Partition::sync_recovered() {
+    if (!hidden_below_) co_return Result<>{};
+    std::shared_ptr<storage::Log> log = log_;  // another one may take its place
+    co_return co_await log->durable(*hidden_below_);
 }
 
 void Partition::log_failed(const Error& error) {
@@ -437,64 +447,6 @@ Task<Fetched> Partition::fetch_remote(FetchTerms terms, Fetched fetched) {
 
 Result<> Partition::advance_start(storage::Offset offset) {
     return log_->advance_start(std::min(offset, high_watermark_));
-}
-
-Task<Partition::ListedOffset> Partition::list_offset(ListTerms terms) {
-    if (ErrorCode error = check_leader(terms.current_leader_epoch); error != ErrorCode::none) {
-        co_return ListedOffset{.error = error};
-    }
-    storage::Offset bound = high_watermark_;
-    if (terms.read_committed) bound = last_stable_offset();
-    if (terms.from_replica) bound = log_->end_offset();
-    switch (terms.timestamp) {
-        case latest:
-            co_return ListedOffset{.offset = bound, .leader_epoch = state_.leader_epoch};
-        case earliest_local:
-            if (is_tiered()) co_return at_offset(log_->local_start_offset());
-            [[fallthrough]];
-        case earliest: {
-            storage::Offset start = log_->start_offset();
-            auto epoch = log_->epochs().earliest();
-            bool known = epoch && epoch->start_offset <= start;
-            co_return ListedOffset{.offset = start, .leader_epoch = known ? epoch->epoch : -1};
-        }
-        case latest_tiered:
-            co_return is_tiered() ? at_offset(copied_end() - 1) : ListedOffset{};
-        case earliest_pending_upload: {
-            ListedOffset first = is_tiered() ? pending_upload() : ListedOffset{};
-            co_return first.offset < bound ? first : ListedOffset{};
-        }
-        default:
-            co_return co_await find_offset(terms.timestamp, bound);
-    }
-}
-
-Partition::ListedOffset Partition::at_offset(storage::Offset offset) const {
-    return {.offset = offset, .leader_epoch = log_->epochs().epoch_at(offset).value_or(-1)};
-}
-
-// Nothing while this leader has not yet learnt of segments that an earlier one has copied.
-Partition::ListedOffset Partition::pending_upload() const {
-    if (copied_end() > 0) return at_offset(std::max(copied_end(), log_->start_offset()));
-    if (log_->local_start_offset() == log_->start_offset()) return at_offset(log_->start_offset());
-    return {};
-}
-
-Task<Partition::ListedOffset> Partition::find_offset(Timestamp timestamp, storage::Offset bound) {
-    std::shared_ptr<RemoteLog> remote = remote_;
-    auto log = log_;
-    bool is_remote = log->local_start_offset() > log->start_offset();
-    if (is_remote && timestamp != max_timestamp && !remote) {
-        co_return ListedOffset{.error = ErrorCode::replica_not_available};
-    }
-    auto found = timestamp == max_timestamp ? co_await log->find_max_timestamp()
-                 : is_remote                ? co_await remote->find_by_timestamp(timestamp)
-                                            : co_await log->find_by_timestamp(timestamp);
-    if (!found) co_return ListedOffset{.error = found.error().code};
-    if (!*found || (*found)->offset >= bound) co_return ListedOffset{};
-    co_return ListedOffset{.timestamp = (*found)->timestamp,
-                           .offset = (*found)->offset,
-                           .leader_epoch = (*found)->leader_epoch};
 }
 
 }  // namespace millrace::broker

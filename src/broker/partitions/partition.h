@@ -126,6 +126,15 @@ class Partition final : private storage::LogListener {
     const Identity& identity() const { return identity_; }
     TopicIdPartition id() const { return {identity_.topic_id, identity_.index}; }
     void listen(LogWorkListener& work) { work_ = &work; }
+    // After an unclean end the log may hold what is only in the system's memory, and would go with
+    // the power: hidden from clients until it is on stable storage. Before anybody uses it.
+    void hide_unsynced();
+    bool hides_unsynced() const { return hidden_below_.has_value(); }
+    Task<Result<>> sync_recovered();
+    // Ends when nothing is hidden any more, or the replica is no longer the node's.
+    Task<void> recovered() {
+        co_await recovered_.until([this] { return !hidden_below_ || retired_; });
+    }
     // Takes over what the controller decided; a new epoch of ours begins in the log.
     void update(const metadata::Partition& state);
     void configure(const config::TopicConfig& config, const NodeTerms& node);
@@ -252,7 +261,7 @@ class Partition final : private storage::LogListener {
                                                         std::int8_t transaction_version);
     Result<> check_isr() const;
     Task<Result<>> acknowledged(storage::Offset end, std::int16_t acks);
-    Task<ListedOffset> find_offset(Timestamp timestamp, storage::Offset bound);
+    Task<ListedOffset> find_offset(Timestamp timestamp);
     ListedOffset at_offset(storage::Offset offset) const;
     ListedOffset pending_upload() const;
     Task<Result<>> catch_up(FutureReplica& future);
@@ -278,6 +287,8 @@ class Partition final : private storage::LogListener {
     LogWorkListener* work_ = nullptr;
     storage::Offset high_watermark_ = 0;
     storage::Offset stable_wanted_ = 0;  // behind the last record that is to be on stable storage
+    std::optional<storage::Offset> hidden_below_;  // the log's end when it was opened
+    Condition recovered_;
     Arrivals arrivals_;
     std::shared_ptr<RemoteLog> remote_;
     std::shared_ptr<TopicMetrics> metrics_;

@@ -91,7 +91,7 @@ void Partitions::configure(Partition& partition, const config::TopicConfig& conf
     if (FutureReplica* future = partition.future()) future->log().options().tiered = tiered;
 }
 
-Task<void> Partitions::open(PartitionOpening opening, NodeTerms node) {
+Task<bool> Partitions::open(PartitionOpening opening, NodeTerms node) {
     TopicIdPartition id{opening.identity.topic_id, opening.identity.index};
     storage::PartitionName name{opening.identity.topic, opening.identity.index};
     if (opening.origin.path.empty()) {
@@ -100,7 +100,7 @@ Task<void> Partitions::open(PartitionOpening opening, NodeTerms node) {
             LOG_ERROR("cannot make {}: {}", name.to_string(), path.error().message);
             opening.directory->health().fail(path.error());
             offline_.insert(id);
-            co_return;
+            co_return false;
         }
         opening.origin.path = *path;
         opening.origin.clean_shutdown = false;  // a power cut may have left parts of it
@@ -110,29 +110,34 @@ Task<void> Partitions::open(PartitionOpening opening, NodeTerms node) {
     auto log = co_await storage::Log::open(shard_, opening.directory->health(), opening.origin);
     if (!log) {
         LOG_ERROR("cannot open {}: {}", name.to_string(), log.error().message);
-        if (log.error().code != ErrorCode::kafka_storage_error) co_return;
+        if (log.error().code != ErrorCode::kafka_storage_error) co_return false;
         opening.directory->health().fail(log.error());
         offline_.insert(id);
-        co_return;
-    }
-    // After an unclean end the log may hold what is only in the system's memory; from now on it is
-    // shown to clients. A failure closes the log for appends, and the rest stays readable.
-    if (node.flush_acks_all) {
-        Result<> stable = co_await (*log)->durable((*log)->end_offset());
-        if (!stable) LOG_ERROR("cannot sync {}: {}", name.to_string(), stable.error().message);
+        co_return false;
     }
     if (opening.directory->health().failed()) {
         co_await (*log)->abandon();
         offline_.insert(id);
-        co_return;
+        co_return false;
     }
     auto partition = std::make_shared<Partition>(shard_, std::move(opening.identity), node_id_,
                                                  *opening.directory, std::move(*log), metrics_);
     configure(*partition, opening.config, node);
     if (log_work_ != nullptr) partition->listen(*log_work_);
+    if (node.flush_acks_all) partition->hide_unsynced();
     partition->update(opening.state);
     partitions_[id] = partition;
     lead_or_follow(partition, false);
+    co_return partition->hides_unsynced();
+}
+
+// A failure closes the log and its directory.
+Task<void> Partitions::sync_recovered(TopicIdPartition id) {
+    std::shared_ptr<Partition> partition = find(id);
+    if (!partition) co_return;
+    Result<> synced = co_await partition->sync_recovered();
+    if (synced || find(id) != partition || !partition->hides_unsynced()) co_return;
+    LOG_ERROR("cannot sync {}: {}", partition->identity().to_string(), synced.error().message);
 }
 
 Task<void> Partitions::take_offline(const storage::LogDirectory& directory) {

@@ -62,8 +62,10 @@ class Partitions {
     void listen(LeadershipListener& listener) { listeners_.push_back(&listener); }
     void listen(LogWorkListener& listener) { log_work_ = &listener; }
 
-    // What could not be opened is logged and stays away.
-    Task<void> open(PartitionOpening opening, NodeTerms node);
+    // What could not be opened is logged and stays away. Returns whether the log may hold more than
+    // is on stable storage, which stays hidden until sync_recovered().
+    Task<bool> open(PartitionOpening opening, NodeTerms node);
+    Task<void> sync_recovered(TopicIdPartition id);
     Task<void> apply(PartitionChanges changes);
     // A log directory has failed: its replicas are let go, and nothing in it is touched again.
     Task<void> take_offline(const storage::LogDirectory& directory);

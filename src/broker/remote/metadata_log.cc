@@ -157,6 +157,7 @@ Task<Result<RemoteMetadataLog::Batches>> RemoteMetadataLog::read(std::int32_t in
     TopicIdPartition id{topic == nullptr ? Uuid() : topic->id, index};
     auto there = [&](Partitions& partitions) -> Task<Result<Batches>> {
         std::shared_ptr<Partition> partition = partitions.find(id);
+        if (partition) co_await partition->recovered();
         for (;;) {
             if (!partition || !partition->is_leader()) {
                 co_return fail(

@@ -19,7 +19,9 @@ COMPACTED = ("compacted", "compacted-deleted")
 OPEN_PRODUCER = 7_000_000
 START_TIME = 1_700_000_000_000
 COORDINATOR_NOT_YET = {14, 15, 16, 51}  # loading, not available, another, one under way
-NOT_YET = {3, 5, 6}  # unknown topic or partition, leader not available, not leader
+# Unknown topic or partition, leader not available, not leader, offset not available: what lies
+# behind the recovery point is not synced yet.
+NOT_YET = {3, 5, 6, 78}
 LATEST, EARLIEST, MAX_TIMESTAMP = -1, -2, -3
 
 
@@ -341,10 +343,10 @@ class PartitionContents:
     def __init__(self, call, topic, partition):
         self.compacted = topic in COMPACTED
         place = topic, partition
-        self.start = _list_offset(call, place, EARLIEST)
-        self.end = _list_offset(call, place, LATEST)
+        self.start = list_offset(call, place, EARLIEST)
+        self.end = list_offset(call, place, LATEST)
         self.batches, _ = _fetch_all(call, place, self.start[1], self.end[1], 0)
-        stable = _list_offset(call, place, LATEST, isolation=1)
+        stable = list_offset(call, place, LATEST, isolation=1)
         committed, self.aborted = _fetch_all(call, place, self.start[1], stable[1], 1)
         self.committed_ends = committed[-1]["base"] + committed[-1]["last delta"] \
             if committed else -1
@@ -353,7 +355,7 @@ class PartitionContents:
         step = max(1, len(times) // 25)
         asked = [0, *(times[i] + d for i in range(0, len(times), step) for d in (-1, 0, 1)),
                  times[-1] + 1 if times else 1]
-        self.by_time = {stamp: _list_offset(call, place, stamp, isolation)
+        self.by_time = {stamp: list_offset(call, place, stamp, isolation)
                         for stamp in (*asked, MAX_TIMESTAMP) for isolation in (0, 1)}
         self.epochs = [_epoch_end(call, place, epoch) for epoch in range(40)]
         (described,) = call("DescribeProducers", 0, {"Topics": [
@@ -432,7 +434,7 @@ def _features(call):
     return sorted((one["Name"], one["MaxVersionLevel"]) for one in told["FinalizedFeatures"])
 
 
-def _list_offset(call, place, stamp, isolation=0):
+def list_offset(call, place, stamp, isolation=0):
     def ask():
         (told,) = call("ListOffsets", 7, {
             "ReplicaId": -1, "IsolationLevel": isolation, "Topics": [{
