@@ -13,6 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 CORPUS = ROOT / "tests/fuzz/corpus"
 APACHE_LOG = ROOT / "src/storage/testdata/apache-0"
+TLS_STORES = ROOT / "src/tls/testdata"
 REMOTE_METADATA = ROOT / "src/storage/remote/recorded/metadata_cache.tsv"
 sys.path.insert(0, str(ROOT / "schema/generate"))
 
@@ -138,6 +139,8 @@ def seeds():
         yield "properties_fuzz", name, text.encode()
     for index, (kind, key, value) in enumerate(VALUES):
         yield "value_fuzz", f"{index:02}", bytes([kind, key]) + value.encode()
+    for path in sorted(TLS_STORES.glob("*.*")):
+        yield "store_fuzz", path.name, path.read_bytes()
     yield from storage_seeds()
 
 
