@@ -13,7 +13,9 @@ constexpr std::size_t record = 16 << 10;  // the most plaintext that one has
 constexpr std::size_t record_overhead = 64;
 // Read into the reader's buffer when there is that much room, else beside it.
 constexpr std::size_t least_room = 256;
-constexpr std::size_t stage_size = 2 * (record + record_overhead);
+constexpr std::size_t stage_size = record + (1 << 10);
+// Who has not shown who he is costs less.
+constexpr std::size_t handshake_stage_size = 4 << 10;
 // What is encrypted before it is handed to the system.
 constexpr std::size_t flush_size = 4 * record;
 
@@ -67,8 +69,9 @@ Task<Result<>> Stream::handshake() {
         CO_RETURN_IF_ERROR(done);
         CO_RETURN_IF_ERROR(told);
         if (*done) co_return Result<>{};
-        MutableBytes room = stage();
-        Result<std::size_t> count = co_await connection_.read(room);
+        CHECK(staged_.empty());
+        staged_.resize(handshake_stage_size);
+        Result<std::size_t> count = co_await connection_.read(staged_.mutable_bytes());
         staged_.resize(count.value_or(0));
         CO_RETURN_IF_ERROR(count);
         if (*count == 0) {
