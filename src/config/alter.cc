@@ -153,8 +153,8 @@ Result<> check_pool(std::string_view name, std::int32_t now, std::int32_t next) 
 
 }  // namespace
 
-Result<> validate_broker_configs(const BrokerConfig& broker, const ConfigMap& dynamic,
-                                 bool all_nodes) {
+Result<BrokerConfig> validate_broker_configs(const BrokerConfig& broker, const ConfigMap& dynamic,
+                                             bool all_nodes) {
     for (const auto& [name, text] : dynamic) RETURN_IF_ERROR(check_dynamic(name, text, all_nodes));
     std::vector<std::string> rejected;
     BrokerConfig next =
@@ -171,7 +171,9 @@ Result<> validate_broker_configs(const BrokerConfig& broker, const ConfigMap& dy
                                next.num_recovery_threads_per_data_dir()));
     RETURN_IF_ERROR(
         check_pool("background.threads", broker.background_threads(), next.background_threads()));
-    return check_cleaner_threads(broker.log_cleaner_threads(), next.log_cleaner_threads());
+    RETURN_IF_ERROR(
+        check_cleaner_threads(broker.log_cleaner_threads(), next.log_cleaner_threads()));
+    return next;
 }
 
 }  // namespace millrace::config

@@ -35,11 +35,11 @@ Result<std::optional<std::string>> alter(ResourceType type, std::string_view nam
                                          std::optional<std::string_view> current,
                                          std::optional<std::string_view> operand);
 
-// The dynamic configs that a broker, or with `all_nodes` every broker, would have. Error
-// invalid_config for a key that is read-only, needs its listener's prefix or a broker's id, or has
-// a wrong value, and for a combination that this node could not start with.
-Result<> validate_broker_configs(const BrokerConfig& broker, const ConfigMap& dynamic,
-                                 bool all_nodes);
+// What a broker would run with under these dynamic configs of its own, or with `all_nodes` of every
+// broker. Error invalid_config for a key that is read-only, needs its listener's prefix or a
+// broker's id, or has a wrong value, and for a combination that this node could not start with.
+Result<BrokerConfig> validate_broker_configs(const BrokerConfig& broker, const ConfigMap& dynamic,
+                                             bool all_nodes);
 
 // One of them by itself.
 Result<> check_dynamic(std::string_view name, std::string_view text, bool all_nodes);
