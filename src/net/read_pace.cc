@@ -20,7 +20,8 @@ std::size_t ReadPace::wanted_capacity(const Buffer& buffer) const {
 }
 
 void ReadPace::note(std::size_t count, std::size_t room) {
-    if (count == room) {
+    // TLS spends a part of the room on its records.
+    if (count >= room - room / 32) {
         read_size_ = std::min(read_size_ * 4, most);
     } else if (count < read_size_ / 8) {
         read_size_ = std::max(read_size_ / 2, least);

@@ -21,6 +21,7 @@ struct ListenerInfo {
     env::Address bind;
     env::Address advertised;
     bool is_controller = false;
+    bool tls = false;
 };
 
 // What stays the same over the requests of a connection.

@@ -37,29 +37,29 @@ Server::Server(env::Shard& shard, RequestHandler& handler, SessionLimits limits,
 
 Server::~Server() = default;
 
-Result<> Server::listen(ListenerInfo& info) {
+Result<> Server::listen(ListenerInfo& info, const TlsProfiles* profiles) {
     ASSIGN_OR_RETURN(std::unique_ptr<env::Listener> listener,
                      shared_.shard.network().listen(info.bind));
     info.bind.port = listener->local().port;
     if (info.advertised.port == 0) info.advertised.port = info.bind.port;
-    accepting_.spawn(accept_all(*listener, info));
-    listeners_.push_back(std::move(listener));
+    entrances_.push_back({std::move(listener), info, info.tls ? profiles : nullptr});
+    accepting_.spawn(accept_all(entrances_.back()));
     return {};
 }
 
-Task<void> Server::accept_all(env::Listener& listener, const ListenerInfo& info) {
+Task<void> Server::accept_all(const Entrance& entrance) {
     for (;;) {
-        Result<std::unique_ptr<env::Connection>> connection = co_await listener.accept();
+        Result<std::unique_ptr<env::Connection>> connection = co_await entrance.listener->accept();
         if (!connection) {
-            LOG_WARN("cannot accept on {}: {}", info.name, connection.error().message);
+            LOG_WARN("cannot accept on {}: {}", entrance.info.name, connection.error().message);
             co_await env::sleep_for(shared_.shard, Duration::milliseconds(100));
             continue;
         }
-        serving_.spawn(serve(std::move(*connection), info));
+        serving_.spawn(serve(std::move(*connection), entrance));
     }
 }
 
-Task<void> Server::serve(std::unique_ptr<env::Connection> connection, const ListenerInfo& info) {
+Task<void> Server::serve(std::unique_ptr<env::Connection> connection, const Entrance& entrance) {
     env::Shard& shard = shared_.shard;
     std::string host = connection->peer().host;
     std::string refused = co_await env::call_on(
@@ -69,12 +69,16 @@ Task<void> Server::serve(std::unique_ptr<env::Connection> connection, const List
         co_return;
     }
     auto peer = std::make_shared<Peer>();
-    peer->listener = &info;
+    peer->listener = &entrance.info;
     peer->address = connection->peer();
     peer->id = ++accepted_ << 8U | static_cast<std::uint64_t>(shard.id());
     bool cancelled = false;
     {
-        Session session(shared_, std::move(connection), std::move(peer));
+        std::shared_ptr<const tls::Profile> profile;
+        if (entrance.profiles != nullptr) {
+            profile = entrance.profiles->by_listener.at(entrance.info.name);
+        }
+        Session session(shared_, std::move(connection), std::move(peer), std::move(profile));
         sessions_.push_back(&session);
         try {
             co_await session.run();
@@ -93,7 +97,7 @@ Task<void> Server::serve(std::unique_ptr<env::Connection> connection, const List
 
 Task<void> Server::stop(Time deadline) {
     co_await accepting_.close();
-    listeners_.clear();
+    for (Entrance& entrance : entrances_) entrance.listener.reset();
     for (Session* session : sessions_) session->drain();
     co_await env::with_deadline(shared_.shard, deadline, serving_.join());
     co_await serving_.close();

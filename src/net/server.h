@@ -1,11 +1,13 @@
 #pragma once
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "net/session.h"
+#include "net/tls_profiles.h"
 
 namespace millrace::net {
 
@@ -39,22 +41,27 @@ class Server {
     ~Server();
 
     // Listens on `info.bind`; the actual port (of port 0) is written back into `info`, which must
-    // outlive the server.
-    Result<> listen(ListenerInfo& info);
+    // outlive the server, as must the profiles of a listener with TLS.
+    Result<> listen(ListenerInfo& info, const TlsProfiles* profiles = nullptr);
     std::size_t connections() const { return sessions_.size(); }
 
     // Accepts nothing more, answers what has arrived until `deadline`, then closes everything.
     Task<void> stop(Time deadline);
 
   private:
-    Task<void> accept_all(env::Listener& listener, const ListenerInfo& info);
-    Task<void> serve(std::unique_ptr<env::Connection> connection, const ListenerInfo& info);
+    struct Entrance {
+        std::unique_ptr<env::Listener> listener;
+        const ListenerInfo& info;
+        const TlsProfiles* profiles;  // null: plaintext
+    };
+    Task<void> accept_all(const Entrance& entrance);
+    Task<void> serve(std::unique_ptr<env::Connection> connection, const Entrance& entrance);
 
     ConnectionCounts& counts_;
     SessionShared shared_;
     Scope accepting_;
     Scope serving_;
-    std::vector<std::unique_ptr<env::Listener>> listeners_;
+    std::deque<Entrance> entrances_;
     std::vector<Session*> sessions_;
     std::uint64_t accepted_ = 0;
 };

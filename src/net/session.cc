@@ -12,16 +12,20 @@ namespace millrace::net {
 namespace {
 
 constexpr std::size_t length_size = 4;
+// How long a TLS peer may take what tells it that the connection ends.
+constexpr Duration farewell = Duration::seconds(1);
 
 }  // namespace
 
 Session::Session(SessionShared& shared, std::unique_ptr<env::Connection> connection,
-                 std::shared_ptr<Peer> peer)
+                 std::shared_ptr<Peer> peer, std::shared_ptr<const tls::Profile> profile)
     : shared_(shared),
       connection_(std::move(connection)),
       peer_(std::move(peer)),
       figures_(shared.traffic.listener(peer_->listener->name)),
-      last_activity_(shared.shard.now()) {}
+      last_activity_(shared.shard.now()) {
+    if (profile) tls_.emplace(shared.shard, *connection_, std::move(profile));
+}
 
 Task<void> Session::run() {
     figures_.opened.add();
@@ -30,9 +34,14 @@ Task<void> Session::run() {
     bool cancelled = false;
     try {
         co_await with_scope([this](Scope& scope) -> Task<void> {
+            if (tls_ && !co_await authenticate()) co_return;
             scope.spawn(read_requests(scope));
             co_await write_replies();
         });
+        if (authenticated_) {
+            co_await env::with_deadline(shared_.shard, shared_.shard.now() + farewell,
+                                        tls_->close());
+        }
     } catch (const Cancelled&) {
         cancelled = true;
     }
@@ -47,6 +56,7 @@ Task<void> Session::run() {
 
 void Session::drain() {
     draining_ = true;
+    if (tls_ && !authenticated_) end("the node stops");
     ready_.notify_all();
 }
 
@@ -54,7 +64,9 @@ void Session::end(std::string reason) {
     if (ended_) return;
     ended_ = true;
     LOG_DEBUG("connection from {} ends: {}", peer_->address.to_string(), reason);
-    connection_->close();  // ends a read or write that is under way
+    // What is under way ends with the connection. A TLS peer is told of the end by run(), unless it
+    // takes nothing.
+    if (!authenticated_ || tls_->is_writing()) connection_->close();
     ready_.notify_all();
 }
 
@@ -67,6 +79,32 @@ void Session::IdleTimer::fire() {
     }
     session_.figures_.expired.add(1);
     session_.end("idle for connections.max.idle.ms");
+}
+
+Task<bool> Session::authenticate() {
+    Result<> done = co_await tls_->handshake();
+    if (done) done = name_peer();
+    last_activity_ = shared_.shard.now();
+    if (done) {
+        figures_.authenticated.add();
+        authenticated_ = true;
+        co_return true;
+    }
+    if (done.error().code == ErrorCode::sasl_authentication_failed) {
+        figures_.refused.add();
+        LOG_INFO("failed authentication with {} on {}: {}", peer_->address.to_string(),
+                 peer_->listener->name, done.error().message);
+        if (!ended_) co_await env::sleep_for(shared_.shard, shared_.limits.refusal_delay);
+    }
+    end(done.error().message);
+    co_return false;
+}
+
+Result<> Session::name_peer() {
+    tls::CertificatePtr certificate = tls_->machine().peer();
+    if (!certificate) return {};
+    ASSIGN_OR_RETURN(peer_->principal, tls_->profile().principal_of(*certificate));
+    return {};
 }
 
 bool Session::must_hold_back() const {
@@ -83,8 +121,9 @@ Task<void> Session::read_requests(Scope& scope) {
         std::size_t filled = buffer.size();
         std::size_t room = buffer.capacity() - filled;
         buffer.resize(buffer.capacity());
+        MutableBytes into = buffer.mutable_bytes().subspan(filled, room);
         Result<std::size_t> count =
-            co_await connection_->read(buffer.mutable_bytes().subspan(filled, room));
+            tls_ ? co_await tls_->read(into) : co_await connection_->read(into);
         buffer.resize(filled + count.value_or(0));
         if (!count || *count == 0) {
             end(count ? "closed by the peer" : count.error().message);
@@ -200,7 +239,8 @@ Task<void> Session::write_replies() {
         std::size_t size = bytes.size();
         if (size > 0) {
             Time begun = shared_.shard.now();
-            Result<> written = co_await connection_->write(std::move(bytes));
+            Result<> written = tls_ ? co_await tls_->write(std::move(bytes))
+                                    : co_await connection_->write(std::move(bytes));
             if (!written) end(written.error().message);
             figures_.bytes_out.add(size);
             note_sent(sent, begun);

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/condition.h"
@@ -12,6 +13,7 @@
 #include "env/shard.h"
 #include "net/request.h"
 #include "net/traffic.h"
+#include "tls/stream.h"
 
 namespace millrace::net {
 
@@ -21,6 +23,9 @@ struct SessionLimits {
     std::size_t max_requests_in_flight = 1000;   // of one connection
     std::size_t max_unsent_bytes = 64 << 20;     // answers of one connection; more stop reading
     Duration max_idle = Duration::seconds(600);  // connections.max.idle.ms
+    // How long one that failed to authenticate waits for the connection's end
+    // (connection.failed.authentication.delay.ms).
+    Duration refusal_delay = Duration::milliseconds(100);
 };
 
 // What sessions of one shard share.
@@ -32,12 +37,13 @@ struct SessionShared {
     Traffic traffic;
 };
 
-// One connection of the Kafka protocol. Requests start in order of arrival, their waits overlap,
-// and answers leave in order of the requests; all that are ready leave in one write.
+// One connection of the Kafka protocol, by TLS where it has a profile. Requests start in order of
+// arrival, their waits overlap, and answers leave in order of the requests; all that are ready
+// leave in one write.
 class Session {
   public:
     Session(SessionShared& shared, std::unique_ptr<env::Connection> connection,
-            std::shared_ptr<Peer> peer);
+            std::shared_ptr<Peer> peer, std::shared_ptr<const tls::Profile> profile = {});
 
     // Serves until either side ends the connection, or cancellation.
     Task<void> run();
@@ -63,6 +69,8 @@ class Session {
         Session& session_;
     };
 
+    Task<bool> authenticate();
+    Result<> name_peer();
     Task<void> read_requests(Scope& scope);
     Task<bool> start_frames(Scope& scope, Buffer& buffer);
     Task<void> answer_one(std::shared_ptr<Slot> slot, Slice frame);
@@ -74,10 +82,12 @@ class Session {
 
     SessionShared& shared_;
     std::unique_ptr<env::Connection> connection_;
+    std::optional<tls::Stream> tls_;
     std::shared_ptr<Peer> peer_;
     Traffic::Listener& figures_;
     std::deque<std::shared_ptr<Slot>> slots_;  // in order of arrival
     std::size_t unsent_bytes_ = 0;
+    bool authenticated_ = false;
     bool draining_ = false;
     bool ended_ = false;
     Condition ready_;  // the first slot may be ready, or the session has ended

@@ -29,7 +29,9 @@ Traffic::Listener& Traffic::listener(std::string_view name) {
                  counter(declared::socket_server_metrics_incoming_byte_total),
                  counter(declared::socket_server_metrics_outgoing_byte_total),
                  counter(declared::socket_server_metrics_request_total),
-                 counter(declared::socket_server_metrics_response_total)});
+                 counter(declared::socket_server_metrics_response_total),
+                 counter(declared::socket_server_metrics_successful_authentication_total),
+                 counter(declared::socket_server_metrics_failed_authentication_total)});
     return *listeners_.emplace(std::string(name), std::move(made)).first->second;
 }
 

@@ -26,6 +26,8 @@ class Traffic {
         metrics::Counter& bytes_out;
         metrics::Counter& requests;
         metrics::Counter& responses;
+        metrics::Counter& authenticated;  // by TLS or SASL
+        metrics::Counter& refused;
     };
     // When an answer was begun, ready, handed to the connection, and with the OS.
     struct Times {
