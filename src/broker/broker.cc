@@ -112,6 +112,7 @@ Task<Result<>> Broker::start() {
                             .assignments = *assignments_,
                             .checkpoints = *checkpoints_});
     assign_directories();
+    CO_RETURN_IF_ERROR(co_await start_tls());
     scope_.spawn(follow_metadata());
     CO_RETURN_IF_ERROR(co_await listen());
     CO_RETURN_IF_ERROR(
@@ -159,6 +160,7 @@ Task<void> Broker::follow_metadata() {
         metadata::ImagePtr image = co_await quorum_.image_after(publisher_->published_offset());
         co_await publisher_->publish(std::move(image));
         lifecycle_->tell_cordons();
+        co_await tls_->reconfigure(states_[0]->config);
         assign_directories();
     }
 }
@@ -198,6 +200,7 @@ Task<Result<>> Broker::listen() {
         info->name = bind.listener;
         info->bind = {bind.host, bind.port};
         info->is_controller = is_controller;
+        info->tls = config::uses_tls(bind.protocol);
         for (const config::Endpoint& each : told) {
             if (each.listener == bind.listener) info->advertised = {each.host, each.port};
         }
@@ -213,11 +216,22 @@ Task<Result<>> Broker::listen() {
     co_return Result<>{};
 }
 
+Task<Result<>> Broker::start_tls() {
+    tls_ = std::make_unique<TlsListeners>(shard_, [this](const net::TlsProfiles& profiles) {
+        return on_all([this, &profiles](env::Shard& there) -> Task<void> {
+            states_[static_cast<std::size_t>(there.id())]->tls_profiles = profiles;
+            co_return;
+        });
+    });
+    return tls_->start(states_[0]->config);
+}
+
 // Shard by shard: the first one finds out the port, where the OS chooses it.
 Task<Result<>> Broker::listen_on(net::ListenerInfo& info) {
     for (int id = 0; id < shard_.shards().count(); ++id) {
         Result<> listening = co_await env::call_on(shard_, id, [&](env::Shard&) -> Task<Result<>> {
-            co_return fronts_[static_cast<std::size_t>(id)]->server.listen(info);
+            auto shard = static_cast<std::size_t>(id);
+            co_return fronts_[shard]->server.listen(info, &states_[shard]->tls_profiles);
         });
         if (!listening) {
             co_return fail(listening.error().code,
@@ -272,6 +286,7 @@ Task<Result<>> Broker::stop(bool hand_over) {
     co_await moves_->stop();
     co_await checkpoints_->stop();
     co_await assignments_->stop();
+    if (tls_) co_await tls_->stop();
     co_await scope_.close();
     if (store_ != nullptr) store_->stop();
     co_await on_all([this](env::Shard& there) -> Task<void> {

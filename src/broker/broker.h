@@ -17,6 +17,7 @@
 #include "broker/metadata_publisher.h"
 #include "broker/node_logs.h"
 #include "broker/replica_moves.h"
+#include "broker/tls_listeners.h"
 
 namespace millrace::broker {
 
@@ -49,6 +50,7 @@ class Broker {
     Task<void> make_shards();
     Task<void> destroy_shards();
     Task<Result<>> open_partitions();
+    Task<Result<>> start_tls();
     Task<Result<>> listen();
     Task<Result<>> listen_on(net::ListenerInfo& info);
     Task<void> follow_metadata();
@@ -77,6 +79,7 @@ class Broker {
     std::vector<std::unique_ptr<net::ListenerInfo>> listeners_;
     std::unique_ptr<NodeLogs> logs_;
     std::unique_ptr<MetadataPublisher> publisher_;
+    std::unique_ptr<TlsListeners> tls_;
     std::unique_ptr<Checkpoints> checkpoints_;
     std::unique_ptr<LogCleaner> cleaner_;
     std::unique_ptr<ReplicaMoves> moves_;

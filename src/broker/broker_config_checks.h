@@ -5,12 +5,23 @@
 #include "base/result.h"
 #include "broker/node.h"
 #include "config/broker_config.h"
+#include "env/shard.h"
+#include "net/tls_profiles.h"
 
 namespace millrace::broker {
 
+// A node as it runs, of one shard.
+struct RunningNode {
+    const Node& node;
+    const config::BrokerConfig& config;
+    const net::TlsProfiles& tls_profiles;
+    env::Shard& shard;
+};
+
 // Whether this node, named by the resource, or every broker ("") could run with these dynamic
-// configs: only the broker itself knows what it runs with. Error invalid_request, as Apache has it.
+// configs: only the broker itself knows what it runs with, and what is in its files. Error
+// invalid_request, as Apache has it.
 Result<> check_broker_configs(const std::string& resource_name, const config::ConfigMap& next,
-                              const Node& node, const config::BrokerConfig& config);
+                              const RunningNode& running);
 
 }  // namespace millrace::broker

@@ -25,6 +25,7 @@ net::SessionLimits session_limits(const config::BrokerConfig& config) {
     return {
         .max_request_bytes = static_cast<std::size_t>(config.socket_request_max_bytes()),
         .max_idle = idle < 0 ? Duration::max() : Duration::milliseconds(idle),
+        .refusal_delay = Duration::milliseconds(config.connection_failed_authentication_delay_ms()),
     };
 }
 
@@ -56,8 +57,12 @@ ShardFront::ShardFront(ShardState& state, const Shared& shared)
       groups(router, state.metadata, shared.groups),
       controllers(state.shard, shared.quorum, state.metadata, state.config),
       producer_ids(controllers, state.metadata, shared.node.id),
-      services{state.shard, shared.node, state.config, state.metadata,     fetch_sessions, router,
-               groups,      controllers, producer_ids, shared.directories, shared.moves},
+      services{state.shard,    shared.node,
+               state.config,   state.metadata,
+               fetch_sessions, router,
+               groups,         controllers,
+               producer_ids,   shared.directories,
+               shared.moves,   state.tls_profiles},
       dispatcher(services),
       server(state.shard, dispatcher, session_limits(state.config),
              queued_bytes(state.config, router.shards()), shared.connections, state.metrics) {

@@ -29,6 +29,7 @@ struct ShardState {
     env::Shard& shard;
     config::BrokerConfig config;
     metrics::Registry metrics;
+    net::TlsProfiles tls_profiles;
     MetadataCache metadata;
     Partitions partitions;
     Upkeep upkeep;

@@ -11,6 +11,9 @@ class BrokerConfig;
 namespace env {
 class Shard;
 }
+namespace net {
+struct TlsProfiles;
+}
 }  // namespace millrace
 
 namespace millrace::broker {
@@ -37,6 +40,7 @@ struct Services {
     ProducerIds& producer_ids;
     LogDirectories& log_directories;
     ReplicaMoves& replica_moves;  // shard 0's
+    const net::TlsProfiles& tls_profiles;
 };
 
 template <typename T>
@@ -61,6 +65,8 @@ auto& service(Services& services) {
         return services.producer_ids;
     } else if constexpr (std::is_same_v<T, LogDirectories>) {
         return services.log_directories;
+    } else if constexpr (std::is_same_v<T, net::TlsProfiles>) {
+        return services.tls_profiles;
     } else {
         static_assert(std::is_same_v<T, ReplicaMoves>, "no such service");
         return services.replica_moves;

@@ -21,10 +21,10 @@ Result<> check_supported(const config::BrokerConfig& config) {
     }
     for (const auto* endpoints : {&config.broker_endpoints(), &config.controller_endpoints()}) {
         for (const config::Endpoint& each : *endpoints) {
-            if (each.protocol == config::SecurityProtocol::plaintext) continue;
+            if (!config::uses_sasl(each.protocol)) continue;
             return refuse(
                 fmt::format("listener.security.protocol.map: listener {} is {}; this version "
-                            "serves PLAINTEXT only",
+                            "has no SASL, and serves PLAINTEXT and SSL",
                             each.listener, config::name_of(each.protocol)));
         }
     }

@@ -21,21 +21,22 @@ Told told(const Resource& resource, const Error& error) {
             .resource_name = resource.resource_name};
 }
 
-Result<> check(const Resource& resource, const Node& node, const config::BrokerConfig& config) {
+Result<> check(const Resource& resource, const RunningNode& running) {
     auto type = static_cast<config::ResourceType>(resource.resource_type);
     if (type != config::ResourceType::broker) return {};
     config::ConfigMap next;
     for (const auto& each : resource.configs) next[each.name] = each.value.value_or("");
-    return check_broker_configs(resource.resource_name, next, node, config);
+    return check_broker_configs(resource.resource_name, next, running);
 }
 
 Task<AlterConfigsResponse> answer(const AlterConfigsRequest& request, const Caller&,
                                   const Node& node, Controllers& controllers,
-                                  const config::BrokerConfig& config) {
+                                  const config::BrokerConfig& config,
+                                  const net::TlsProfiles& tls_profiles, env::Shard& shard) {
     AlterConfigsResponse response;
     AlterConfigsRequest for_controller{.validate_only = request.validate_only};
     for (const Resource& resource : request.resources) {
-        Result<> fine = check(resource, node, config);
+        Result<> fine = check(resource, {node, config, tls_profiles, shard});
         if (fine) {
             for_controller.resources.push_back(resource);
         } else {

@@ -48,18 +48,20 @@ Result<> alter_loggers(const Resource& resource, std::int32_t node_id, bool vali
     return {};
 }
 
-Result<> check_broker(const Resource& resource, const Node& node, const metadata::Image& image,
-                      const config::BrokerConfig& config) {
+Result<> check_broker(const Resource& resource, const metadata::Image& image,
+                      const RunningNode& running) {
     const config::ConfigMap& current =
         image.configs_of(config::ResourceType::broker, resource.resource_name);
     ASSIGN_OR_RETURN(config::ConfigMap next, controller::altered(current, resource));
-    return check_broker_configs(resource.resource_name, next, node, config);
+    return check_broker_configs(resource.resource_name, next, running);
 }
 
 Task<IncrementalAlterConfigsResponse> answer(const IncrementalAlterConfigsRequest& request,
                                              const Caller&, const Node& node, MetadataCache& cache,
                                              Controllers& controllers,
-                                             const config::BrokerConfig& config) {
+                                             const config::BrokerConfig& config,
+                                             const net::TlsProfiles& tls_profiles,
+                                             env::Shard& shard) {
     IncrementalAlterConfigsRequest for_controller{.validate_only = request.validate_only};
     IncrementalAlterConfigsResponse response;
     for (const Resource& resource : request.resources) {
@@ -71,7 +73,7 @@ Task<IncrementalAlterConfigsResponse> answer(const IncrementalAlterConfigsReques
         }
         Result<> fine;
         if (type == config::ResourceType::broker) {
-            fine = check_broker(resource, node, *cache.image(), config);
+            fine = check_broker(resource, *cache.image(), {node, config, tls_profiles, shard});
         }
         if (!fine) {
             response.responses.push_back(told(resource, fine));

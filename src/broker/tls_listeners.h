@@ -1,0 +1,48 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/scope.h"
+#include "config/broker_config.h"
+#include "env/shard.h"
+#include "net/tls_profiles.h"
+
+namespace millrace::broker {
+
+// The profiles that this node's listeners with TLS would have under `next`. Those of `current`
+// stay where neither their settings nor their files have changed; a new one has to be fit to take
+// its place. Error INVALID_CONFIG with the listener, the file and the reason. Blocking.
+Result<net::TlsProfiles> tls_profiles(const config::BrokerConfig& next,
+                                      const net::TlsProfiles& current, env::Shard& shard);
+
+// Keeps the profiles of a node's listeners with TLS at what its configs and files say. What is
+// wrong is logged, and the one before stays. Lives on shard 0.
+class TlsListeners {
+  public:
+    // Brings the profiles to all shards.
+    using Publish = std::function<Task<void>(const net::TlsProfiles& profiles)>;
+    TlsListeners(env::Shard& shard, Publish publish)
+        : shard_(shard), publish_(std::move(publish)), scope_(shard) {}
+
+    // Loads all of them, and looks after the files from then on.
+    Task<Result<>> start(const config::BrokerConfig& config);
+    // Takes these configs.
+    Task<void> reconfigure(const config::BrokerConfig& config);
+    Task<void> stop() { return scope_.close(); }
+
+  private:
+    Task<void> watch_files();
+    Task<void> renew(std::string_view cause);
+
+    env::Shard& shard_;
+    Publish publish_;
+    std::optional<config::BrokerConfig> config_;
+    net::TlsProfiles current_;
+    std::string refused_;  // why the last attempt failed, which is told once
+    Scope scope_;
+};
+
+}  // namespace millrace::broker
