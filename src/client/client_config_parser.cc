@@ -94,11 +94,23 @@ std::vector<env::Address> ClientConfigParser::addresses(std::string_view key,
     return addresses;
 }
 
-void ClientConfigParser::require_plaintext(const std::string& protocol) {
-    require(config::equal_ignoring_case(protocol, "PLAINTEXT"), "security.protocol",
-            fmt::format("security.protocol={}: this client speaks PLAINTEXT only; let it use a "
-                        "PLAINTEXT listener of the brokers",
-                        protocol));
+std::optional<tls::Settings> ClientConfigParser::tls_settings(std::string_view protocol) {
+    constexpr std::string_view key = "security.protocol";
+    if (config::equal_ignoring_case(protocol, "PLAINTEXT")) return std::nullopt;
+    if (!config::equal_ignoring_case(protocol, "SSL")) {
+        wrong(key, fmt::format("{}={}: this client has no SASL; let it use a listener of the "
+                               "brokers for PLAINTEXT or SSL",
+                               key, protocol));
+        return std::nullopt;
+    }
+    auto settings = tls::Settings::parse([&](std::string_view name) {
+        auto text = texts_.find(name);
+        return text == texts_.end() ? std::nullopt
+                                    : std::optional<std::string_view>(text->second.value);
+    });
+    if (settings) return *std::move(settings);
+    wrong(key, settings.error().message);
+    return std::nullopt;
 }
 
 bool ClientConfigParser::is_rebootstrap(std::string_view strategy) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,8 +34,8 @@ class ClientConfigParser {
     // The keys that all three kinds have, and where to begin.
     template <typename Settings>
     ClusterOptions cluster_options(const Settings& settings) {
-        require_plaintext(settings.security_protocol());
         ClusterOptions options;
+        options.pool.tls = tls_settings(settings.security_protocol());
         options.bootstrap = addresses("bootstrap.servers", settings.bootstrap_servers());
         options.pool.connection.client_id = settings.client_id();
         options.pool.connection.setup_timeout =
@@ -58,7 +59,7 @@ class ClientConfigParser {
   private:
     void read(const config::Property& property);
     void parse_values();
-    void require_plaintext(const std::string& protocol);
+    std::optional<tls::Settings> tls_settings(std::string_view protocol);
     static Duration or_never(std::int64_t ms) {
         return ms < 0 ? Duration::max() : Duration::milliseconds(ms);
     }

@@ -46,7 +46,7 @@ class BrokerConnection::Exchange final : public Wait {
     bool start() override {
         BrokerConnection& c = connection_;
         if (c.ended_) {
-            result_ = fail(c.unanswered_error(ErrorCode::network_exception, key_, c.end_reason_));
+            result_ = fail(c.unanswered_error(c.end_code_, key_, c.end_reason_));
             return false;
         }
         std::size_t size = request_.bytes.size();
@@ -95,6 +95,7 @@ BrokerConnection::BrokerConnection(env::Shard& shard, std::string name, env::Add
       options_(std::move(options)),
       connection_(std::move(connection)),
       last_activity_(shard.now()) {
+    if (options_.tls) tls_.emplace(shard_, *connection_, options_.tls, address_.host);
     wake_at(last_activity_ + options_.max_idle);
 }
 
@@ -131,6 +132,10 @@ Task<Result<std::shared_ptr<BrokerConnection>>> BrokerConnection::open(env::Shar
     }
     CloseUnlessKept made{
         std::make_shared<BrokerConnection>(shard, name, address, options, *std::move(*connected))};
+    auto authenticated =
+        co_await env::with_deadline(shard, deadline, made.connection->authenticate());
+    if (!authenticated) co_return too_late("did not end the TLS handshake");
+    if (!*authenticated) co_return fail(std::move(*authenticated).error());
     scope.spawn(made.connection->read_answers(made.connection));
     scope.spawn(made.connection->write_requests(made.connection));
     auto negotiated = co_await env::with_deadline(shard, deadline, made.connection->negotiate());
@@ -138,6 +143,16 @@ Task<Result<std::shared_ptr<BrokerConnection>>> BrokerConnection::open(env::Shar
     if (!*negotiated) co_return fail(std::move(*negotiated).error());
     LOG_DEBUG("connected to {}", place);
     co_return std::exchange(made.connection, nullptr);
+}
+
+Task<Result<>> BrokerConnection::authenticate() {
+    if (!tls_) co_return Result<>{};
+    Result<> done = co_await tls_->handshake();
+    if (done) co_return Result<>{};
+    bool closed = done.error().code == ErrorCode::network_exception;
+    co_return fail(done.error().code,
+                   fmt::format("{}: {}{}", name_, done.error().message,
+                               closed ? " (is it a listener of brokers for SSL?)" : ""));
 }
 
 Task<Result<Slice>> BrokerConnection::ask_versions(std::int16_t version) {
@@ -270,22 +285,22 @@ Error BrokerConnection::undecodable(ApiKey key, std::int16_t version, const Erro
                         name_, name_of_api(key), version, error.message)};
 }
 
-void BrokerConnection::end(std::string reason) {
+void BrokerConnection::end(std::string reason, ErrorCode code) {
     if (ended_) return;
     ended_ = true;
+    end_code_ = code;
     end_reason_ = std::move(reason);
     LOG_DEBUG("connection to {} ends: {}", name_, end_reason_);
     alarm_.stop();
     connection_->close();  // ends a read or write that is under way
     for (Unanswered& request : std::exchange(unanswered_, {})) {
         if (request.waiting == nullptr) continue;
-        request.waiting->finish(
-            fail(unanswered_error(ErrorCode::network_exception, request.key, end_reason_)));
+        request.waiting->finish(fail(unanswered_error(end_code_, request.key, end_reason_)));
     }
     for (Outgoing& request : std::exchange(outbox_, {})) {
         if (request.waiting == nullptr) continue;
-        request.waiting->finish(fail(
-            unanswered_error(ErrorCode::network_exception, request.waiting->key(), end_reason_)));
+        request.waiting->finish(
+            fail(unanswered_error(end_code_, request.waiting->key(), end_reason_)));
     }
     held_bytes_ = 0;
     outgoing_.notify_all();

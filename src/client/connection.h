@@ -4,6 +4,7 @@
 #include <deque>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,12 +19,14 @@
 #include "env/shard.h"
 #include "protocol/api_versions.h"
 #include "protocol/frame.h"
+#include "tls/stream.h"
 
 namespace millrace::client {
 
 struct ConnectionOptions {
     std::string client_id;
-    Duration setup_timeout = Duration::seconds(10);    // TCP and ApiVersions together
+    std::shared_ptr<const tls::Profile> tls;           // null: plaintext
+    Duration setup_timeout = Duration::seconds(10);    // TCP, TLS and ApiVersions together
     Duration request_timeout = Duration::seconds(30);  // from send() to the answer
     Duration max_idle = Duration::seconds(540);        // then it closes
     // Of requests that are not answered yet: past it the next ones wait for their turn.
@@ -48,7 +51,8 @@ struct Reply {
 // One connection to a broker. Requests leave in the order in which call() was awaited, any number
 // at a time; answers find their request by correlation id. When one is not answered in time, or
 // the peer breaks the protocol, the connection ends and with it every request that waits:
-// REQUEST_TIMED_OUT for the late one, NETWORK_EXCEPTION for the others.
+// REQUEST_TIMED_OUT for the late one, NETWORK_EXCEPTION for the others; SASL_AUTHENTICATION_FAILED
+// where the two sides do not accept each other.
 class BrokerConnection : public std::enable_shared_from_this<BrokerConnection> {
   public:
     // Connects and learns the peer's API versions. `name` is what errors call the peer, "broker 2";
@@ -159,6 +163,7 @@ class BrokerConnection : public std::enable_shared_from_this<BrokerConnection> {
     bool has_room(std::size_t bytes) const;
     Task<void> await_turn(std::size_t bytes);
     void release(std::size_t bytes);
+    Task<Result<>> authenticate();
     Task<Result<>> negotiate();
     Task<Result<Slice>> ask_versions(std::int16_t version);
     void keep_versions(ApiVersionsResponse versions);
@@ -173,13 +178,14 @@ class BrokerConnection : public std::enable_shared_from_this<BrokerConnection> {
     std::string foreign_peer(Bytes first) const;
     void wake_at(Time time);
     void on_alarm();
-    void end(std::string reason);
+    void end(std::string reason, ErrorCode code = ErrorCode::network_exception);
 
     env::Shard& shard_;
     std::string name_;
     env::Address address_;
     ConnectionOptions options_;
     std::unique_ptr<env::Connection> connection_;
+    std::optional<tls::Stream> tls_;
     ApiVersionsResponse versions_;
     std::vector<VersionRange> peer_ranges_;  // by API key
     bool negotiated_ = false;
@@ -194,6 +200,7 @@ class BrokerConnection : public std::enable_shared_from_this<BrokerConnection> {
     Alarm alarm_{*this};
     bool ended_ = false;
     std::string end_reason_;
+    ErrorCode end_code_ = ErrorCode::network_exception;
 };
 
 }  // namespace millrace::client

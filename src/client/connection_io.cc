@@ -35,13 +35,16 @@ Task<void> BrokerConnection::read_answers(std::shared_ptr<BrokerConnection> self
         std::size_t filled = buffer.size();
         std::size_t room = buffer.capacity() - filled;
         buffer.resize(buffer.capacity());
+        MutableBytes into = buffer.mutable_bytes().subspan(filled, room);
         Result<std::size_t> count =
-            co_await connection_->read(buffer.mutable_bytes().subspan(filled, room));
+            tls_ ? co_await tls_->read(into) : co_await connection_->read(into);
         buffer.resize(filled + count.value_or(0));
         if (ended_) co_return;
         if (!count || *count == 0) {
-            std::string hint = negotiated_ ? "" : " (is it a listener of brokers for PLAINTEXT?)";
-            end((count ? "it closed the connection" : count.error().message) + hint);
+            std::string hint =
+                negotiated_ || tls_ ? "" : " (is it a listener of brokers for PLAINTEXT?)";
+            end((count ? "it closed the connection" : count.error().message) + hint,
+                count ? ErrorCode::network_exception : count.error().code);
             co_return;
         }
         last_activity_ = shard_.now();
@@ -118,7 +121,8 @@ Task<void> BrokerConnection::write_requests(std::shared_ptr<BrokerConnection> se
         Chain bytes;
         std::size_t count = outbox_.size();
         for (const Outgoing& request : outbox_) bytes.append(request.bytes);
-        Result<> written = co_await connection_->write(std::move(bytes));
+        Result<> written = tls_ ? co_await tls_->write(std::move(bytes))
+                                : co_await connection_->write(std::move(bytes));
         if (ended_) co_return;
         if (!written) {
             end(written.error().message);

@@ -35,6 +35,14 @@ Task<Result<std::shared_ptr<BrokerConnection>>> ConnectionPool::get(std::int32_t
     co_return fail(place.error);
 }
 
+Result<> ConnectionPool::load_tls() {
+    if (!options_.tls || options_.connection.tls) return {};
+    ASSIGN_OR_RETURN(options_.connection.tls,
+                     tls::Profile::load(*options_.tls, tls::Profile::Side::client, shard_.disk(),
+                                        shard_.wall_ms()));
+    return {};
+}
+
 Task<void> ConnectionPool::connect(Key key, Place& place) {
     struct AtEnd {
         explicit AtEnd(Place& p) : place(p) { place.connecting = true; }
@@ -49,6 +57,10 @@ Task<void> ConnectionPool::connect(Key key, Place& place) {
     place.connection = nullptr;
     place.error = {ErrorCode::network_exception, "this client was closed"};
     if (place.next_attempt > shard_.now()) co_await env::sleep_until(shard_, place.next_attempt);
+    if (Result<> loaded = load_tls(); !loaded) {
+        place.error = std::move(loaded).error();
+        co_return;
+    }
     ConnectionOptions options = options_.connection;
     Backoff setup{options.setup_timeout, options_.max_setup_timeout};
     if (place.failures > 0)

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -19,6 +20,7 @@ enum class Lane : std::uint8_t { general, fetch, coordinator };
 
 struct PoolOptions {
     ConnectionOptions connection;
+    std::optional<tls::Settings> tls;  // loaded before the first connection; none: plaintext
     Backoff reconnect{Duration::milliseconds(50), Duration::milliseconds(1000)};
     Duration max_setup_timeout = Duration::seconds(30);  // doubles up to it with each failure
 };
@@ -31,7 +33,8 @@ class ConnectionPool {
         : shard_(shard), scope_(scope), options_(std::move(options)) {}
 
     // The open connection, or a new one; a pause that is due is waited for first. The error is that
-    // of the one attempt, NETWORK_EXCEPTION or what the handshake said.
+    // of the one attempt, NETWORK_EXCEPTION or what the handshake said; INVALID_CONFIG where keys
+    // or certificates cannot be used.
     Task<Result<std::shared_ptr<BrokerConnection>>> get(std::int32_t id, env::Address address,
                                                         Lane lane);
 
@@ -57,6 +60,7 @@ class ConnectionPool {
     };
     using Key = std::pair<std::int32_t, Lane>;
     const Place* find_place(std::int32_t id, Lane lane) const;
+    Result<> load_tls();
     Task<void> connect(Key key, Place& place);
 
     env::Shard& shard_;
