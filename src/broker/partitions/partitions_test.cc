@@ -6,6 +6,7 @@
 #include <functional>
 #include <gtest/gtest.h>
 
+#include "broker/partitions/partitions_for_tests.h"
 #include "config/properties.h"
 #include "env/disk.h"
 #include "env/sim/world.h"
@@ -97,10 +98,7 @@ class PartitionsTest : public testing::Test {
         }
         Task<void> end() {
             partition.reset();
-            co_await partitions.stop();
-            for (const Partitions::OpenLog& each : partitions.open_logs()) {
-                (void)co_await partitions.close_log(each);
-            }
+            (void)co_await close_all(partitions);
         }
 
         env::Shard& shard;

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 #include <tuple>
 
+#include "broker/partitions/partitions_for_tests.h"
 #include "config/properties.h"
 #include "env/disk.h"
 #include "env/sim/world.h"
@@ -95,10 +96,7 @@ class UpkeepTest : public testing::Test {
             if (bench.partition != nullptr) co_await body(bench);
             co_await bench.upkeep.stop();
             bench.partition.reset();
-            co_await bench.partitions.stop();
-            for (const Partitions::OpenLog& each : bench.partitions.open_logs()) {
-                (void)co_await bench.partitions.close_log(each);
-            }
+            (void)co_await close_all(bench.partitions);
             co_return 0;
         });
         EXPECT_EQ(code, 0);

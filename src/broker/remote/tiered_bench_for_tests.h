@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "broker/partitions/partitions_for_tests.h"
 #include "broker/remote/metadata_log.h"
 #include "broker/remote/remote_indexes.h"
 #include "broker/remote/remote_metrics.h"
@@ -94,13 +95,12 @@ class TieredBench {
     Task<void> open() {
         EXPECT_TRUE(co_await indexes.start());
         cache.publish(image());
-        PartitionChanges changes;
-        changes.node = NodeTerms::of(config);
-        changes.openings.push_back(opening("t", topic_id, topic));
-        changes.openings.push_back(opening(std::string(metadata::remote_log_metadata_topic),
-                                           metadata_topic_id,
-                                           config::TopicConfig::effective(config, {})));
-        co_await partitions.apply(std::move(changes));
+        NodeTerms node = NodeTerms::of(config);
+        co_await partitions.open(opening("t", topic_id, topic), node);
+        co_await partitions.open(
+            opening(std::string(metadata::remote_log_metadata_topic), metadata_topic_id,
+                    config::TopicConfig::effective(config, {})),
+            node);
         partition = partitions.find({topic_id, 0});
         CHECK(partition != nullptr);
         begin();
@@ -119,7 +119,7 @@ class TieredBench {
         co_await metadata_log.close();
         co_await indexes.stop();
         partition.reset();
-        EXPECT_TRUE(co_await partitions.close());
+        EXPECT_TRUE(co_await close_all(partitions));
     }
 
     Task<void> append(Slice batch) {
