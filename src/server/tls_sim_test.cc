@@ -58,10 +58,6 @@ class Trial {
             co_return;
         });
     }
-    Trial(const Trial&) = delete;
-    ~Trial() {
-        for (const auto& each : world.nodes()) world.crash(*each);
-    }
     void on_clients(const std::function<Task<void>(env::Shard&)>& body) {
         run_on(world, clients, body);
     }
@@ -84,7 +80,11 @@ Task<void> produce(env::Shard& shard, int first, int count) {
             if (!delivery) co_return;
             deliveries.push_back(*delivery);
         }
-        for (const auto& delivery : deliveries) EXPECT_TRUE(co_await delivery.get());
+        for (const auto& delivery : deliveries) {
+            auto placed = co_await delivery.get();
+            EXPECT_TRUE(placed) << (placed ? "" : placed.error().message);
+            if (!placed) co_return;
+        }
     });
 }
 
@@ -109,15 +109,15 @@ TEST(TlsNode, ClientsWriteAndReadWhatSurvivesAKill) {
         SCOPED_TRACE(fmt::format("seed {}", seed));
         Trial trial(seed);
         trial.node.start_and_wait();
-        trial.on_clients([](env::Shard& shard) { return create_topic(shard, "t", 4); });
-        trial.on_clients([](env::Shard& shard) { return produce(shard, 0, 500); });
+        trial.on_clients([](env::Shard& shard) { return create_topic(shard, "t", 4, true); });
+        trial.on_clients([](env::Shard& shard) { return produce(shard, 0, 200); });
         trial.node.kill();
         trial.node.start_and_wait();
-        trial.on_clients([](env::Shard& shard) { return produce(shard, 500, 500); });
+        trial.on_clients([](env::Shard& shard) { return produce(shard, 200, 200); });
         std::multiset<std::string> values;
-        trial.on_clients([&](env::Shard& shard) { return consume(shard, 1000, values); });
-        EXPECT_EQ(values.size(), 1000U);
-        EXPECT_EQ(std::set<std::string>(values.begin(), values.end()).size(), 1000U);
+        trial.on_clients([&](env::Shard& shard) { return consume(shard, 400, values); });
+        EXPECT_EQ(values.size(), 400U);
+        EXPECT_EQ(std::set<std::string>(values.begin(), values.end()).size(), 400U);
         if (testing::Test::HasFailure()) return;
     }
 }
