@@ -11,7 +11,9 @@ namespace millrace::broker {
 // The current log may have been cut, or its start moved, while this one was not looking.
 Result<> FutureReplica::align(storage::Log& current) {
     storage::Offset shared = shared_end(current);
-    if (shared < std::max(current.local_start_offset(), log_->local_start_offset())) {
+    // A power cut may have taken its first segments, and left later ones.
+    bool has_lost_its_beginning = log_->local_start_offset() > current.local_start_offset();
+    if (has_lost_its_beginning || shared < current.local_start_offset()) {
         return begin_anew(current);
     }
     if (shared < log_->end_offset()) RETURN_IF_ERROR(log_->truncate_to(shared));

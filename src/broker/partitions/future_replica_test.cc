@@ -175,6 +175,21 @@ TEST_F(FutureReplicaTest, DropsWhatTheCurrentLogDoesNotHave) {
 }
 
 // DeleteRecords knows offsets, not batches.
+TEST_F(FutureReplicaTest, BeginsAnewWhereAPowerCutTookItsFirstSegment) {
+    run([this](Shard& here) -> Task<void> {
+        for (int i = 0; i < 60; ++i) co_await append(make_batch({.records = 3}));
+        co_await copy_all();
+        Result<> closed = co_await future_->log().close();
+        EXPECT_TRUE(closed);
+        future_.reset();
+        EXPECT_TRUE(here.disk().remove("/b/t-0-future/00000000000000000000.log"));
+        future_ = std::make_unique<FutureReplica>(*to_, open_log(here, *to_, "/b/t-0-future"));
+        EXPECT_GT(future_->log().start_offset(), 0);
+        co_await copy_all();
+        expect_alike();
+    });
+}
+
 TEST_F(FutureReplicaTest, ALogMayBeginWithinABatch) {
     run([&](Shard&) -> Task<void> {
         for (int i = 0; i < 4; ++i) co_await append(make_batch({.records = 5}));
