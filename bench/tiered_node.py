@@ -87,7 +87,8 @@ def read(node, partition_bytes):
 
 def measure(label, store, folder, arguments, lines):
     gigabytes = arguments.megabytes / 1000
-    node = tiered.make("millrace", folder / label.replace(" ", "-"), store)
+    # A comma in the name would make two directories of one.
+    node = tiered.make("millrace", folder / label.replace(",", "").replace(" ", "-"), store)
     node.start()
 
     def row(what, measured):
