@@ -162,9 +162,10 @@ void Partition::advance_high_watermark() {
 
 void Partition::hide_unsynced() {
     storage::Offset end = log_->end_offset();
-    if (log_->flushed_end_offset() >= end) return;
+    storage::Offset shown = std::max(log_->start_offset(), log_->flushed_end_offset());
+    if (shown >= end) return;
     hidden_below_ = stable_wanted_ = end;
-    high_watermark_ = std::max(log_->start_offset(), log_->flushed_end_offset());
+    high_watermark_ = shown;
 }
 
 Task<Result<>> Partition::sync_recovered() {

@@ -46,7 +46,7 @@ class PartitionsTest : public testing::Test {
             directory = *std::move(opened);
         }
         // Whether something is hidden.
-        Task<bool> open(Offset recovery_point, bool flush_acks_all = true) {
+        Task<bool> open(Offset recovery_point, bool flush_acks_all = true, Offset log_start = 0) {
             metadata::Partition state;
             state.leader = 1;
             state.replicas = state.isr = {1};
@@ -59,6 +59,7 @@ class PartitionsTest : public testing::Test {
             if (shard.disk().exists("/data/t-0")) {
                 opening.origin.path = "/data/t-0";
                 opening.origin.recovery_point = recovery_point;
+                opening.origin.log_start = log_start;
                 opening.origin.pages_in_doubt = false;
             }
             NodeTerms node = NodeTerms::of(configured());
@@ -180,6 +181,13 @@ TEST_F(PartitionsTest, NothingIsHiddenBelowTheRecoveryPoint) {
     live([](Life& life) -> Task<void> {
         EXPECT_FALSE(co_await life.open(stable + unsynced));
         co_await life.expect_shown(stable + unsynced);
+    });
+}
+
+TEST_F(PartitionsTest, NothingIsHiddenOfALogWithoutRecords) {
+    live([](Life& life) -> Task<void> {
+        EXPECT_FALSE(co_await life.open(0, true, stable + unsynced));
+        EXPECT_EQ((co_await life.list(latest)).offset, stable + unsynced);
     });
 }
 
