@@ -108,8 +108,8 @@ Result<> MetadataPublisher::note(const TopicIdPartition& id, Found found,
     return {};
 }
 
-// partition.metadata has no checksum. A flipped bit of it changes one character of the topic's id;
-// the random ids of two topics of a name do not differ by so little.
+// Apache writes partition.metadata without a checksum. A flipped bit of it changes one character of
+// the topic's id; the random ids of two topics of a name do not differ by so little.
 const Uuid* MetadataPublisher::mistaken_for(const storage::PartitionDirectory& directory) const {
     const metadata::Topic* topic = image_->topics.find(std::string_view(directory.partition.topic));
     if (topic == nullptr || image_->topics.find(*directory.topic_id) != nullptr) return nullptr;

@@ -116,6 +116,10 @@ TEST_F(LogDirectoryStart, ARottenTopicIdIsMended) {
     for (const auto& [name, offset] : {std::pair("t-0", 26), {"t-1", 3}, {"t-2", 22}}) {
         std::string metadata = fmt::format("{}/{}/partition.metadata", home_of(name), name);
         std::string sound = *env::read_file(node_.disk(), metadata);
+        if (name == std::string("t-0")) {  // as Apache writes it, without a checksum
+            auto file = node_.disk().open(metadata, {.write = true, .truncate = true});
+            EXPECT_TRUE((*file)->write(0, as_bytes(sound.substr(0, 43))));
+        }
         node_.disk().rot(metadata, static_cast<std::uint64_t>(offset), 0);
         start();
         EXPECT_TRUE(node_.ready());

@@ -294,7 +294,8 @@ void Log::adopt_epochs(LeaderEpochs epochs) {
     epochs.truncate_from_start(start_offset_);
     if (epochs.entries() == epochs_.entries()) return;
     epochs_ = std::move(epochs);
-    epochs_changed_ = changed_ = true;
+    epochs_unsaved_ = epochs_changed_ = changed_ = true;
+    saved_start_ = 0;
 }
 
 std::uint64_t Log::size() const {

@@ -210,7 +210,9 @@ class Log {
     void begin_epoch(std::int32_t epoch);
     // Up to where a start may be on stable storage: where the records are gone that tell the epochs
     // the epochs have to be there. save_epochs() brings it to start_offset().
-    Offset saved_start_offset() const { return epochs_unsaved_ ? saved_start_ : start_offset_; }
+    Offset saved_start_offset() const {
+        return epochs_unsaved_ && saved_start_ < start_offset_ ? saved_start_ : start_offset_;
+    }
     Task<Result<>> save_epochs();
 
     // --- Shortening ---

@@ -158,8 +158,11 @@ TEST_F(LogTieringTest, BeginsBehindWhatIsRemote) {
         EXPECT_EQ(log.local_start_offset(), 3);
         EXPECT_EQ(log.end_offset(), 3);
         EXPECT_EQ(log.epochs().entries(), (std::vector<EpochStart>{{0, 1}}));
+        EXPECT_EQ(log.saved_start_offset(), 0) << "nothing here tells the epochs yet";
         auto again = make_batch({.records = 3, .producer_id = 7});
         EXPECT_TRUE(log.append_as_leader(std::move(again), as_client)->duplicate);
+        EXPECT_TRUE(co_await log.save_epochs());
+        EXPECT_EQ(log.saved_start_offset(), 1);
         EXPECT_TRUE(co_await log.durable(3));
     });
     origin_.log_start = 1;
