@@ -178,27 +178,6 @@ TEST_F(LogTest, IndexEntriesLieWhereApachePutsThem) {
     EXPECT_EQ(size_of("00000000000000000000.timeindex"), 3 * 12U);
 }
 
-TEST_F(LogTest, AStartIsSavedBehindTheEpochsThatItHides) {
-    with_log([](Log& log) -> Task<void> {
-        log.begin_epoch(0);
-        EXPECT_TRUE(log.append_as_leader(make_batch({.records = 4}), as_client));
-        EXPECT_TRUE(co_await log.durable(4));
-        EXPECT_TRUE(log.advance_start(2));
-        EXPECT_EQ(log.saved_start_offset(), 2) << "the file has the epoch";
-        log.begin_epoch(3);
-        EXPECT_TRUE(log.append_as_leader(make_batch(), {.leader_epoch = 3}));
-        EXPECT_TRUE(co_await log.written(5));
-        EXPECT_TRUE(log.advance_start(5));
-        EXPECT_EQ(log.saved_start_offset(), 2);
-        EXPECT_TRUE(co_await log.save_epochs());
-        EXPECT_EQ(log.saved_start_offset(), 5);
-        log.begin_epoch(4);
-        EXPECT_TRUE(log.truncate_to(1));
-        EXPECT_EQ(log.start_offset(), 1);
-        EXPECT_EQ(log.saved_start_offset(), 1) << "what is above the start would hide records";
-    });
-}
-
 TEST_F(LogTest, CleanEndIsFoundAgainWithProducersAndEpochs) {
     with_log(
         [](Log& log) -> Task<void> {
