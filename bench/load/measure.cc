@@ -1,0 +1,73 @@
+#include "load/measure.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fmt/core.h>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+#include <unistd.h>
+
+#include "stream.h"
+
+namespace millrace::bench {
+namespace {
+
+std::string content(const std::filesystem::path& path) {
+    std::ifstream file(path);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// The number behind a key of /proc/PID/status.
+std::uint64_t status(const std::string& text, std::string_view key) {
+    auto at = text.find(key);
+    return at == std::string::npos ? 0 : std::stoull(text.substr(at + key.size()));
+}
+
+}  // namespace
+
+Usage usage_of(int pid) {
+    Usage usage;
+    std::filesystem::path folder = fmt::format("/proc/{}", pid);
+    std::string stat = content(folder / "stat");
+    std::istringstream fields(stat.substr(stat.rfind(')') + 1));
+    std::vector<std::string> words(std::istream_iterator<std::string>(fields), {});
+    auto ticks = static_cast<double>(std::stoull(words.at(11)) + std::stoull(words.at(12)));
+    usage.cpu_seconds = ticks / static_cast<double>(::sysconf(_SC_CLK_TCK));
+    usage.resident = status(content(folder / "status"), "VmRSS:") * 1024;
+    for (const auto& thread : std::filesystem::directory_iterator(folder / "task")) {
+        std::string text = content(thread.path() / "status");
+        usage.switches += status(text, "\nvoluntary_ctxt_switches:") +
+                          status(text, "nonvoluntary_ctxt_switches:");
+    }
+    return usage;
+}
+
+void Measure::start() {
+    latencies_.reserve(1 << 20);
+    if (pid_ != 0) before_ = usage_of(pid_);
+    began_ = now_ns();
+}
+
+void Measure::stop() {
+    seconds_ = static_cast<double>(now_ns() - began_) / 1e9;
+    if (pid_ != 0) after_ = usage_of(pid_);
+}
+
+std::string Measure::report() {
+    std::ranges::sort(latencies_);
+    auto quantile = [this](double part) {
+        if (latencies_.empty()) return 0.0;
+        auto at = static_cast<std::size_t>(part * static_cast<double>(latencies_.size()));
+        return static_cast<double>(latencies_[std::min(at, latencies_.size() - 1)]) / 1e3;
+    };
+    return fmt::format(
+        R"({{"requests": {}, "bytes": {}, "seconds": {:.6f}, "cpu_seconds": {:.3f}, )"
+        R"("switches": {}, "resident": {}, "p50_us": {:.1f}, "p99_us": {:.1f}, )"
+        R"("p999_us": {:.1f}, "max_us": {:.1f}}})",
+        latencies_.size(), bytes_, seconds_, after_.cpu_seconds - before_.cpu_seconds,
+        after_.switches - before_.switches, after_.resident, quantile(0.5), quantile(0.99),
+        quantile(0.999), quantile(1));
+}
+
+}  // namespace millrace::bench

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cerrno>
+#include <sys/epoll.h>
+#include <system_error>
+#include <unistd.h>
+#include <vector>
+
+namespace millrace::bench {
+
+// epoll over connections of one kind.
+template <typename Connection>
+class Poll {
+  public:
+    Poll() : epoll_(::epoll_create1(EPOLL_CLOEXEC)), events_(256) { check(epoll_); }
+    Poll(const Poll&) = delete;
+    ~Poll() { ::close(epoll_); }
+
+    void add(Connection& connection) { control(connection, EPOLL_CTL_ADD, EPOLLIN); }
+    // Whether to wake when there is room to write, too.
+    void watch_room(Connection& connection, bool on) {
+        control(connection, EPOLL_CTL_MOD, on ? EPOLLIN | EPOLLOUT : EPOLLIN);
+    }
+    template <typename Handle>
+    void wait(int timeout_ms, Handle handle) {
+        int count =
+            ::epoll_wait(epoll_, events_.data(), static_cast<int>(events_.size()), timeout_ms);
+        for (int i = 0; i < count; ++i) handle(*static_cast<Connection*>(events_[i].data.ptr));
+    }
+
+  private:
+    static void check(int result) {
+        if (result < 0) throw std::system_error(errno, std::generic_category(), "epoll");
+    }
+    void control(Connection& connection, int operation, std::uint32_t events) {
+        epoll_event event{.events = events, .data = {.ptr = &connection}};
+        check(::epoll_ctl(epoll_, operation, connection.stream.descriptor(), &event));
+    }
+
+    int epoll_;
+    std::vector<epoll_event> events_;
+};
+
+}  // namespace millrace::bench

@@ -1,0 +1,189 @@
+#include <algorithm>
+#include <array>
+#include <deque>
+#include <fmt/core.h>
+#include <memory>
+#include <stdexcept>
+#include <vector>
+
+#include "load/loads.h"
+#include "load/poll.h"
+#include "load/requests.h"
+
+namespace millrace::bench {
+namespace {
+
+class Connection {
+  public:
+    Connection(const Target& target, std::shared_ptr<const ProduceTemplate> request)
+        : stream(Stream::connect(target.port, target.tls ? &*target.tls : nullptr)),
+          target_(target),
+          request_(std::move(request)),
+          answers_(64 << 10) {}
+
+    Stream stream;
+    bool watches_room = false;
+
+    std::size_t in_flight() const { return due_.size(); }
+    std::size_t request_bytes() const { return request_->batch_size; }
+    // One more request, due since then.
+    void enqueue(std::int64_t due) {
+        due_.push_back(due);
+        unsent_ += request_->bytes.size();
+    }
+    // False when the socket takes no more for now.
+    bool send();
+    // Calls answered(due) for each answer that has come.
+    template <typename Answered>
+    void receive(Answered answered);
+
+  private:
+    void check(Bytes answer) const {
+        std::int16_t error = produce_error(answer, target_);
+        if (error != 0) throw std::runtime_error(fmt::format("Produce: error {}", error));
+    }
+
+    const Target& target_;
+    std::shared_ptr<const ProduceTemplate> request_;
+    std::deque<std::int64_t> due_;
+    std::size_t unsent_ = 0;
+    std::vector<std::uint8_t> answers_;
+    std::size_t filled_ = 0;
+};
+
+bool Connection::send() {
+    const std::vector<std::uint8_t>& bytes = request_->bytes;
+    while (unsent_ > 0) {
+        std::array<iovec, 64> pieces;
+        std::size_t count = 0;
+        std::size_t taken = 0;
+        while (taken < unsent_ && count < pieces.size()) {
+            std::size_t part = (unsent_ - taken) % bytes.size();
+            if (part == 0) part = bytes.size();
+            auto* from = const_cast<std::uint8_t*>(bytes.data()) + bytes.size() - part;
+            pieces[count++] = {from, part};
+            taken += part;
+        }
+        std::size_t sent = stream.write({pieces.data(), count});
+        unsent_ -= sent;
+        if (sent < taken) return false;
+    }
+    return true;
+}
+
+template <typename Answered>
+void Connection::receive(Answered answered) {
+    while (auto count = stream.read(MutableBytes(answers_).subspan(filled_))) {
+        if (*count == 0) throw std::runtime_error("the node has closed a connection");
+        filled_ += *count;
+        std::size_t at = 0;
+        while (filled_ - at >= 4) {
+            auto size = load_be<std::uint32_t>(answers_.data() + at);
+            if (filled_ - at - 4 < size) break;
+            check(Bytes(answers_).subspan(at + 4, size));
+            answered(due_.front());
+            due_.pop_front();
+            at += 4 + size;
+        }
+        std::copy(answers_.begin() + static_cast<std::ptrdiff_t>(at),
+                  answers_.begin() + static_cast<std::ptrdiff_t>(filled_), answers_.begin());
+        filled_ -= at;
+        if (!stream.encrypted()) return;
+    }
+}
+
+class Run {
+  public:
+    Run(const Target& target, const ProduceLoad& load, Measure& measure);
+    void run();
+
+  private:
+    bool done() const { return measure_.count() >= load_.requests; }
+    void fill(Connection& connection);
+    void send_due();
+    void handle(Connection& connection);
+    void send(Connection& connection);
+
+    const ProduceLoad& load_;
+    Measure& measure_;
+    Poll<Connection> poll_;
+    std::vector<std::unique_ptr<Connection>> connections_;
+    std::uint64_t warmed_ = 0;
+    std::int64_t began_ = now_ns();
+    std::uint64_t due_count_ = 0;
+};
+
+Run::Run(const Target& target, const ProduceLoad& load, Measure& measure)
+    : load_(load), measure_(measure) {
+    std::vector<std::shared_ptr<const ProduceTemplate>> requests;
+    for (int i = 0; i < target.partitions; ++i) {
+        requests.push_back(std::make_shared<ProduceTemplate>(target, i, load.acks, load.batch));
+    }
+    for (int i = 0; i < load.connections; ++i) {
+        connections_.push_back(std::make_unique<Connection>(target, requests[i % requests.size()]));
+        poll_.add(*connections_.back());
+    }
+}
+
+void Run::fill(Connection& connection) {
+    if (load_.rate > 0) return;
+    std::int64_t now = now_ns();
+    while (connection.in_flight() < static_cast<std::size_t>(load_.in_flight)) {
+        connection.enqueue(now);
+    }
+}
+
+// What the clock asks for, round robin.
+void Run::send_due() {
+    while (true) {
+        auto due =
+            began_ + static_cast<std::int64_t>(static_cast<double>(due_count_) * 1e9 / load_.rate);
+        if (due > now_ns()) return;
+        Connection& connection = *connections_[due_count_ % connections_.size()];
+        connection.enqueue(due);
+        send(connection);
+        ++due_count_;
+    }
+}
+
+void Run::send(Connection& connection) {
+    bool all = connection.send();
+    if (connection.watches_room == !all) return;
+    connection.watches_room = !all;
+    poll_.watch_room(connection, !all);
+}
+
+void Run::handle(Connection& connection) {
+    connection.receive([&](std::int64_t due) {
+        if (measure_.started()) {
+            measure_.add(connection.request_bytes(), now_ns() - due);
+        } else if (++warmed_ >= load_.warm) {
+            measure_.start();
+        }
+    });
+    fill(connection);
+    send(connection);
+}
+
+void Run::run() {
+    if (load_.warm == 0) measure_.start();
+    for (auto& connection : connections_) {
+        fill(*connection);
+        send(*connection);
+    }
+    // A schedule is watched without sleep: this core is the load's own.
+    int timeout = load_.rate > 0 ? 0 : -1;
+    while (!done()) {
+        if (load_.rate > 0) send_due();
+        poll_.wait(timeout, [this](Connection& connection) { handle(connection); });
+    }
+    measure_.stop();
+}
+
+}  // namespace
+
+void produce(const Target& target, const ProduceLoad& load, Measure& measure) {
+    Run(target, load, measure).run();
+}
+
+}  // namespace millrace::bench

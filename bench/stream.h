@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <openssl/ssl.h>
+#include <optional>
+#include <span>
+#include <string>
+#include <sys/uio.h>
+
+#include "base/bytes.h"
+
+namespace millrace::bench {
+
+// Of a server with its certificate and key in PEM files, or of a client that trusts anyone: what is
+// measured is encryption.
+class Tls {
+  public:
+    static Tls server(const std::string& certificate, const std::string& key);
+    static Tls client();
+    SSL_CTX* get() const { return context_.get(); }
+
+  private:
+    explicit Tls(const SSL_METHOD* method);
+    std::shared_ptr<SSL_CTX> context_;
+};
+
+// A TCP connection that never blocks, plain or encrypted. Errors other than the peer's end throw
+// std::system_error.
+class Stream {
+  public:
+    // Takes the socket over.
+    explicit Stream(int socket);
+    Stream(int socket, const Tls& tls, bool accepted);
+    static Stream connect(std::uint16_t port, const Tls* tls);
+    Stream(Stream&& other) noexcept;
+    Stream& operator=(Stream&&) = delete;
+    ~Stream();
+
+    int descriptor() const { return socket_; }
+    bool encrypted() const { return ssl_ != nullptr; }
+    // The count; nothing when it would block, 0 when the peer has closed.
+    std::optional<std::size_t> read(MutableBytes into);
+    // What the socket took: less than all when it would block.
+    std::size_t write(std::span<const iovec> pieces, bool more = false);
+    std::size_t send_file(int file, std::uint64_t offset, std::size_t size);
+
+  private:
+    std::size_t write_encrypted(Bytes bytes);
+    std::size_t send_file_encrypted(int file, std::uint64_t offset, std::size_t size);
+
+    int socket_;
+    SSL* ssl_ = nullptr;
+};
+
+// Monotonic nanoseconds.
+std::int64_t now_ns();
+
+}  // namespace millrace::bench
