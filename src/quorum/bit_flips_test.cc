@@ -8,7 +8,7 @@
 #include <map>
 #include <optional>
 
-#include "base/log.h"
+#include "base/log_for_tests.h"
 #include "env/sim/file_tree_for_tests.h"
 #include "env/sim/world.h"
 #include "quorum/quorum_for_tests.h"
@@ -28,15 +28,6 @@ struct Told {
 
 class BitFlips : public testing::Test {
   protected:
-    BitFlips() {
-        log::set_sink([](const log::Line&) {});
-    }
-    ~BitFlips() override {
-        log::set_sink([](const log::Line& line) {
-            fmt::print(stderr, "{} {} {}\n", log::to_string(line.level), line.area, line.text);
-        });
-    }
-
     FileTree files_at_the_end() {
         FileTree files;
         env::sim::World world(1);
@@ -92,6 +83,7 @@ class BitFlips : public testing::Test {
         return told;
     }
 
+    log::CapturedLog captured_;  // what is told of flips
     config::BrokerConfig config_ =
         config_for_tests("/data",
                          "metadata.log.max.record.bytes.between.snapshots=1500\n"

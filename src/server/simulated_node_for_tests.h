@@ -9,7 +9,7 @@
 
 #include "base/check.h"
 #include "base/condition.h"
-#include "base/log.h"
+#include "base/log_for_tests.h"
 #include "config/broker_config.h"
 #include "config/properties.h"
 #include "env/sim/world.h"
@@ -23,22 +23,16 @@ namespace millrace::server {
 class SimulatedLog {
   public:
     explicit SimulatedLog(const env::sim::World& world) {
-        if (std::getenv("MILLRACE_LOG") == nullptr) {
-            log::set_sink([](const log::Line&) {});
-            return;
-        }
+        if (std::getenv("MILLRACE_LOG") == nullptr) return;
         log::set_sink([&world](const log::Line& line) {
             fmt::print(stderr, "{:12.6f} {} {} {}\n",
                        static_cast<double>((world.now() - Time()).ns()) / 1e9,
                        log::to_string(line.level), line.area, line.text);
         });
     }
-    SimulatedLog(const SimulatedLog&) = delete;
-    ~SimulatedLog() {
-        log::set_sink([](const log::Line& line) {
-            fmt::print(stderr, "{} {} {}\n", log::to_string(line.level), line.area, line.text);
-        });
-    }
+
+  private:
+    log::CapturedLog captured_;
 };
 
 // Runs `body` on a machine to its end.

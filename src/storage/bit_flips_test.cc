@@ -10,7 +10,7 @@
 #include <memory>
 #include <set>
 
-#include "base/log.h"
+#include "base/log_for_tests.h"
 #include "env/disk.h"
 #include "env/shard.h"
 #include "env/sim/file_tree_for_tests.h"
@@ -115,15 +115,6 @@ enum class End { clean, killed, killed_behind_checkpoint };
 
 class BitFlips : public testing::TestWithParam<End> {
   protected:
-    BitFlips() {
-        log::set_sink([](const log::Line&) {});
-    }
-    ~BitFlips() override {
-        log::set_sink([](const log::Line& line) {
-            fmt::print(stderr, "{} {} {}\n", log::to_string(line.level), line.area, line.text);
-        });
-    }
-
     // Several segments with everything in them.
     Task<void> write(Shard& shard) {
         auto made = LogDirectory::open(shard.disk(), "/data");
@@ -222,6 +213,7 @@ class BitFlips : public testing::TestWithParam<End> {
                                    {.origin = AppendOrigin::coordinator, .leader_epoch = epoch_}));
     }
 
+    log::CapturedLog captured_;  // what is told of flips
     Log* log_ = nullptr;
     std::int32_t epoch_ = 0;
     Timestamp number_ = 0;

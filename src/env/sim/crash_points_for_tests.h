@@ -6,9 +6,10 @@
 #include <functional>
 #include <gtest/gtest.h>
 #include <memory>
+#include <optional>
 #include <string>
 
-#include "base/log.h"
+#include "base/log_for_tests.h"
 #include "base/random.h"
 #include "base/task.h"
 #include "env/shard.h"
@@ -53,13 +54,7 @@ class CrashSweep {
     using Make = std::function<std::unique_ptr<CrashScript>()>;
 
     explicit CrashSweep(Make make) : make_(std::move(make)), seed_(number("MILLRACE_SEED", 1)) {
-        if (std::getenv("MILLRACE_LOG") == nullptr) log::set_sink([](const log::Line&) {});
-    }
-    CrashSweep(const CrashSweep&) = delete;
-    ~CrashSweep() {
-        log::set_sink([](const log::Line& line) {
-            fmt::print(stderr, "{} {} {}\n", log::to_string(line.level), line.area, line.text);
-        });
+        if (std::getenv("MILLRACE_LOG") == nullptr) quiet_.emplace();
     }
 
     // The machine loses its power, or the process is killed: between two operations, and in the
@@ -159,6 +154,7 @@ class CrashSweep {
 
     Make make_;
     std::uint64_t seed_;
+    std::optional<log::CapturedLog> quiet_;
     std::uint64_t stride_ = 1;
     std::uint64_t reopening_ = 0;
 };
