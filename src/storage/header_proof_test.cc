@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "base/log.h"
+#include "base/log_for_tests.h"
 #include "base/random.h"
 #include "records/batch.h"
 #include "storage/log_for_tests.h"
@@ -52,16 +52,8 @@ TEST(ProvenHeaders, AreThoseOfTheWalks) {
 class RottenHeaders : public SimulatedLogTest {
   protected:
     RottenHeaders() {
-        log::set_sink([this](const log::Line& line) {
-            if (line.level >= log::Level::error) errors_.push_back(std::string(line.text));
-        });
         origin_.options.index_interval_bytes = 1000;
         origin_.options.segment_bytes = 20'000;
-    }
-    ~RottenHeaders() override {
-        log::set_sink([](const log::Line& line) {
-            fmt::print(stderr, "{} {} {}\n", log::to_string(line.level), line.area, line.text);
-        });
     }
 
     // Batches of two records, the offsets of which leap by `gap` now and then, as those of a log
@@ -101,6 +93,9 @@ class RottenHeaders : public SimulatedLogTest {
     std::vector<Offset> places_;
     std::uint64_t batch_size_ = 0;
     std::vector<std::string> errors_;
+    log::CapturedLog captured_{[this](const log::Line& line) {
+        if (line.level >= log::Level::error) errors_.push_back(std::string(line.text));
+    }};
 };
 
 struct Flip {
@@ -181,6 +176,28 @@ TEST_F(RottenHeaders, AnyPlaceOfASoundLogIsRead) {
         }
         EXPECT_TRUE(errors_.empty());
     }
+}
+
+TEST_F(RottenHeaders, SegmentsThatCompactionEmptiedAreReadPast) {
+    write(200);
+    std::vector<std::string> logs;
+    auto listed = node_.disk().list("/d/t-0");
+    ASSERT_TRUE(listed);
+    for (const env::DirectoryEntry& each : *listed) {
+        if (each.name.ends_with(".log")) logs.push_back(each.name.substr(0, each.name.size() - 4));
+    }
+    ASSERT_GT(logs.size(), 3U);
+    for (const std::string& name : {logs[0], logs[1]}) {
+        for (const char* suffix : {".log", ".index", ".timeindex"}) {
+            std::string path = fmt::format("/d/t-0/{}{}", name, suffix);
+            ASSERT_TRUE(node_.disk().open(path, {.write = true, .truncate = true}));
+        }
+    }
+    live([&](Shard&, Log& log) -> Task<void> {
+        Result<ReadResult> read = co_await fetch(log, 0);
+        EXPECT_TRUE(read && !read->records.empty());
+        if (read) EXPECT_EQ(read->segment_base, std::stoll(logs[2]));
+    });
 }
 
 TEST_F(RottenHeaders, TheLastBatchDoesNotMoveTheEndOfTheLog) {

@@ -14,7 +14,10 @@ bool Log::trusts(Offset offset) const {
     if (offset >= end_offset_) return true;
     std::size_t index = segment_index(offset);
     if (!segments_[index]->proven().complete()) return segments_[index]->is_recent(offset);
-    return index + 1 == segments_.size() || segments_[index + 1]->proven().complete();
+    // Compaction may have left nothing from here on, nor in segments behind it.
+    auto next = std::find_if(segments_.begin() + static_cast<std::ptrdiff_t>(index) + 1,
+                             segments_.end(), [](const auto& each) { return each->size() > 0; });
+    return next == segments_.end() || (*next)->proven().complete();
 }
 
 // All offsets of a segment are below.

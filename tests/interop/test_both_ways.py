@@ -53,10 +53,6 @@ def complaints(text):
 
 @pytest.mark.parametrize("endings", ["stop", "kill", "mixed"])
 def test_rounds_on_one_directory(order, endings, folder, tools, request):
-    if (order[0], endings) == ("apache", "mixed"):
-        # After Apache's clean stop of round 3 fewer records of compacted-deleted are read than it
-        # showed: a defect of the node, which docs/development.md names as open.
-        request.applymarker(pytest.mark.xfail(reason="records at the end of a log are not read"))
     base = folder / f"rounds-{'-'.join(order)}-{endings}"
     first = nodes.make(order[0], base, **{
         **{key.replace(".", "__"): value for key, value in PROPERTIES.items()},
