@@ -55,6 +55,18 @@ class TieredMove : public testing::Test {
         ask_for(path);
         await_in(path);
     }
+    // Of a tiered log, to the other directory: it has more to copy until the limit is lifted.
+    std::string begin_slow_move() {
+        w_.start_and_wait();
+        w_.create("t", 1, small_and_tiered);
+        produce(150);
+        await_local_retention();
+        set_limit("1");
+        std::string to = elsewhere();
+        ask_for(to);
+        produce(60);
+        return to;
+    }
     void set_limit(std::string bytes) {
         w_.on_admin([bytes](env::Shard& shard) {
             return with_admin(shard, [&](client::Admin& admin) -> Task<void> {
@@ -125,14 +137,7 @@ TEST_F(TieredMove, KeepsTheStartThatWasAskedFor) {
 
 // Configs that change meanwhile concern the copy, too.
 TEST_F(TieredMove, StaysTieredWhenATopicIsConfiguredMeanwhile) {
-    w_.start_and_wait();
-    w_.create("t", 1, small_and_tiered);
-    produce(150);
-    await_local_retention();
-    set_limit("1");
-    std::string to = elsewhere();
-    ask_for(to);
-    produce(60);
+    std::string to = begin_slow_move();
     w_.configure("t", {{"retention.bytes", "100000000"}});
     set_limit("1000000000");
     await_in(to);
@@ -144,14 +149,7 @@ TEST_F(TieredMove, StaysTieredWhenATopicIsConfiguredMeanwhile) {
 }
 
 TEST_F(TieredMove, EndsWithTieringWhenThatIsSwitchedOffMeanwhile) {
-    w_.start_and_wait();
-    w_.create("t", 1, small_and_tiered);
-    produce(150);
-    await_local_retention();
-    set_limit("1");
-    std::string to = elsewhere();
-    ask_for(to);
-    produce(60);
+    std::string to = begin_slow_move();
     w_.configure("t", {{"remote.storage.enable", "false"},
                        {"remote.log.delete.on.disable", "true"},
                        {"local.retention.bytes", "-2"}});

@@ -38,6 +38,11 @@ class LogScript : public CrashScript {
         if (!made) co_return;
         EXPECT_TRUE((*made)->create_partition(partition, Uuid{1, 2}));
     }
+    Task<void> act(Shard& shard) final {
+        Result<> result = co_await steps(shard);
+        co_await after(result);
+        release();
+    }
     Task<void> reopen(Shard& shard) override {
         Result<> opened = co_await open(shard);
         if (opened) co_await end();
@@ -56,6 +61,7 @@ class LogScript : public CrashScript {
     }
 
   protected:
+    virtual Task<Result<>> steps(Shard& shard) = 0;
     Task<Result<>> open(Shard& shard) {
         ASSIGN_OR_CO_RETURN(directory_, LogDirectory::open(shard.disk(), "/data"));
         ASSIGN_OR_CO_RETURN(recovery_points_,
@@ -263,12 +269,7 @@ class LogScript : public CrashScript {
 };
 
 class AppendAndRoll final : public LogScript {
-    Task<void> act(Shard& shard) override {
-        Result<> result = co_await steps(shard);
-        co_await after(result);
-        release();
-    }
-    Task<Result<>> steps(Shard& shard) {
+    Task<Result<>> steps(Shard& shard) override {
         CO_RETURN_IF_ERROR(co_await open(shard));
         for (int round = 0; round < 3; ++round) {
             for (int i = 0; i < 3; ++i) CO_RETURN_IF_ERROR(co_await append());
@@ -293,11 +294,6 @@ class Truncate final : public LogScript {
         EXPECT_TRUE(co_await fill(shard));
         release();
     }
-    Task<void> act(Shard& shard) override {
-        Result<> result = co_await steps(shard);
-        co_await after(result);
-        release();
-    }
     Task<Result<>> fill(Shard& shard) {
         CO_RETURN_IF_ERROR(co_await open(shard));
         for (int i = 0; i < 12; ++i) {
@@ -309,7 +305,7 @@ class Truncate final : public LogScript {
         CO_RETURN_IF_ERROR(co_await sync());
         co_return co_await end();
     }
-    Task<Result<>> steps(Shard& shard) {
+    Task<Result<>> steps(Shard& shard) override {
         CO_RETURN_IF_ERROR(co_await open(shard));
         for (Offset to : {22, 9, 4}) {
             CO_RETURN_IF_ERROR(truncate(to));
@@ -322,12 +318,7 @@ class Truncate final : public LogScript {
 };
 
 class AdvanceStart final : public LogScript {
-    Task<void> act(Shard& shard) override {
-        Result<> result = co_await steps(shard);
-        co_await after(result);
-        release();
-    }
-    Task<Result<>> steps(Shard& shard) {
+    Task<Result<>> steps(Shard& shard) override {
         CO_RETURN_IF_ERROR(co_await open(shard));
         for (int round = 0; round < 3; ++round) {
             for (int i = 0; i < 2; ++i) CO_RETURN_IF_ERROR(co_await append());
@@ -348,12 +339,7 @@ class AdvanceStart final : public LogScript {
 
 // Nothing is left in the log of the epochs that its start hides.
 class StartBehindEpochs final : public LogScript {
-    Task<void> act(Shard& shard) override {
-        Result<> result = co_await steps(shard);
-        co_await after(result);
-        release();
-    }
-    Task<Result<>> steps(Shard& shard) {
+    Task<Result<>> steps(Shard& shard) override {
         CO_RETURN_IF_ERROR(co_await open(shard));
         for (int round = 0; round < 3; ++round) {
             log_->begin_epoch(++as_client.leader_epoch);
