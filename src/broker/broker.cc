@@ -160,7 +160,7 @@ Task<void> Broker::follow_metadata() {
         metadata::ImagePtr image = co_await quorum_.image_after(publisher_->published_offset());
         co_await publisher_->publish(std::move(image));
         lifecycle_->tell_cordons();
-        co_await tls_->reconfigure(states_[0]->config);
+        co_await tls_->reconfigure();
         assign_directories();
     }
 }
@@ -217,13 +217,14 @@ Task<Result<>> Broker::listen() {
 }
 
 Task<Result<>> Broker::start_tls() {
-    tls_ = std::make_unique<TlsListeners>(shard_, [this](const net::TlsProfiles& profiles) {
+    auto publish = [this](const net::TlsProfiles& profiles) {
         return on_all([this, &profiles](env::Shard& there) -> Task<void> {
             states_[static_cast<std::size_t>(there.id())]->tls_profiles = profiles;
             co_return;
         });
-    });
-    return tls_->start(states_[0]->config);
+    };
+    tls_ = std::make_unique<TlsListeners>(shard_, states_[0]->config, std::move(publish));
+    return tls_->start();
 }
 
 // Shard by shard: the first one finds out the port, where the OS chooses it.

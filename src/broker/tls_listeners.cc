@@ -70,18 +70,12 @@ Result<net::TlsProfiles> tls_profiles(const config::BrokerConfig& next,
     return profiles;
 }
 
-Task<Result<>> TlsListeners::start(const config::BrokerConfig& config) {
-    config_ = config;
-    ASSIGN_OR_CO_RETURN(current_, tls_profiles(config, {}, shard_));
+Task<Result<>> TlsListeners::start() {
+    ASSIGN_OR_CO_RETURN(current_, tls_profiles(config_, {}, shard_));
     if (current_.by_listener.empty()) co_return Result<>{};
     co_await publish_(current_);
     scope_.spawn(watch_files());
     co_return Result<>{};
-}
-
-Task<void> TlsListeners::reconfigure(const config::BrokerConfig& config) {
-    config_ = config;
-    co_await renew("its configs");
 }
 
 Task<void> TlsListeners::watch_files() {
@@ -93,7 +87,7 @@ Task<void> TlsListeners::watch_files() {
 
 Task<void> TlsListeners::renew(std::string_view cause) {
     if (current_.by_listener.empty()) co_return;
-    Result<net::TlsProfiles> next = tls_profiles(*config_, current_, shard_);
+    Result<net::TlsProfiles> next = tls_profiles(config_, current_, shard_);
     if (!next) {
         if (refused_ != next.error().message) {
             LOG_ERROR("{} changed, and cannot be used; what was there goes on: {}", cause,

@@ -24,13 +24,14 @@ class TlsListeners {
   public:
     // Brings the profiles to all shards.
     using Publish = std::function<Task<void>(const net::TlsProfiles& profiles)>;
-    TlsListeners(env::Shard& shard, Publish publish)
-        : shard_(shard), publish_(std::move(publish)), scope_(shard) {}
+    // `config` is the shard's, which changes while the node runs.
+    TlsListeners(env::Shard& shard, const config::BrokerConfig& config, Publish publish)
+        : shard_(shard), config_(config), publish_(std::move(publish)), scope_(shard) {}
 
     // Loads all of them, and looks after the files from then on.
-    Task<Result<>> start(const config::BrokerConfig& config);
-    // Takes these configs.
-    Task<void> reconfigure(const config::BrokerConfig& config);
+    Task<Result<>> start();
+    // The config has changed.
+    Task<void> reconfigure() { return renew("its configs"); }
     Task<void> stop() { return scope_.close(); }
 
   private:
@@ -38,8 +39,8 @@ class TlsListeners {
     Task<void> renew(std::string_view cause);
 
     env::Shard& shard_;
+    const config::BrokerConfig& config_;
     Publish publish_;
-    std::optional<config::BrokerConfig> config_;
     net::TlsProfiles current_;
     std::string refused_;  // why the last attempt failed, which is told once
     Scope scope_;
