@@ -162,17 +162,22 @@ class Bench:
         """One line of bench/load, of a topic of its own."""
         server.begin(topic)
         try:
-            options = dict(load.options)
-            if load.batches:
-                batches = max(PARTITIONS, int(load.batches * scale))
-                self.load(server, topic, "produce", requests=batches, acks=1, connections=4,
-                          **{key: options[key] for key in ("batch-records", "record-bytes")})
-                options["end-offset"] = batches // PARTITIONS * options["batch-records"]
+            options = self.prepare(load, server, topic, int(load.batches * scale))
             for name, amount in (load.amount, load.warm):
                 options[name] = max(1, int(amount * scale))
             return self.load(server, topic, load.command, **options)
         finally:
             server.end(topic)
+
+    def prepare(self, load, server, topic, batches):
+        """The load's options, once so many batches are there that are to be there before."""
+        options = dict(load.options)
+        if load.batches:
+            batches = max(PARTITIONS, batches)
+            self.load(server, topic, "produce", requests=batches, acks=1, connections=4,
+                      **{key: options[key] for key in ("batch-records", "record-bytes")})
+            options["end-offset"] = batches // PARTITIONS * options["batch-records"]
+        return options
 
     def load(self, server, topic, command, **options):
         words = ["taskset", "-c", self.options.load_core, self.loader, "--port", server.port,
@@ -190,14 +195,9 @@ class Bench:
         if shutil.which("strace") is None:
             return None
         counts = pathlib.Path(self.options.folder) / f"{topic}.strace"
-        # A process that begins with the load is traced from there on: the limit.
         server.begin(topic)
         try:
-            options = dict(load.options)
-            if load.batches:
-                self.load(server, topic, "produce", requests=400, acks=1, connections=4,
-                          **{key: options[key] for key in ("batch-records", "record-bytes")})
-                options["end-offset"] = 100 * options["batch-records"]
+            options = self.prepare(load, server, topic, 400)
             tracer = subprocess.Popen(
                 ["strace", "-f", "-q", "-c", "-S", "calls", "-U", "calls,name", "-o", counts,
                  "-p", str(server.pid)], stderr=subprocess.DEVNULL)

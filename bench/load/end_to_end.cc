@@ -1,4 +1,3 @@
-#include <fmt/core.h>
 #include <memory>
 #include <stdexcept>
 #include <vector>
@@ -6,6 +5,7 @@
 #include "load/fetching.h"
 #include "load/loads.h"
 #include "load/poll.h"
+#include "load/produce_answers.h"
 
 namespace millrace::bench {
 namespace {
@@ -17,8 +17,7 @@ class Sender {
   public:
     Sender(const Target& target, const EndToEndLoad& load)
         : stream(Stream::connect(target.port, target.tls ? &*target.tls : nullptr)),
-          target_(target),
-          answers_(64 << 10) {
+          answers_(target) {
         for (int i = 0; i < target.partitions; ++i) {
             requests_.emplace_back(target, i, load.acks, BatchShape{1, load.record_bytes});
         }
@@ -34,34 +33,11 @@ class Sender {
             throw std::runtime_error("the node does not take requests at this rate");
         }
     }
-    void receive() {
-        while (auto count = stream.read(MutableBytes(answers_).subspan(filled_))) {
-            if (*count == 0) throw std::runtime_error("the node has closed a connection");
-            filled_ += *count;
-            check_answers();
-            if (!stream.encrypted()) return;
-        }
-    }
+    void receive() { answers_.receive(stream); }
 
   private:
-    void check_answers() {
-        std::size_t at = 0;
-        while (filled_ - at >= 4) {
-            auto size = load_be<std::uint32_t>(answers_.data() + at);
-            if (filled_ - at - 4 < size) break;
-            std::int16_t error = produce_error(Bytes(answers_).subspan(at + 4, size), target_);
-            if (error != 0) throw std::runtime_error(fmt::format("Produce: error {}", error));
-            at += 4 + size;
-        }
-        std::copy(answers_.begin() + static_cast<std::ptrdiff_t>(at),
-                  answers_.begin() + static_cast<std::ptrdiff_t>(filled_), answers_.begin());
-        filled_ -= at;
-    }
-
-    const Target& target_;
     std::vector<ProduceTemplate> requests_;
-    std::vector<std::uint8_t> answers_;
-    std::size_t filled_ = 0;
+    ProduceAnswers answers_;
 };
 
 }  // namespace

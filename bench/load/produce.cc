@@ -1,13 +1,11 @@
-#include <algorithm>
 #include <array>
 #include <deque>
-#include <fmt/core.h>
 #include <memory>
-#include <stdexcept>
 #include <vector>
 
 #include "load/loads.h"
 #include "load/poll.h"
+#include "load/produce_answers.h"
 #include "load/requests.h"
 
 namespace millrace::bench {
@@ -17,9 +15,8 @@ class Connection {
   public:
     Connection(const Target& target, std::shared_ptr<const ProduceTemplate> request)
         : stream(Stream::connect(target.port, target.tls ? &*target.tls : nullptr)),
-          target_(target),
           request_(std::move(request)),
-          answers_(64 << 10) {}
+          answers_(target) {}
 
     Stream stream;
     bool watches_room = false;
@@ -35,20 +32,18 @@ class Connection {
     bool send();
     // Calls answered(due) for each answer that has come.
     template <typename Answered>
-    void receive(Answered answered);
-
-  private:
-    void check(Bytes answer) const {
-        std::int16_t error = produce_error(answer, target_);
-        if (error != 0) throw std::runtime_error(fmt::format("Produce: error {}", error));
+    void receive(Answered answered) {
+        for (std::size_t left = answers_.receive(stream); left > 0; --left) {
+            answered(due_.front());
+            due_.pop_front();
+        }
     }
 
-    const Target& target_;
+  private:
     std::shared_ptr<const ProduceTemplate> request_;
     std::deque<std::int64_t> due_;
     std::size_t unsent_ = 0;
-    std::vector<std::uint8_t> answers_;
-    std::size_t filled_ = 0;
+    ProduceAnswers answers_;
 };
 
 bool Connection::send() {
@@ -69,27 +64,6 @@ bool Connection::send() {
         if (sent < taken) return false;
     }
     return true;
-}
-
-template <typename Answered>
-void Connection::receive(Answered answered) {
-    while (auto count = stream.read(MutableBytes(answers_).subspan(filled_))) {
-        if (*count == 0) throw std::runtime_error("the node has closed a connection");
-        filled_ += *count;
-        std::size_t at = 0;
-        while (filled_ - at >= 4) {
-            auto size = load_be<std::uint32_t>(answers_.data() + at);
-            if (filled_ - at - 4 < size) break;
-            check(Bytes(answers_).subspan(at + 4, size));
-            answered(due_.front());
-            due_.pop_front();
-            at += 4 + size;
-        }
-        std::copy(answers_.begin() + static_cast<std::ptrdiff_t>(at),
-                  answers_.begin() + static_cast<std::ptrdiff_t>(filled_), answers_.begin());
-        filled_ -= at;
-        if (!stream.encrypted()) return;
-    }
 }
 
 class Run {
