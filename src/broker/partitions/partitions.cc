@@ -110,8 +110,8 @@ Task<bool> Partitions::open(PartitionOpening opening, NodeTerms node) {
     auto log = co_await storage::Log::open(shard_, opening.directory->health(), opening.origin);
     if (!log) {
         LOG_ERROR("cannot open {}: {}", name.to_string(), log.error().message);
-        if (log.error().code != ErrorCode::kafka_storage_error) co_return false;
-        opening.directory->health().fail(log.error());
+        bool whole_directory = log.error().code == ErrorCode::kafka_storage_error;
+        if (whole_directory) opening.directory->health().fail(log.error());
         offline_.insert(id);
         co_return false;
     }

@@ -45,8 +45,7 @@ class PartitionsTest : public testing::Test {
             CHECK(opened.has_value());
             directory = *std::move(opened);
         }
-        // Whether something is hidden.
-        Task<bool> open(Offset recovery_point, bool flush_acks_all = true, Offset log_start = 0) {
+        PartitionOpening opening(Offset recovery_point, Offset log_start) {
             metadata::Partition state;
             state.leader = 1;
             state.replicas = state.isr = {1};
@@ -62,9 +61,13 @@ class PartitionsTest : public testing::Test {
                 opening.origin.log_start = log_start;
                 opening.origin.pages_in_doubt = false;
             }
+            return opening;
+        }
+        // Whether something is hidden.
+        Task<bool> open(Offset recovery_point, bool flush_acks_all = true, Offset log_start = 0) {
             NodeTerms node = NodeTerms::of(configured());
             node.flush_acks_all = flush_acks_all;
-            bool hides = co_await partitions.open(std::move(opening), node);
+            bool hides = co_await partitions.open(opening(recovery_point, log_start), node);
             partition = partitions.find(id);
             EXPECT_NE(partition, nullptr);
             co_return hides;
@@ -136,6 +139,20 @@ class PartitionsTest : public testing::Test {
     env::sim::World world_{3};
     env::sim::Node& node_ = world_.add_node("node");
 };
+
+TEST_F(PartitionsTest, ALogThatCannotBeReadIsOfflineAndItsDirectoryIsNot) {
+    live([](Life& life) -> Task<void> {
+        auto file = life.shard.disk().open("/data/t-0/00000000000000000000.log", {.write = true});
+        EXPECT_TRUE(file);
+        EXPECT_TRUE((*file)->write(batch_layout::magic, as_bytes("\1")));
+
+        EXPECT_FALSE(
+            co_await life.partitions.open(life.opening(0, 0), NodeTerms::of(configured())));
+        EXPECT_EQ(life.partitions.find(life.id), nullptr);
+        EXPECT_EQ(life.partitions.absence_of(life.id), ErrorCode::kafka_storage_error);
+        EXPECT_FALSE(life.directory->health().failed());
+    });
+}
 
 TEST_F(PartitionsTest, WhatIsNotKnownToBeSyncedIsHiddenUntilItIs) {
     live([](Life& life) -> Task<void> {
