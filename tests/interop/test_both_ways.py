@@ -35,9 +35,10 @@ HARMLESS = re.compile(
     r"Recovering unflushed segment \d+\. \d+ recovered for __cluster_metadata"
     r"|Performing controller activation|scheduled task 'kafka-log-retention'|MBean|AppInfo"
     r"|deprecated|values:|^\s+\S+ = ")
-# Apache's controller asks to be registered once Raft has a leader, and that leader may not have taken
-# office yet: it asks again.
-TOO_EARLY = re.compile(r".*RequestHeader\(apiKey=CONTROLLER_REGISTRATION,.*\n.*NotControllerException")
+# Apache's controller asks to be registered once Raft has a leader, and that leader may not have
+# taken office yet: it asks again.
+TOO_EARLY = re.compile(
+    r".*RequestHeader\(apiKey=CONTROLLER_REGISTRATION,.*\n.*NotControllerException")
 
 
 def pytest_generate_tests(metafunc):
