@@ -17,6 +17,8 @@
 #include "core/controller/controller_for_tests.h"
 #include "core/controller/create_partitions.h"
 #include "core/controller/delete_topics.h"
+#include "core/controller/elect_leaders.h"
+#include "core/controller/reassign_partitions.h"
 #include "core/controller/update_features.h"
 #include "protocol/reader.h"
 #include "protocol/writer.h"
@@ -292,6 +294,13 @@ class Office {
         if (name == "CreatePartitions") return again(CreatePartitions{});
         if (name == "AlterPartition") return again(AlterPartition{});
         if (name == "AssignReplicasToDirs") return again(AssignDirectories{});
+        if (name == "ElectLeaders") return again(ElectLeaders{});
+        if (name == "BalanceLeaders") return decide_with(recorded, BalanceLeaders{}, theirs);
+        if (name == "ElectUncleanLeaders") {
+            return decide_with(recorded, ElectUncleanLeaders{}, theirs);
+        }
+        if (name == "AlterPartitionReassignments") return again(ReassignPartitions{});
+        if (name == "ListPartitionReassignments") return again(ListReassignments{});
         if (name == "IncrementalAlterConfigs") return again(IncrementalAlterConfigs{});
         if (name == "AlterConfigs") return again(AlterConfigs{});
         if (name == "AllocateProducerIds") return again(AllocateProducerIds{});

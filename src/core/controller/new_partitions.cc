@@ -16,6 +16,25 @@ auto bad_assignment(std::string message) {
     return fail(ErrorCode::invalid_replica_assignment, std::move(message));
 }
 
+BrokerIds active_of(const State& state, const BrokerIds& replicas) {
+    BrokerIds active;
+    for (std::int32_t id : replicas) {
+        if (state.is_active(id)) active.push_back(id);
+    }
+    return active;
+}
+
+metadata::Partition make(const State& state, const BrokerIds& replicas, BrokerIds isr) {
+    metadata::Partition partition;
+    partition.replicas = replicas;
+    for (std::int32_t id : replicas) partition.directories.push_back(state.default_directory(id));
+    partition.leader = isr[0];
+    partition.isr = std::move(isr);
+    return partition;
+}
+
+}  // namespace
+
 Result<> check_assignment(const State& state, const BrokerIds& replicas,
                           std::optional<std::size_t> replication_factor) {
     if (replicas.empty())
@@ -44,25 +63,6 @@ Result<> check_assignment(const State& state, const BrokerIds& replicas,
     }
     return {};
 }
-
-BrokerIds active_of(const State& state, const BrokerIds& replicas) {
-    BrokerIds active;
-    for (std::int32_t id : replicas) {
-        if (state.is_active(id)) active.push_back(id);
-    }
-    return active;
-}
-
-metadata::Partition make(const State& state, const BrokerIds& replicas, BrokerIds isr) {
-    metadata::Partition partition;
-    partition.replicas = replicas;
-    for (std::int32_t id : replicas) partition.directories.push_back(state.default_directory(id));
-    partition.leader = isr[0];
-    partition.isr = std::move(isr);
-    return partition;
-}
-
-}  // namespace
 
 Result<metadata::Partition> assign_manually(const State& state, std::int32_t index,
                                             const BrokerIds& replicas,

@@ -19,6 +19,11 @@ struct NewPartitions {
     std::vector<metadata::Partition> partitions;
 };
 
+// Whether a caller may choose these replicas: registered brokers, each once, and with
+// `replication_factor` as many. Error invalid_replica_assignment.
+Result<> check_assignment(const State& state, const metadata::BrokerIds& replicas,
+                          std::optional<std::size_t> replication_factor = {});
+
 // A partition on replicas that the caller chose. With `replication_factor` there must be as many.
 // Error invalid_replica_assignment.
 Result<metadata::Partition> assign_manually(const State& state, std::int32_t index,

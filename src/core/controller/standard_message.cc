@@ -14,6 +14,12 @@ std::string standard_message(ErrorCode code) {
             return "Group authorization failed.";
         case ErrorCode::cluster_authorization_failed:
             return "Cluster authorization failed.";
+        case ErrorCode::preferred_leader_not_available:
+            return "The preferred leader was not available.";
+        case ErrorCode::eligible_leaders_not_available:
+            return "Eligible topic partition leaders are not available.";
+        case ErrorCode::election_not_needed:
+            return "Leader election not needed for topic partition.";
         default:
             return {};
     }

@@ -379,6 +379,8 @@ public class Record {
         Uuid id = topics.get(name);
         int now = id == null ? 1 : replication.getTopic(id).numPartitions(Long.MAX_VALUE);
         int size = id == null ? 1 : replication.getPartition(id, 0).replicas.length;
+        // Where a reassignment has left several factors, Apache takes that of any partition.
+        for (int i = 0; id != null && i < now; i++) if (replication.getPartition(id, i).replicas.length != size) return;
         int add = 1 + below(2);
         topic.setCount(chance(0.9) ? now + add : now + 1 - below(3));
         topic.setAssignments(new ArrayList<>());
@@ -541,6 +543,39 @@ public class Record {
         });
     }
 
+    void electLeaders() {
+        var request = new ElectLeadersRequestData().setTimeoutMs(1000).setElectionType((byte) below(2));
+        String name = names[below(names.length)];
+        List<Integer> partitions = new ArrayList<>();
+        for (int i = 0; i <= below(3); i++) partitions.add(i);
+        request.topicPartitions().add(new ElectLeadersRequestData.TopicPartitions().setTopic(name).setPartitions(partitions));
+        decide("ElectLeaders", 2, request, () -> {
+            var result = replication.electLeaders(request);
+            return outcome(result.records(), bytes(result.response(), 2));
+        });
+    }
+    void electByItself() {
+        boolean unclean = chance(0.5);
+        decide(unclean ? "ElectUncleanLeaders" : "BalanceLeaders", 0, null, () ->
+            outcome((unclean ? replication.maybeElectUncleanLeaders() : replication.maybeBalancePartitionLeaders()).records(), new byte[0]));
+    }
+    void reassign() {
+        var request = new AlterPartitionReassignmentsRequestData().setTimeoutMs(1000).setAllowReplicationFactorChange(chance(0.8));
+        var asked = new ListPartitionReassignmentsRequestData().setTopics(new ArrayList<>());
+        String name = names[below(names.length)];
+        var topic = new AlterPartitionReassignmentsRequestData.ReassignableTopic().setName(name);
+        for (int i = 0; i <= below(3); i++)
+            topic.partitions().add(new AlterPartitionReassignmentsRequestData.ReassignablePartition().setPartitionIndex(i).setReplicas(chance(0.8) ? someBrokers() : null));
+        request.topics().add(topic);
+        asked.topics().add(new ListPartitionReassignmentsRequestData.ListPartitionReassignmentsTopics().setName(name).setPartitionIndexes(List.of(0, 1, 2, 3)));
+        decide("AlterPartitionReassignments", 1, request, () -> {
+            var result = replication.alterPartitionReassignments(request);
+            return outcome(result.records(), bytes(result.response(), 1));
+        });
+        decide("ListPartitionReassignments", 0, asked, () ->
+            outcome(List.of(), bytes(replication.listPartitionReassignments(asked.topics(), Long.MAX_VALUE), 0)));
+    }
+
     void run(int commands) {
         for (int i = 0; i < 25; i++) {
             time.ms += below(300);
@@ -548,7 +583,7 @@ public class Record {
         }
         for (int i = 0; i < commands; i++) {
             time.ms += below(300);
-            int kind = below(100);
+            int kind = below(114);
             if (kind < 12) register();
             else if (kind < 45) heartbeat();
             else if (kind < 49) expire();
@@ -561,7 +596,10 @@ public class Record {
             else if (kind < 93) incrementalAlter();
             else if (kind < 96) legacyAlter();
             else if (kind < 98) updateFeatures();
-            else allocate();
+            else if (kind < 100) allocate();
+            else if (kind < 104) electLeaders();
+            else if (kind < 106) electByItself();
+            else reassign();
         }
     }
 
