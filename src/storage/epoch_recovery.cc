@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <fmt/core.h>
+#include <limits>
+#include <vector>
 
 #include "env/disk.h"
 #include "storage/checked_text.h"
@@ -11,6 +13,8 @@
 
 namespace millrace::storage {
 namespace {
+
+constexpr Offset no_bound = std::numeric_limits<Offset>::max();
 
 using Segments = std::span<const std::unique_ptr<Segment>>;
 
@@ -84,9 +88,63 @@ std::optional<LeaderEpochs> parsed(std::string_view text, const std::string& nam
 
 Result<std::optional<LeaderEpochs>> proven_epochs(const EpochsOf& log) {
     std::string name = file_in(log.directory);
-    if (!log.clean_shutdown || !log.disk.exists(name)) return std::nullopt;
+    if (!log.disk.exists(name)) return std::nullopt;
     ASSIGN_OR_RETURN(CheckedText file, read_checked(log.disk, name));
     return file.proven ? parsed(file.text, name) : std::nullopt;
+}
+
+// Of the batches that begin below `bound`, as they have them. They ascend: one batch alone that is
+// above those behind it, or below those before it, is garbled.
+Result<LeaderEpochs> epochs_below(Segments segments, Offset bound) {
+    LeaderEpochs epochs;
+    int batches = 0;  // of the latest epoch
+    for (const auto& segment : segments) {
+        if (segment->base() >= bound) break;
+        RETURN_IF_ERROR(segment->visit([&](const BatchPlace& place) {
+            if (place.leader_epoch < 0 || place.base_offset >= bound) return;
+            auto latest = epochs.latest();
+            if (latest && place.leader_epoch < latest->epoch) {
+                if (batches > 1) return;
+                epochs.truncate_from_end(latest->start_offset);
+            }
+            batches = epochs.assign(place.leader_epoch, place.base_offset) ? 1 : batches + 1;
+        }));
+        segment->release();
+    }
+    return epochs;
+}
+
+// Those at the end of the log that are above `epoch`.
+Result<std::vector<EpochStart>> epochs_above(Segments segments, std::int32_t epoch) {
+    std::vector<EpochStart> latest;
+    for (const auto& segment : segments) {
+        RETURN_IF_ERROR(segment->visit([&](const BatchPlace& place) {
+            if (place.leader_epoch < 0) return;
+            if (place.leader_epoch <= epoch) {
+                latest.clear();
+            } else if (latest.empty() || place.leader_epoch > latest.back().epoch) {
+                latest.push_back({place.leader_epoch, place.base_offset});
+            }
+        }));
+        segment->release();
+    }
+    return latest;
+}
+
+// After an unclean end the file may lack the latest epochs, and the earliest where the log begins
+// before the start that it was written for; none in between.
+Result<LeaderEpochs> completed(Segments segments, const LeaderEpochs& file) {
+    if (file.entries().empty()) return epochs_below(segments, no_bound);
+    const EpochStart& first = file.entries().front();
+    ASSIGN_OR_RETURN(LeaderEpochs epochs, epochs_below(segments, first.start_offset));
+    while (epochs.latest() && epochs.latest()->epoch > first.epoch) {
+        epochs.truncate_from_end(epochs.latest()->start_offset);
+    }
+    for (const EpochStart& each : file.entries()) epochs.assign(each.epoch, each.start_offset);
+    ASSIGN_OR_RETURN(auto latest, epochs_above(segments, file.latest()->epoch));
+    if (!latest.empty()) epochs.truncate_from_end(latest.front().start_offset);
+    for (const EpochStart& each : latest) epochs.assign(each.epoch, each.start_offset);
+    return epochs;
 }
 
 }  // namespace
@@ -102,26 +160,21 @@ Result<bool> settle_epochs(LeaderEpochs& epochs, const EpochsOf& log) {
     bool changed = epochs.truncate_from_end(log.end);
     if (epochs.truncate_from_start(log.start)) changed = true;
     ASSIGN_OR_RETURN(bool sound, hold(log.segments, epochs, log.start));
-    if (sound && !log.clean_shutdown) {
+    if (sound) {
         ASSIGN_OR_RETURN(sound, ends_in_latest(log.segments, epochs));
     }
     for (const auto& segment : log.segments) segment->release();
     if (sound) return changed;
     ASSIGN_OR_RETURN(auto proven, proven_epochs(log));
-    if (proven) {
+    if (proven) proven->truncate_from_end(log.end);
+    if (proven && log.clean_shutdown) {
         epochs = *std::move(proven);
-        epochs.truncate_from_end(log.end);
-        epochs.truncate_from_start(log.start);
-        return true;
-    }
-    LOG_WARN("Reading the leader epochs from {} and what lies behind it",
-             log.segments.front()->path(log_suffix));
-    epochs.clear();
-    for (const auto& segment : log.segments) {
-        RETURN_IF_ERROR(segment->visit([&](const BatchPlace& place) {
-            if (place.leader_epoch >= 0) epochs.assign(place.leader_epoch, place.base_offset);
-        }));
-        segment->release();
+    } else if (proven) {
+        ASSIGN_OR_RETURN(epochs, completed(log.segments, *proven));
+    } else {
+        LOG_WARN("Reading the leader epochs from {} and what lies behind it",
+                 log.segments.front()->path(log_suffix));
+        ASSIGN_OR_RETURN(epochs, epochs_below(log.segments, no_bound));
     }
     epochs.truncate_from_start(log.start);
     return true;

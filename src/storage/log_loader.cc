@@ -7,6 +7,7 @@
 
 #include "env/disk.h"
 #include "records/batch.h"
+#include "storage/batch_order.h"
 #include "storage/batch_scan.h"
 #include "storage/epoch_recovery.h"
 #include "storage/file_names.h"
@@ -38,7 +39,7 @@ class Loader {
     Result<> recover_unflushed();
     bool has_gap(const Segment& before, Offset base) const;
     Result<std::uint32_t> recover(Segment& segment);
-    std::optional<std::uint32_t> misplaced_end() const;
+    void end_order(const Segment& segment);
     Result<std::uint32_t> add_flushed_batches(Segment& segment, std::uint32_t end);
     Result<std::uint32_t> add_valid_batches(Segment& segment, std::uint32_t from,
                                             std::uint32_t end);
@@ -60,20 +61,9 @@ class Loader {
     Offset log_start_;
     // Everything below is on stable storage.
     Offset flushed_ = std::numeric_limits<Offset>::max();
-    Offset least_ = 0;                      // which the next batch of a segment may begin with
-    std::int32_t epoch_ = no_leader_epoch;  // of the last batch
-    // The last batch of a segment that skips offsets or begins an epoch.
-    struct Leap {
-        std::uint32_t position;
-        Offset least;
-        std::int32_t epoch;
-        Offset next;  // behind it
-        Offset next_without_leap;
-    };
-    std::optional<Leap> leap_;
-    bool broken_ = false;                     // the batch that is added
-    std::optional<std::uint32_t> misplaced_;  // where a batch lies whose offsets cannot be right
-    std::set<Offset> compacted_;              // bases of segments that leftovers tell of
+    BatchOrder order_{0};         // of the segment that is recovered
+    bool broken_ = false;         // the batch that is added
+    std::set<Offset> compacted_;  // bases of segments that leftovers tell of
     // Without a sound index; true where just the transaction index has no checksum of ours.
     std::vector<std::pair<Segment*, bool>> damaged_;
     bool producers_known_ = false;  // log_.producers is what the log says below map_end_offset()
@@ -100,8 +90,9 @@ Result<LoadedLog> Loader::load() {
     }
     if (!origin_.clean_shutdown) {
         RETURN_IF_ERROR(recover_unflushed());
-        if (flushed_ > least_) {
-            LOG_WARN("{} ends at {}, before its recovery point: all is checked", path_, least_);
+        if (flushed_ > order_.end()) {
+            LOG_WARN("{} ends at {}, before its recovery point: all is checked", path_,
+                     order_.end());
             flushed_ = 0;
             RETURN_IF_ERROR(recover_unflushed());
         }
@@ -222,15 +213,12 @@ Result<std::uint32_t> Loader::recover(Segment& segment) {
     while (true) {
         RETURN_IF_ERROR(bring_producers_to(segment.base()));
         RETURN_IF_ERROR(segment.begin_rebuild());
-        least_ = segment.base();
-        epoch_ = no_leader_epoch;
-        leap_.reset();
-        misplaced_.reset();
+        order_ = BatchOrder(segment.base());
         ASSIGN_OR_RETURN(std::uint32_t flushed, add_flushed_batches(segment, end));
         ASSIGN_OR_RETURN(valid, add_valid_batches(segment, flushed, end));
-        if (!misplaced_) misplaced_ = misplaced_end();
-        if (!misplaced_) break;
-        end = *misplaced_;
+        end_order(segment);
+        if (!order_.misplaced()) break;
+        end = *order_.misplaced();
     }
     if (valid != size) RETURN_IF_ERROR(segment.cut(valid));
     segment.set_written();
@@ -240,13 +228,15 @@ Result<std::uint32_t> Loader::recover(Segment& segment) {
     return size - valid;
 }
 
-// A clean end leaves the recovery point at the end of the log: where the last batch ends there only
-// without its leap, that is wrong.
-std::optional<std::uint32_t> Loader::misplaced_end() const {
-    bool wrong = origin_.clean_shutdown && leap_ && leap_->next == least_ &&
-                 least_ != origin_.recovery_point &&
-                 leap_->next_without_leap == origin_.recovery_point;
-    return wrong ? std::optional(leap_->position) : std::nullopt;
+// A segment ends before the next one; the log ends at the recovery point that a clean end has left.
+void Loader::end_order(const Segment& segment) {
+    auto next = std::ranges::upper_bound(log_.segments, segment.base(), {},
+                                         [](const auto& each) { return each->base(); });
+    if (next != log_.segments.end()) {
+        order_.end_at_most((*next)->base());
+    } else if (origin_.clean_shutdown) {
+        order_.end_at(origin_.recovery_point);
+    }
 }
 
 // Of what is on stable storage the headers are enough, but for transactions. Returns where they
@@ -300,24 +290,7 @@ Result<std::uint32_t> Loader::add_valid_batches(Segment& segment, std::uint32_t 
 
 // False when the batch cannot follow what lies before it.
 Result<bool> Loader::add_batch(Segment& segment, const BatchView& batch) {
-    // Base offset and leader epoch are outside the CRC. Both ascend.
-    std::int32_t epoch = batch.leader_epoch() < 0 ? epoch_ : batch.leader_epoch();
-    bool in_range =
-        batch.base_offset() >= least_ && epoch >= epoch_ &&
-        batch.leader_epoch() >= no_leader_epoch &&
-        batch.last_offset() - segment.base() <= std::numeric_limits<std::int32_t>::max();
-    if (!in_range) {
-        // Where it fits in without the one that has leapt, that one is wrong.
-        bool fits = leap_ && batch.base_offset() >= leap_->least && epoch >= leap_->epoch;
-        if (fits) misplaced_ = leap_->position;
-        return false;
-    }
-    if (batch.base_offset() > least_ || epoch > epoch_) {
-        leap_ = {segment.size(), least_, epoch_, batch.next_offset(),
-                 least_ + batch.last_offset_delta() + 1};
-    }
-    least_ = batch.next_offset();
-    epoch_ = epoch;
+    if (!order_.add(batch, segment.size())) return false;
     RETURN_IF_ERROR(segment.add(batch, origin_.options.index_interval_bytes));
     auto latest = log_.epochs.latest();
     if (batch.leader_epoch() >= 0 && (!latest || batch.leader_epoch() > latest->epoch)) {
@@ -454,6 +427,7 @@ Result<Offset> Loader::end_of(Segment& last) {
         }
         LOG_WARN("{} ends in {}: recovering it", last.path(log_suffix),
                  whole ? "another offset than its clean end left" : "bytes that are no batch");
+        if (elsewhere) flushed_ = std::min(flushed_, last.base());  // headers are not enough
         ASSIGN_OR_RETURN(std::uint32_t lost, recover(last));
         if (lost > 0) LOG_WARN("Cut {} bytes off {}", lost, last.path(log_suffix));
         ASSIGN_OR_RETURN(batch, last.last_batch());

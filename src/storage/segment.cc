@@ -148,11 +148,12 @@ Result<Timestamp> Segment::age_from(PageAccess& access) {
 }
 
 Result<TimeIndex::Entry> Segment::confirmed(const TimeIndex::Entry& entry, PageAccess& access) {
-    if (entry.timestamp < 0) return entry;
+    const TimeIndex::Entry unknown{-1, base_};
+    if (entry.timestamp < 0) return unknown;
     ASSIGN_OR_RETURN(auto place, find(entry.offset, access));
     bool so =
         place && place->base_offset <= entry.offset && place->max_timestamp == entry.timestamp;
-    return so ? entry : TimeIndex::Entry{-1, base_};
+    return so ? entry : unknown;
 }
 
 Result<> Segment::seal() {
