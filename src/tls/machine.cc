@@ -121,6 +121,7 @@ Result<std::size_t> Machine::decrypt(Bytes& input, MutableBytes into) {
     if (goes_on) return total;
     failure_ = error(spoke_ ? ErrorCode::network_exception : ErrorCode::sasl_authentication_failed,
                      "TLS failed");
+    input = {};  // what lies behind counts for nothing
     if (total > 0) return total;
     return fail(*failure_);
 }

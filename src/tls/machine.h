@@ -28,10 +28,11 @@ class Machine {
     Result<bool> handshake(Bytes& input);
 
     // The plaintext of `input`, from whose front is taken what was needed, and of what was taken
-    // before. Everything is taken unless `into` is full. `into` may overlap `input` where it begins
-    // held() bytes before it or earlier: the plaintext of a record is shorter than the record. The
-    // error is that of the stream, which cannot go on; before the first plaintext its code is that
-    // of a handshake, which a server of TLS 1.3 may refuse when the client has ended it already.
+    // before. Everything is taken unless `into` is full; of a stream that fails, what is behind,
+    // too. `into` may overlap `input` where it begins held() bytes before it or earlier: the
+    // plaintext of a record is shorter than the record. The error is that of the stream, which
+    // cannot go on; before the first plaintext its code is that of a handshake, which a server of
+    // TLS 1.3 may refuse when the client has ended it already.
     Result<std::size_t> decrypt(Bytes& input, MutableBytes into);
     // decrypt() has plaintext, or an error, without input.
     bool has_more() const;

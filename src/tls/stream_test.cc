@@ -297,10 +297,13 @@ TEST(Machine, NoticesChangedBytes) {
         EXPECT_TRUE(theirs.encrypt(as_bytes("changed")));
         Buffer sent = theirs.take_output();
         sent.data()[sent.size() - 1] ^= 1;
+        EXPECT_TRUE(theirs.encrypt(as_bytes("behind it")));
+        sent.append(theirs.take_output().bytes());
         Bytes input = sent.bytes();
         std::uint8_t room[100];
         auto count = ours.decrypt(input, room);
         EXPECT_EQ(count, 4U);
+        EXPECT_TRUE(input.empty());
         EXPECT_TRUE(ours.has_more());
         EXPECT_THAT(ours.decrypt(input, room).error().message, HasSubstr("bad record mac"));
         co_return;
