@@ -131,9 +131,28 @@ Result<std::vector<EpochStart>> epochs_above(Segments segments, std::int32_t epo
     return latest;
 }
 
+// The highest epoch of the batches that begin at `offset` or behind.
+Result<std::int32_t> highest_epoch_from(Segments segments, Offset offset) {
+    std::int32_t highest = no_leader_epoch;
+    for (const auto& segment : segments) {
+        RETURN_IF_ERROR(segment->visit([&](const BatchPlace& place) {
+            if (place.base_offset >= offset) highest = std::max(highest, place.leader_epoch);
+        }));
+        segment->release();
+    }
+    return highest;
+}
+
 // After an unclean end the file may lack the latest epochs, and the earliest where the log begins
-// before the start that it was written for; none in between.
-Result<LeaderEpochs> completed(Segments segments, const LeaderEpochs& file) {
+// before the start that it was written for; or a cut that it knows of has not become durable, and
+// the batches are back that were before its latest epochs.
+Result<LeaderEpochs> completed(Segments segments, LeaderEpochs file) {
+    while (file.latest()) {
+        EpochStart latest = *file.latest();
+        ASSIGN_OR_RETURN(auto highest, highest_epoch_from(segments, latest.start_offset));
+        if (highest == no_leader_epoch || highest >= latest.epoch) break;
+        file.truncate_from_end(latest.start_offset);
+    }
     if (file.entries().empty()) return epochs_below(segments, no_bound);
     const EpochStart& first = file.entries().front();
     ASSIGN_OR_RETURN(LeaderEpochs epochs, epochs_below(segments, first.start_offset));
@@ -170,7 +189,7 @@ Result<bool> settle_epochs(LeaderEpochs& epochs, const EpochsOf& log) {
     if (proven && log.clean_shutdown) {
         epochs = *std::move(proven);
     } else if (proven) {
-        ASSIGN_OR_RETURN(epochs, completed(log.segments, *proven));
+        ASSIGN_OR_RETURN(epochs, completed(log.segments, *std::move(proven)));
     } else {
         LOG_WARN("Reading the leader epochs from {} and what lies behind it",
                  log.segments.front()->path(log_suffix));
