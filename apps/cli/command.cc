@@ -17,6 +17,7 @@ constexpr const Command* all[] = {
     &tools::features,
     &tools::get_offsets,
     &tools::groups,
+    &tools::leader_election,
     &tools::log_dirs,
     &tools::metadata_quorum,
     &tools::topics,

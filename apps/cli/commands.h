@@ -15,6 +15,7 @@ extern const Command delete_records;
 extern const Command features;
 extern const Command get_offsets;
 extern const Command groups;
+extern const Command leader_election;
 extern const Command log_dirs;
 extern const Command metadata_quorum;
 extern const Command topics;

@@ -1,12 +1,12 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
-#include <boost/json/parse.hpp>
 #include <fmt/format.h>
 
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/connect.h"
 #include "cli/output.h"
+#include "cli/partition_file.h"
 #include "client/admin_offsets.h"
 
 namespace millrace::cli {
@@ -27,50 +27,16 @@ constexpr Flag flags[] = {
 
 using Offsets = std::map<client::TopicPartition, std::int64_t>;
 
-std::unexpected<Error> malformed(std::string_view path, std::string_view what) {
-    return misuse(fmt::format("{}: {}", path, what));
-}
-
 Result<Offsets> parse_offsets(std::string_view path, std::string_view text) {
-    boost::system::error_code broken;
-    json::value document = json::parse(json::string_view(text.data(), text.size()), broken);
-    if (broken || !document.is_object()) {
-        return malformed(path, "The input string is not a valid JSON");
-    }
-    const json::object& root = document.get_object();
-    if (const json::value* version = root.if_contains("version")) {
-        if (!version->is_int64() || version->get_int64() != 1) {
-            return malformed(path, "Not supported version field value: it has to be 1");
-        }
-    }
-    const json::value* partitions = root.if_contains("partitions");
-    if (partitions == nullptr || !partitions->is_array()) {
-        return malformed(path, "Missing partitions field");
-    }
+    ASSIGN_OR_RETURN(PartitionFile file, PartitionFile::parse(path, text));
     Offsets offsets;
-    for (const json::value& one : partitions->get_array()) {
-        const json::object* entry = one.if_object();
-        auto member = [&](const char* name) {
-            return entry == nullptr ? nullptr : entry->if_contains(name);
-        };
-        const json::value* topic = member("topic");
-        const json::value* partition = member("partition");
-        const json::value* offset = member("offset");
-        bool complete = topic != nullptr && topic->is_string() && partition != nullptr &&
-                        partition->is_int64() && offset != nullptr && offset->is_int64();
-        if (!complete) {
-            return malformed(path,
-                             "each of the partitions needs a topic (text), a partition and "
-                             "an offset (whole numbers)");
+    for (const auto& [partition, members] : file.entries) {
+        const json::value* offset = members->if_contains("offset");
+        if (offset == nullptr || !offset->is_int64()) {
+            return malformed(
+                path, fmt::format("{} needs an offset (a whole number)", to_string(partition)));
         }
-        auto index = parse_int32(std::to_string(partition->get_int64()));
-        if (!index) return malformed(path, "a partition is no number of 32 bits");
-        client::TopicPartition key{std::string(topic->get_string()), *index};
-        if (!offsets.try_emplace(key, offset->get_int64()).second) {
-            return malformed(path, fmt::format("Offset json file contains duplicate topic "
-                                               "partitions: {}",
-                                               to_string(key)));
-        }
+        offsets.emplace(partition, offset->get_int64());
     }
     return offsets;
 }

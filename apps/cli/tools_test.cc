@@ -8,6 +8,7 @@
 #include "client/broker_for_tests.h"
 #include "protocol/describe_cluster.h"
 #include "protocol/describe_configs.h"
+#include "protocol/elect_leaders.h"
 #include "protocol/list_groups.h"
 #include "protocol/list_offsets.h"
 #include "protocol/list_partition_reassignments.h"
@@ -203,6 +204,48 @@ TEST(Tools, GroupsAreShownWithTheirTypes) {
                   "GROUP                     STATE               \n"
                   "g1                        Empty               \n"
                   "g2                        Stable              \n");
+        co_await broker.stop();
+    });
+}
+
+TEST(Tools, LeadersAreElected) {
+    in_both_worlds([](env::Shard& shard) -> Task<void> {
+        BrokerForTests broker(shard);
+        std::vector<ElectLeadersRequest> asked;
+        broker.on<ElectLeadersRequest>([&](const ElectLeadersRequest& request, std::int16_t) {
+            asked.push_back(request);
+            ElectLeadersResponse response;
+            auto& results = response.replica_election_results.emplace_back();
+            results.topic = "t";
+            results.partition_result = {
+                {.partition_id = 0},
+                {.partition_id = 1, .error_code = ErrorCode::election_not_needed},
+                {.partition_id = 2, .error_code = ErrorCode::preferred_leader_not_available}};
+            return response;
+        });
+        broker.start();
+        std::string bootstrap = broker.bootstrap();
+        std::vector<std::string> line{"leader-election", "--election-type", "preferred",
+                                      "--all-topic-partitions"};
+        Ran ran = co_await run_tool(shard, bootstrap, line);
+        EXPECT_EQ(ran.code, 1);
+        EXPECT_THAT(ran.output,
+                    testing::StartsWith("Successfully completed leader election (PREFERRED) for "
+                                        "partitions t-0\nValid replica already elected for "
+                                        "partitions t-1\nError completing leader election "
+                                        "(PREFERRED) for partition: t-2: "));
+        EXPECT_THAT(ran.error, HasSubstr("1 replica(s) could not be elected"));
+        EXPECT_FALSE(asked.at(0).topic_partitions.has_value());
+
+        line = {"leader-election", "--election-type", "unclean", "--topic", "t"};
+        ran = co_await run_tool(shard, bootstrap, line);
+        EXPECT_THAT(ran.error, HasSubstr("--partition"));
+        EXPECT_EQ(asked.size(), 1U);
+        line.insert(line.end(), {"--partition", "3"});
+        ran = co_await run_tool(shard, bootstrap, line);
+        EXPECT_EQ(asked.at(1).election_type, 1);
+        EXPECT_EQ(asked.at(1).topic_partitions->at(0).topic, "t");
+        EXPECT_THAT(asked.at(1).topic_partitions->at(0).partitions, testing::ElementsAre(3));
         co_await broker.stop();
     });
 }
