@@ -1,12 +1,12 @@
 #include "load/measure.h"
 
 #include <algorithm>
+#include <ctime>
 #include <filesystem>
 #include <fmt/core.h>
 #include <fstream>
 #include <iterator>
-#include <sstream>
-#include <unistd.h>
+#include <stdexcept>
 
 #include "stream.h"
 
@@ -24,16 +24,23 @@ std::uint64_t status(const std::string& text, std::string_view key) {
     return at == std::string::npos ? 0 : std::stoull(text.substr(at + key.size()));
 }
 
+// Of all its threads, in nanoseconds: /proc counts in hundredths of a second.
+double cpu_seconds(int pid) {
+    clockid_t clock;
+    timespec used{};
+    int failed = ::clock_getcpuclockid(pid, &clock);
+    if (failed != 0 || ::clock_gettime(clock, &used) != 0) {
+        throw std::runtime_error(fmt::format("process {} cannot be measured", pid));
+    }
+    return static_cast<double>(used.tv_sec) + static_cast<double>(used.tv_nsec) / 1e9;
+}
+
 }  // namespace
 
 Usage usage_of(int pid) {
     Usage usage;
     std::filesystem::path folder = fmt::format("/proc/{}", pid);
-    std::string stat = content(folder / "stat");
-    std::istringstream fields(stat.substr(stat.rfind(')') + 1));
-    std::vector<std::string> words(std::istream_iterator<std::string>(fields), {});
-    auto ticks = static_cast<double>(std::stoull(words.at(11)) + std::stoull(words.at(12)));
-    usage.cpu_seconds = ticks / static_cast<double>(::sysconf(_SC_CLK_TCK));
+    usage.cpu_seconds = cpu_seconds(pid);
     usage.resident = status(content(folder / "status"), "VmRSS:") * 1024;
     for (const auto& thread : std::filesystem::directory_iterator(folder / "task")) {
         std::string text = content(thread.path() / "status");
@@ -62,7 +69,7 @@ std::string Measure::report() {
         return static_cast<double>(latencies_[std::min(at, latencies_.size() - 1)]) / 1e3;
     };
     return fmt::format(
-        R"({{"requests": {}, "bytes": {}, "seconds": {:.6f}, "cpu_seconds": {:.3f}, )"
+        R"({{"requests": {}, "bytes": {}, "seconds": {:.6f}, "cpu_seconds": {:.6f}, )"
         R"("switches": {}, "resident": {}, "p50_us": {:.1f}, "p99_us": {:.1f}, )"
         R"("p999_us": {:.1f}, "max_us": {:.1f}}})",
         latencies_.size(), bytes_, seconds_, after_.cpu_seconds - before_.cpu_seconds,
