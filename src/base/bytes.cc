@@ -1,15 +1,20 @@
 #include "base/bytes.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <new>
+
+#include "base/pool.h"
 
 namespace millrace {
 
 void Slice::release() noexcept {
     if (block_ == nullptr) return;
-    if (block_->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) std::free(block_);
-    block_ = nullptr;
+    Block* block = std::exchange(block_, nullptr);
+    // Who holds the only reference need not count.
+    if (block->refs.load(std::memory_order_acquire) == 1 ||
+        block->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+        give_pooled(block, sizeof(Block) + block->capacity);
+    }
 }
 
 Slice Slice::copy(Bytes bytes) {
@@ -25,15 +30,18 @@ Buffer& Buffer::operator=(Buffer&& other) noexcept {
     return *this;
 }
 
-Buffer::~Buffer() { std::free(block_); }
+Buffer::~Buffer() {
+    if (block_ != nullptr) give_pooled(block_, sizeof(Slice::Block) + capacity_);
+}
 
 void Buffer::reserve(std::size_t capacity) {
     if (capacity <= capacity_) return;
-    auto* block = static_cast<Slice::Block*>(std::realloc(block_, sizeof(Slice::Block) + capacity));
-    if (block == nullptr) throw std::bad_alloc();
-    if (block_ == nullptr) new (block) Slice::Block();
-    block_ = block;
-    capacity_ = capacity;
+    constexpr std::size_t header = sizeof(Slice::Block);
+    std::size_t wanted = pooled_size(header + capacity);
+    std::size_t before = block_ == nullptr ? 0 : header + capacity_;
+    void* grown = grow_pooled(block_, header + size_, before, wanted);
+    block_ = new (grown) Slice::Block(wanted - header);
+    capacity_ = wanted - header;
 }
 
 void Buffer::grow(std::size_t least) { reserve(std::max({least, capacity_ * 2, std::size_t{64}})); }

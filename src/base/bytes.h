@@ -92,7 +92,9 @@ class Slice {
   private:
     friend class Buffer;
     struct Block {
+        explicit Block(std::size_t room) : capacity(room) {}
         std::atomic<std::uint32_t> refs{1};
+        std::size_t capacity;
         std::uint8_t* data() { return reinterpret_cast<std::uint8_t*>(this + 1); }
     };
     Slice(Block* block, std::uint8_t* data, std::size_t size)

@@ -2,10 +2,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <variant>
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/pool.h"
 
 namespace millrace::env {
 class File;
@@ -26,6 +28,7 @@ struct FileRange {
 class Chain {
   public:
     using Piece = std::variant<Slice, FileRange>;
+    using Pieces = std::vector<Piece, PooledAllocator<Piece>>;
 
     Chain() = default;
     Chain(Slice slice) { append(std::move(slice)); }  // NOLINT: a slice is a chain of one
@@ -45,9 +48,19 @@ class Chain {
         size_ += other.size_;
     }
 
+    void append(Chain&& other) {
+        if (pieces_.empty()) {
+            pieces_.swap(other.pieces_);
+        } else {
+            for (Piece& piece : other.pieces_) pieces_.push_back(std::move(piece));
+            other.pieces_.clear();
+        }
+        size_ += std::exchange(other.size_, 0);
+    }
+
     std::uint64_t size() const { return size_; }
     bool empty() const { return size_ == 0; }
-    const std::vector<Piece>& pieces() const { return pieces_; }
+    const Pieces& pieces() const { return pieces_; }
 
     // Its first `size` bytes (all of it when there are fewer).
     Chain prefix(std::uint64_t size) const;
@@ -55,7 +68,7 @@ class Chain {
     Slice in_memory() const;
 
   private:
-    std::vector<Piece> pieces_;
+    Pieces pieces_;
     std::uint64_t size_ = 0;
 };
 

@@ -4,7 +4,7 @@ namespace millrace {
 
 // The coroutine that carries a spawned task; frees itself when the task has ended.
 struct Scope::Spawned {
-    struct promise_type {
+    struct promise_type : PooledFrame {
         promise_type(Scope& scope, Task<void>&)
             : cancellation(&scope.cancellation_), owner(scope) {}
         Spawned get_return_object() noexcept { return {}; }

@@ -8,6 +8,7 @@
 
 #include "base/cancellation.h"
 #include "base/check.h"
+#include "base/pool.h"
 
 namespace millrace {
 
@@ -19,7 +20,7 @@ class [[nodiscard]] Task;
 
 namespace detail {
 
-class TaskPromise {
+class TaskPromise : public PooledFrame {
   public:
     std::suspend_always initial_suspend() noexcept { return {}; }
     auto final_suspend() noexcept {

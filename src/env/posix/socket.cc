@@ -151,7 +151,7 @@ bool Socket::advance(WriteOperation& operation) {
                                 fmt::format("the connection to {} is closed", peer_.to_string()));
         return true;
     }
-    const std::vector<Chain::Piece>& pieces = operation.chain.pieces();
+    const Chain::Pieces& pieces = operation.chain.pieces();
     std::uint64_t sent_now = 0;
     while (operation.piece < pieces.size()) {
         if (!writable_) {
@@ -193,7 +193,7 @@ bool Socket::advance(WriteOperation& operation) {
 }
 
 ssize_t Socket::send_slices(const WriteOperation& operation, std::uint64_t limit) {
-    const std::vector<Chain::Piece>& pieces = operation.chain.pieces();
+    const Chain::Pieces& pieces = operation.chain.pieces();
     iovec vector[pieces_a_call];
     msghdr message{};
     message.msg_iov = vector;
@@ -222,7 +222,7 @@ ssize_t Socket::send_range(const WriteOperation& operation, const FileRange& ran
 }
 
 void Socket::account(WriteOperation& operation, std::uint64_t sent) {
-    const std::vector<Chain::Piece>& pieces = operation.chain.pieces();
+    const Chain::Pieces& pieces = operation.chain.pieces();
     operation.offset += sent;
     while (operation.piece < pieces.size()) {
         std::uint64_t size = std::visit(

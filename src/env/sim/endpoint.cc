@@ -74,7 +74,7 @@ void Endpoint::pump() {
 
 std::optional<std::vector<std::uint8_t>> Endpoint::take(std::size_t size) {
     std::vector<std::uint8_t> bytes;
-    const std::vector<Chain::Piece>& pieces = write_->chain.pieces();
+    const Chain::Pieces& pieces = write_->chain.pieces();
     while (bytes.size() < size && write_->piece < pieces.size()) {
         std::size_t left = size - bytes.size();
         if (const auto* slice = std::get_if<Slice>(&pieces[write_->piece])) {
