@@ -20,6 +20,8 @@ net::Reply common_ground(const net::Request& request) {
     return {.bytes = *std::move(bytes)};
 }
 
+Task<net::Reply> tell(net::Reply reply) { co_return reply; }
+
 }  // namespace
 
 net::Reply detail::cannot_be_told(const net::Request& request, const Error& error) {
@@ -28,22 +30,22 @@ net::Reply detail::cannot_be_told(const net::Request& request, const Error& erro
     return {.close = true, .reason = error.message};
 }
 
+// No coroutine of its own: a request that is served is one frame less.
 Task<net::Reply> Dispatcher::answer(net::Request request) {
     const ApiInfo& api = *request.api;
     bool here = request.peer->listener->is_controller ? api.on_controller : api.on_broker;
     const Handler* handler = here ? find_handler(api.key) : nullptr;
     if (handler == nullptr) {
-        co_return net::Reply{.close = true,
-                             .reason = fmt::format("{} is not served on listener {}", api.name,
-                                                   request.peer->listener->name)};
+        return tell({.close = true,
+                     .reason = fmt::format("{} is not served on listener {}", api.name,
+                                           request.peer->listener->name)});
     }
     if (request.version < api.min_version || request.version > api.max_version) {
-        if (api.key == ApiKey::api_versions) co_return common_ground(request);
-        co_return net::Reply{
-            .close = true,
-            .reason = fmt::format("{} has no version {}", api.name, request.version)};
+        if (api.key == ApiKey::api_versions) return tell(common_ground(request));
+        return tell({.close = true,
+                     .reason = fmt::format("{} has no version {}", api.name, request.version)});
     }
-    co_return co_await handler->run(std::move(request), services_);
+    return handler->run(std::move(request), services_);
 }
 
 }  // namespace millrace::broker

@@ -19,6 +19,9 @@ class PartitionRouter {
     }
     int shards() const { return static_cast<int>(by_shard_.size()); }
     env::Shard& here() const { return here_; }
+    bool is_here(int shard) const { return shard == here_.id(); }
+    // Those of this shard.
+    Partitions& local() const { return *by_shard_[static_cast<std::size_t>(here_.id())]; }
 
     // Runs `function(Partitions&) -> Task<T>` on a shard.
     template <typename Function>

@@ -31,10 +31,9 @@ Task<void> BrokerConnection::read_answers(std::shared_ptr<BrokerConnection> self
     Buffer buffer;
     net::ReadPace pace;
     while (!ended_) {
-        buffer.reserve(pace.wanted_capacity(buffer));
         std::size_t filled = buffer.size();
-        std::size_t room = buffer.capacity() - filled;
-        buffer.resize(buffer.capacity());
+        std::size_t room = pace.wanted_capacity(buffer.bytes()) - filled;
+        buffer.resize(filled + room);
         MutableBytes into = buffer.mutable_bytes().subspan(filled, room);
         Result<std::size_t> count =
             tls_ ? co_await tls_->read(into) : co_await connection_->read(into);

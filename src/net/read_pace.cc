@@ -12,11 +12,11 @@ constexpr std::size_t trusted_frame = 1 << 20;
 
 }  // namespace
 
-std::size_t ReadPace::wanted_capacity(const Buffer& buffer) const {
-    if (buffer.size() < length_size) return read_size_;
-    std::size_t frame = length_size + load_be<std::uint32_t>(buffer.data());
+std::size_t ReadPace::wanted_capacity(Bytes received) const {
+    if (received.size() < length_size) return read_size_;
+    std::size_t frame = length_size + load_be<std::uint32_t>(received.data());
     if (frame <= read_size_) return read_size_;
-    return std::min(frame, std::max(trusted_frame, 2 * buffer.size()));
+    return std::min(frame, std::max(trusted_frame, 2 * received.size()));
 }
 
 void ReadPace::note(std::size_t count, std::size_t room) {

@@ -11,8 +11,8 @@ namespace millrace::net {
 // buffer at once; a larger one grows as bytes arrive, so that a claimed length alone costs nothing.
 class ReadPace {
   public:
-    // How large the buffer must be to go on reading, given what is in it.
-    std::size_t wanted_capacity(const Buffer& buffer) const;
+    // How large the buffer must be to go on reading, given what is received.
+    std::size_t wanted_capacity(Bytes received) const;
     // A read brought `count` bytes into `room`.
     void note(std::size_t count, std::size_t room);
 

@@ -4,7 +4,6 @@
 #include <fmt/core.h>
 
 #include "net/log.h"
-#include "net/read_pace.h"
 #include "protocol/frame.h"
 #include "protocol/reader.h"
 
@@ -46,7 +45,7 @@ Task<void> Session::run() {
         cancelled = true;
     }
     idle_.stop();
-    for (const auto& slot : slots_) shared_.request_bytes.release(slot->request_bytes);
+    for (const Slot& slot : slots_) shared_.request_bytes.release(slot.request_bytes);
     slots_.clear();
     figures_.closed.add();
     figures_.open.add(-1);
@@ -117,10 +116,11 @@ Task<void> Session::read_requests(Scope& scope) {
     ReadPace pace;
     while (!ended_ && !draining_) {
         while (must_hold_back()) co_await room_.wait();
-        buffer.reserve(pace.wanted_capacity(buffer));
+        // No more than the pace wants, though the buffer may have room: what lies behind a large
+        // request would have to be copied out of its way.
         std::size_t filled = buffer.size();
-        std::size_t room = buffer.capacity() - filled;
-        buffer.resize(buffer.capacity());
+        std::size_t room = pace.wanted_capacity(buffer.bytes()) - filled;
+        buffer.resize(filled + room);
         MutableBytes into = buffer.mutable_bytes().subspan(filled, room);
         Result<std::size_t> count =
             tls_ ? co_await tls_->read(into) : co_await connection_->read(into);
@@ -132,13 +132,13 @@ Task<void> Session::read_requests(Scope& scope) {
         figures_.bytes_in.add(*count);
         last_activity_ = shared_.shard.now();
         pace.note(*count, room);
-        if (!co_await start_frames(scope, buffer)) co_return;
+        if (!co_await start_frames(scope, buffer, pace)) co_return;
     }
 }
 
 // Starts every request that is complete in the buffer and leaves the rest in it. False when the
 // connection cannot go on.
-Task<bool> Session::start_frames(Scope& scope, Buffer& buffer) {
+Task<bool> Session::start_frames(Scope& scope, Buffer& buffer, const ReadPace& pace) {
     auto next_frame = [&](Bytes rest) -> std::optional<std::size_t> {
         if (rest.size() < length_size) return std::nullopt;
         auto length = load_be<std::int32_t>(rest.data());
@@ -163,77 +163,80 @@ Task<bool> Session::start_frames(Scope& scope, Buffer& buffer) {
         if (!shared_.request_bytes.try_acquire(*size)) {
             co_await shared_.request_bytes.acquire(*size);
         }
-        auto slot = std::make_shared<Slot>();
-        slot->request_bytes = *size;
-        slots_.push_back(slot);
-        scope.spawn(answer_one(std::move(slot), std::move(frame)));
+        Slot& slot = slots_.emplace_back();  // stays where it is until its answer leaves
+        slot.request_bytes = *size;
+        scope.spawn(answer_one(slot, std::move(frame)));
         if (ended_) co_return false;
         size = next_frame(received.bytes().subspan(at));
     }
-    buffer.append(received.bytes().subspan(at));
+    Bytes rest = received.bytes().subspan(at);
+    if (!rest.empty()) buffer.reserve(pace.wanted_capacity(rest));
+    buffer.append(rest);
     co_return !ended_;
 }
 
-Task<void> Session::answer_one(std::shared_ptr<Slot> slot, Slice frame) {
-    slot->received = shared_.shard.now();
-    slot->reply = co_await answer(*slot, std::move(frame));
-    slot->answered = shared_.shard.now();
-    slot->ready = true;
-    unsent_bytes_ += slot->reply.bytes.size();
-    if (!slots_.empty() && slots_.front() == slot) ready_.notify_all();
+Task<void> Session::answer_one(Slot& slot, Slice frame) {
+    slot.received = shared_.shard.now();
+    if (Result<Request> request = open(slot, frame)) {
+        slot.reply = co_await shared_.handler.answer(*std::move(request));
+    } else {
+        slot.reply = {.close = true, .reason = std::move(request).error().message};
+    }
+    slot.answered = shared_.shard.now();
+    slot.ready = true;
+    unsent_bytes_ += slot.reply.bytes.size();
+    if (&slots_.front() == &slot) ready_.notify_all();
 }
 
-Task<Reply> Session::answer(Slot& slot, Slice frame) {
+// The error is the reason to end the connection.
+Result<Request> Session::open(Slot& slot, const Slice& frame) {
     Reader reader(frame);
-    Result<RequestHeader> header = decode_request_header(reader);
-    if (!header) co_return Reply{.close = true, .reason = header.error().message};
-    const ApiInfo* api = find_api(header->request_api_key);
+    ASSIGN_OR_RETURN(RequestHeader header, decode_request_header(reader));
+    const ApiInfo* api = find_api(header.request_api_key);
     if (api == nullptr) {
-        co_return Reply{.close = true,
-                        .reason = fmt::format("unknown api key {}", header->request_api_key)};
+        return fail(ErrorCode::invalid_request,
+                    fmt::format("unknown api key {}", header.request_api_key));
     }
     slot.api = api;
     figures_.requests.add();
-    shared_.traffic.received(*api, header->request_api_version, frame.size());
-    Request request{
+    shared_.traffic.received(*api, header.request_api_version, frame.size());
+    return Request{
         .api = api,
-        .version = header->request_api_version,
-        .correlation_id = header->correlation_id,
-        .client_id = std::move(header->client_id),
+        .version = header.request_api_version,
+        .correlation_id = header.correlation_id,
+        .client_id = std::move(header.client_id),
         .body = frame.slice(frame.size() - reader.remaining()),
         .received = slot.received,
         .peer = peer_,
     };
-    co_return co_await shared_.handler.answer(std::move(request));
 }
 
-void Session::note_sent(const std::vector<std::shared_ptr<Slot>>& sent, Time begun) {
+void Session::note_sent(const std::vector<Sent>& sent, Time begun) {
     Time now = shared_.shard.now();
-    for (const auto& slot : sent) {
-        if (slot->api == nullptr) continue;
+    for (const Sent& each : sent) {
+        if (each.api == nullptr) continue;
         figures_.responses.add();
-        shared_.traffic.answered(*slot->api, {slot->received, slot->answered, begun, now});
+        shared_.traffic.answered(*each.api, {each.received, each.answered, begun, now});
     }
 }
 
 Task<void> Session::write_replies() {
-    std::vector<std::shared_ptr<Slot>> sent;
+    std::vector<Sent> sent;
     for (;;) {
         while (!ended_ && !(draining_ && slots_.empty()) &&
-               (slots_.empty() || !slots_.front()->ready)) {
+               (slots_.empty() || !slots_.front().ready)) {
             co_await ready_.wait();
         }
         if (ended_ || slots_.empty()) co_return;
         Chain bytes;
         std::optional<std::string> close;
         sent.clear();
-        while (!slots_.empty() && slots_.front()->ready && !close) {
-            Slot& slot = *slots_.front();
-            bytes.append(slot.reply.bytes);
+        while (!slots_.empty() && slots_.front().ready && !close) {
+            Slot& slot = slots_.front();
+            bytes.append(std::move(slot.reply.bytes));
             if (slot.reply.close) close = std::move(slot.reply.reason);
             shared_.request_bytes.release(slot.request_bytes);
-            slot.reply.bytes = {};
-            sent.push_back(std::move(slots_.front()));
+            sent.push_back({slot.api, slot.received, slot.answered});
             slots_.pop_front();
         }
         std::size_t size = bytes.size();

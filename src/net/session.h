@@ -11,6 +11,7 @@
 #include "base/scope.h"
 #include "env/network.h"
 #include "env/shard.h"
+#include "net/read_pace.h"
 #include "net/request.h"
 #include "net/traffic.h"
 #include "tls/stream.h"
@@ -60,6 +61,12 @@ class Session {
         Time answered;
         bool ready = false;
     };
+    // What is left of a slot whose answer is on its way.
+    struct Sent {
+        const ApiInfo* api = nullptr;
+        Time received;
+        Time answered;
+    };
     class IdleTimer final : public env::Timer {
       public:
         explicit IdleTimer(Session& session) : session_(session) {}
@@ -72,11 +79,11 @@ class Session {
     Task<bool> authenticate();
     Result<> name_peer();
     Task<void> read_requests(Scope& scope);
-    Task<bool> start_frames(Scope& scope, Buffer& buffer);
-    Task<void> answer_one(std::shared_ptr<Slot> slot, Slice frame);
+    Task<bool> start_frames(Scope& scope, Buffer& buffer, const ReadPace& pace);
+    Task<void> answer_one(Slot& slot, Slice frame);
+    Result<Request> open(Slot& slot, const Slice& frame);
     Task<void> write_replies();
-    Task<Reply> answer(Slot& slot, Slice frame);
-    void note_sent(const std::vector<std::shared_ptr<Slot>>& sent, Time begun);
+    void note_sent(const std::vector<Sent>& sent, Time begun);
     void end(std::string reason);
     bool must_hold_back() const;
 
@@ -85,7 +92,7 @@ class Session {
     std::optional<tls::Stream> tls_;
     std::shared_ptr<Peer> peer_;
     Traffic::Listener& figures_;
-    std::deque<std::shared_ptr<Slot>> slots_;  // in order of arrival
+    std::deque<Slot, PooledAllocator<Slot>> slots_;  // in order of arrival
     std::size_t unsent_bytes_ = 0;
     bool authenticated_ = false;
     bool draining_ = false;

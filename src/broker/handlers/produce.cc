@@ -7,7 +7,8 @@
 #include "protocol/produce.h"
 
 #include <algorithm>
-#include <map>
+#include <span>
+#include <vector>
 
 #include "broker/handler.h"
 #include "broker/handlers.h"
@@ -25,10 +26,11 @@ using PartitionResponse = Response::PartitionProduceResponse;
 struct Item {
     PartitionResponse* answer = nullptr;
     TopicIdPartition id;
+    int shard = 0;
+    std::size_t place = 0;  // in the request
     Slice records;
     Produced outcome;
 };
-using ItemsByShard = std::map<int, std::vector<Item>>;
 
 Task<void> produce_one(Partitions& partitions, Item& item, ProduceTerms terms) {
     std::shared_ptr<Partition> partition = partitions.find(item.id);
@@ -40,19 +42,48 @@ Task<void> produce_one(Partitions& partitions, Item& item, ProduceTerms terms) {
         co_await partition->produce(std::move(item.records), terms, partitions.validator());
 }
 
-Task<void> produce_all(Partitions& partitions, std::vector<Item>& items, ProduceTerms terms) {
-    if (items.size() == 1) co_return co_await produce_one(partitions, items.front(), terms);
+Task<void> produce_each(Partitions& partitions, std::span<Item> items, ProduceTerms terms) {
     co_await with_scope([&](Scope& scope) -> Task<void> {
         for (Item& item : items) scope.spawn(produce_one(partitions, item, terms));
         co_await scope.join();
     });
 }
 
-// Fills the answer's partitions; those that can be appended to become items.
-ItemsByShard sort_out(const ProduceRequest& request, const Caller& caller,
-                      const metadata::Image& image, const PartitionRouter& router,
-                      Response& response) {
-    ItemsByShard items;
+Task<void> produce_all(Partitions& partitions, std::span<Item> items, ProduceTerms terms) {
+    if (items.size() == 1) return produce_one(partitions, items.front(), terms);
+    return produce_each(partitions, items, terms);
+}
+
+Task<void> produce_there(PartitionRouter& router, std::span<Item> items, ProduceTerms terms) {
+    co_await router.on(items.front().shard, [items, terms](Partitions& partitions) {
+        return produce_all(partitions, items, terms);
+    });
+}
+
+// `items` are of one shard: most requests are for this one, and are no call of another.
+Task<void> produce_on(PartitionRouter& router, std::span<Item> items, ProduceTerms terms) {
+    if (router.is_here(items.front().shard)) return produce_all(router.local(), items, terms);
+    return produce_there(router, items, terms);
+}
+
+Task<void> produce_on_each(PartitionRouter& router, std::span<Item> items, ProduceTerms terms) {
+    co_await with_scope([&](Scope& scope) -> Task<void> {
+        while (!items.empty()) {
+            auto next = std::ranges::find_if(
+                items, [&](const Item& item) { return item.shard != items.front().shard; });
+            auto count = static_cast<std::size_t>(next - items.begin());
+            scope.spawn(produce_on(router, items.first(count), terms));
+            items = items.subspan(count);
+        }
+        co_await scope.join();
+    });
+}
+
+// Fills the answer's partitions; those that can be appended to become items, in order of shards.
+std::vector<Item> sort_out(const ProduceRequest& request, const Caller& caller,
+                           const metadata::Image& image, const PartitionRouter& router,
+                           Response& response) {
+    std::vector<Item> items;
     bool by_id = caller.version() >= 13;
     response.responses.reserve(request.topic_data.size());
     for (const auto& topic : request.topic_data) {
@@ -77,10 +108,13 @@ ItemsByShard sort_out(const ProduceRequest& request, const Caller& caller,
             } else {
                 TopicIdPartition id{known->id, data.index};
                 Slice records = data.records ? data.records->in_memory() : Slice();
-                items[router.owner(id)].push_back({&answer, id, std::move(records), {}});
+                items.push_back(
+                    {&answer, id, router.owner(id), items.size(), std::move(records), {}});
             }
         }
     }
+    auto by_shard = [](const Item& item) { return std::pair(item.shard, item.place); };
+    if (items.size() > 1) std::ranges::sort(items, {}, by_shard);
     return items;
 }
 
@@ -116,14 +150,12 @@ void fill(Item& item, const metadata::Image& image, const Caller& caller, Respon
 }
 
 // What the answer has views into: names in the image and, where records were refused, sentences.
-std::shared_ptr<const void> keep(metadata::ImagePtr image, ItemsByShard by_shard) {
-    bool tells = std::ranges::any_of(by_shard, [](const auto& shard) {
-        return std::ranges::any_of(shard.second,
-                                   [](const Item& item) { return item.outcome.tells_message; });
-    });
+std::shared_ptr<const void> keep(metadata::ImagePtr image, std::vector<Item> items) {
+    bool tells =
+        std::ranges::any_of(items, [](const Item& item) { return item.outcome.tells_message; });
     if (!tells) return image;
-    using Kept = std::pair<metadata::ImagePtr, ItemsByShard>;
-    return std::make_shared<Kept>(std::move(image), std::move(by_shard));
+    using Kept = std::pair<metadata::ImagePtr, std::vector<Item>>;
+    return std::make_shared<Kept>(std::move(image), std::move(items));
 }
 
 Answer<Response> conclude(const ProduceRequest& request, Response response) {
@@ -142,34 +174,22 @@ Task<Answer<Response>> answer(const ProduceRequest& request, const Caller& calle
                               MetadataCache& cache, PartitionRouter& router) {
     Response response;
     metadata::ImagePtr image = cache.image();
-    ItemsByShard by_shard = sort_out(request, caller, *image, router, response);
+    std::vector<Item> items = sort_out(request, caller, *image, router, response);
     if (request.acks < -1 || request.acks > 1) {
-        for (auto& [shard, items] : by_shard) {
-            for (Item& item : items) item.answer->error_code = ErrorCode::invalid_required_acks;
-        }
+        for (Item& item : items) item.answer->error_code = ErrorCode::invalid_required_acks;
         co_return conclude(request, std::move(response));
     }
     ProduceTerms terms{.acks = request.acks,
                        .version = caller.version(),
                        .transactional = request.transactional_id.has_value()};
-    auto on_shard = [&](int shard, std::vector<Item>& items) {
-        return router.on(shard, [&items, terms](Partitions& partitions) {
-            return produce_all(partitions, items, terms);
-        });
-    };
-    if (by_shard.size() == 1) {
-        co_await on_shard(by_shard.begin()->first, by_shard.begin()->second);
-    } else if (!by_shard.empty()) {
-        co_await with_scope([&](Scope& scope) -> Task<void> {
-            for (auto& [shard, items] : by_shard) scope.spawn(on_shard(shard, items));
-            co_await scope.join();
-        });
+    if (!items.empty()) {
+        bool one_shard = items.front().shard == items.back().shard;
+        co_await (one_shard ? produce_on(router, items, terms)
+                            : produce_on_each(router, items, terms));
     }
-    for (auto& [shard, items] : by_shard) {
-        for (Item& item : items) fill(item, *image, caller, response);
-    }
+    for (Item& item : items) fill(item, *image, caller, response);
     Answer<Response> concluded = conclude(request, std::move(response));
-    concluded.keep = keep(std::move(image), std::move(by_shard));
+    concluded.keep = keep(std::move(image), std::move(items));
     co_return concluded;
 }
 

@@ -230,9 +230,20 @@ Result<> Partition::check_isr() const {
 Task<Produced> Partition::produce(Slice records, ProduceTerms terms, BatchValidator& validator) {
     metrics_->produce_request();
     std::size_t bytes = records.size();
-    Produced outcome = co_await append(std::move(records), terms, validator);
-    if (outcome.error != ErrorCode::none) metrics_->produce_failed(bytes);
-    co_return outcome;
+    if (!gate_.open()) co_await gate_.pass();
+    auto appended = append(std::move(records), terms, validator);
+    if (appended) {
+        Result<> done = co_await acknowledged(appended->next_offset, terms.acks);
+        bool tells_time = config_.log_append_time() || appended->duplicate;
+        if (done) {
+            co_return Produced{.base_offset = appended->first_offset,
+                               .log_append_time = tells_time ? appended->max_timestamp : -1,
+                               .log_start = log_->start_offset()};
+        }
+        appended = std::unexpected(failed(done.error()));
+    }
+    metrics_->produce_failed(bytes);
+    co_return std::move(appended).error();
 }
 
 Produced Partition::refused(Error error) const {
@@ -241,13 +252,13 @@ Produced Partition::refused(Error error) const {
     return outcome;
 }
 
-Task<Produced> Partition::append(Slice records, ProduceTerms terms, BatchValidator& validator) {
-    if (!gate_.open()) co_await gate_.pass();
+std::expected<storage::Appended, Produced> Partition::append(Slice records, ProduceTerms terms,
+                                                             BatchValidator& validator) {
     if (ErrorCode error = check_leader(-1); error != ErrorCode::none) {
-        co_return failed({error, fmt::format("this node does not lead {}", name_)});
+        return std::unexpected(failed({error, fmt::format("this node does not lead {}", name_)}));
     }
     if (terms.acks == -1) {
-        if (Result<> enough = check_isr(); !enough) co_return refused(enough.error());
+        if (Result<> enough = check_isr(); !enough) return std::unexpected(refused(enough.error()));
     }
     auto valid = validator.validate(std::move(records), rules(terms), shard_.wall_ms());
     if (!valid) {
@@ -256,22 +267,16 @@ Task<Produced> Partition::append(Slice records, ProduceTerms terms, BatchValidat
                                                 : refused(std::move(rejection.error));
         outcome.record_errors = std::move(rejection.record_errors);
         outcome.tells_message = rejection.tells_message || !outcome.record_errors.empty();
-        co_return outcome;
+        return std::unexpected(std::move(outcome));
     }
     std::size_t bytes = valid->batch.size();
     Result<storage::Appended> appended =
         log_->append_as_leader(std::move(valid->batch), {.leader_epoch = state_.leader_epoch});
-    if (!appended) co_return refused(appended.error());
+    if (!appended) return std::unexpected(refused(appended.error()));
     if (!appended->duplicate) {
         metrics_->produced(static_cast<std::uint64_t>(valid->count), bytes);
     }
-    if (Result<> done = co_await acknowledged(appended->next_offset, terms.acks); !done) {
-        co_return failed(done.error());
-    }
-    bool tells_time = config_.log_append_time() || appended->duplicate;
-    co_return Produced{.base_offset = appended->first_offset,
-                       .log_append_time = tells_time ? appended->max_timestamp : -1,
-                       .log_start = log_->start_offset()};
+    return *appended;
 }
 
 // To be called in the turn of the append, before it is written.

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <expected>
 #include <memory>
 #include <optional>
 #include <string>
@@ -251,7 +252,8 @@ class Partition final : private storage::LogListener {
     void sync_took(Duration time) override { log_syncs_.update(time); }
     void advance_high_watermark();
     Produced refused(Error error) const;
-    Task<Produced> append(Slice records, ProduceTerms terms, BatchValidator& validator);
+    std::expected<storage::Appended, Produced> append(Slice records, ProduceTerms terms,
+                                                      BatchValidator& validator);
     Task<Fetched> read_records(FetchTerms terms);
     static std::optional<std::vector<Fetched::Aborted>> aborted_in(storage::Log& log,
                                                                    storage::Offset offset,
