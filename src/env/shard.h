@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/list.h"
 #include "base/scope.h"
 #include "base/task.h"
 #include "base/time.h"
@@ -63,6 +64,38 @@ class TimerQueue {
     std::uint64_t started_ = 0;
 };
 
+// What is to happen at the end of a loop turn: requests of one turn are gathered there into one
+// write. Owned by whoever asks; destroying it withdraws it.
+class TurnHook : public ListNode {
+  public:
+    virtual void turn_ends() = 0;
+
+  protected:
+    ~TurnHook() = default;
+};
+
+// Those of one loop.
+class TurnHooks {
+  public:
+    ~TurnHooks() {
+        while (asked_.pop_front() != nullptr) {
+        }
+    }
+    bool empty() const { return asked_.empty(); }
+    void add(TurnHook& hook) {
+        if (!hook.linked()) asked_.push_back(hook);
+    }
+    // One that asks again meanwhile gets it at the end of the next turn.
+    void run() {
+        List<TurnHook> due;
+        while (TurnHook* hook = asked_.pop_front()) due.push_back(*hook);
+        while (TurnHook* hook = due.pop_front()) hook->turn_ends();
+    }
+
+  private:
+    List<TurnHook> asked_;
+};
+
 // How long blocking work takes: brief work (a read, a rename, fdatasync) shares a few threads, and
 // must not queue behind lasting work (copies, cleaning, recovery), which has threads of its own.
 enum class Effort { brief, lasting };
@@ -73,7 +106,7 @@ class Shard : public Executor {
   public:
     virtual int id() const = 0;
     virtual Time now() const = 0;           // monotonic; read once a loop turn or finer
-    virtual Timestamp wall_ms() const = 0;  // milliseconds since 1970
+    virtual Timestamp wall_ms() const = 0;  // milliseconds since 1970; as now()
     virtual Random& random() = 0;           // seeded by the world
     virtual Disk& disk() = 0;
     virtual Network& network() = 0;
@@ -81,9 +114,9 @@ class Shard : public Executor {
     // Runs `work` on a helper thread, then completes `wait` on this shard. For what may block:
     // fsync of directories, name resolution, recovery. The work must not touch the shard.
     virtual void run_blocking(std::function<void()> work, Effort effort, Wait& wait) = 0;
-    // Runs `hook` at the end of this loop turn, before the loop waits for events: where requests of
-    // one turn are gathered into one write. One-shot; the hook must outlive the turn.
-    virtual void at_turn_end(std::function<void()> hook) = 0;
+    // Once, at the end of this loop turn, before the loop waits for events; asking twice is asking
+    // once.
+    virtual void at_turn_end(TurnHook& hook) = 0;
 
     TimerQueue& timers() { return timers_; }
 

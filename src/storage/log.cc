@@ -51,16 +51,12 @@ Log::Log(env::Shard& shard, DirectoryHealth& health, LogOrigin origin, LoadedLog
       flushed_offset_(loaded.flushed),
       last_flush_(shard.wall_ms()),
       changed_(loaded.changed || loaded.epochs_changed),
-      turn_hook_(std::make_shared<Log*>(this)),
       directory_changed_(loaded.changed),
       first_dirty_(origin.first_dirty) {
     make_active(active());
 }
 
-Log::~Log() {
-    CHECK(!syncing_ && compaction_ == nullptr);
-    *turn_hook_ = nullptr;
-}
+Log::~Log() { CHECK(!syncing_ && compaction_ == nullptr); }
 
 void Log::make_active(Segment& segment) {
     std::int64_t jitter = 0;
@@ -254,13 +250,7 @@ Result<> Log::end_transaction(const EndedTransaction& ended) {
 
 void Log::queue(Slice bytes) {
     queued_.push_back(std::move(bytes));
-    if (write_scheduled_) return;
-    write_scheduled_ = true;
-    shard_.at_turn_end([hook = turn_hook_] {
-        if (*hook == nullptr) return;
-        (*hook)->write_scheduled_ = false;
-        (*hook)->write_queued();
-    });
+    shard_.at_turn_end(*this);
 }
 
 void Log::write_queued() {

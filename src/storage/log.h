@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "base/task.h"
 #include "base/time.h"
+#include "env/shard.h"
 #include "storage/compaction_terms.h"
 #include "storage/leader_epochs.h"
 #include "storage/log_options.h"
@@ -26,7 +27,6 @@
 namespace millrace::env {
 class Disk;
 class File;
-class Shard;
 }  // namespace millrace::env
 
 namespace millrace::storage {
@@ -116,7 +116,7 @@ class LogListener {
 //
 // The first write or sync that fails closes the log for appends for good; what was written before
 // stays readable. Destroy it only when no task waits in it.
-class Log {
+class Log final : private env::TurnHook {
   public:
     // Reads the directory in a helper thread, recovering what an unclean end left (formats 1.3).
     // kafka_storage_error; corrupt_message for files that must not be touched.
@@ -275,6 +275,7 @@ class Log {
     std::pair<std::uint64_t, std::size_t> size_from(Offset offset) const;
 
   private:
+    void turn_ends() override { write_queued(); }
     // A file to be removed later.
     struct Doomed {
         Timestamp due = 0;
@@ -376,8 +377,6 @@ class Log {
     bool changed_ = false;  // close() has something to do
 
     std::vector<Slice> queued_;
-    std::shared_ptr<Log*> turn_hook_;  // what the loop holds on to; emptied by the destructor
-    bool write_scheduled_ = false;
     std::vector<Bytes> pieces_;
     Condition written_;
     Condition flushed_;

@@ -78,9 +78,17 @@ Loop::~Loop() = default;
 
 Loop* Loop::current() { return current_loop; }
 
-Timestamp Loop::wall_ms() const { return read_ns(CLOCK_REALTIME) / 1'000'000; }
+Timestamp Loop::wall_ms() const {
+    auto read = [] { return read_ns(CLOCK_REALTIME) / 1'000'000; };
+    if (current_loop != this) return read();
+    if (wall_ms_ == 0) wall_ms_ = read();
+    return wall_ms_;
+}
 
-void Loop::read_clock() { now_ = Time::from_ns(read_ns(CLOCK_MONOTONIC)); }
+void Loop::read_clock() {
+    now_ = Time::from_ns(read_ns(CLOCK_MONOTONIC));
+    wall_ms_ = 0;
+}
 
 void Loop::run_blocking(std::function<void()> work, Effort effort, Wait& wait) {
     around_.workers.give(*this, *new BlockingJob(std::move(work), effort, wait));
@@ -156,9 +164,7 @@ void Loop::run_ready() {
 }
 
 void Loop::end_turn() {
-    due_hooks_.swap(hooks_);
-    for (std::function<void()>& hook : due_hooks_) hook();
-    due_hooks_.clear();
+    hooks_.run();
     for (std::size_t to = 0; to < outboxes_.size(); ++to) {
         if (!outboxes_[to].second.empty()) flush(to);
     }

@@ -59,7 +59,7 @@ class Loop final : public Shard {
     Network& network() override { return *network_; }
     Shards& shards() override { return around_.shards; }
     void run_blocking(std::function<void()> work, Effort effort, Wait& wait) override;
-    void at_turn_end(std::function<void()> hook) override { hooks_.push_back(std::move(hook)); }
+    void at_turn_end(TurnHook& hook) override { hooks_.add(hook); }
     void post(std::coroutine_handle<> coroutine) override { ready_.push_back(coroutine); }
 
     // Turns until stop(); on the thread that is to be the shard.
@@ -115,13 +115,14 @@ class Loop final : public Shard {
     Surroundings around_;
     Random random_;
     Time now_;
+    // Read when somebody asks for the first time in a turn; 0 before that.
+    mutable Timestamp wall_ms_ = 0;
     Time last_poll_;
     bool stopped_ = false;
     int inline_left_ = 0;
     std::vector<std::coroutine_handle<>> ready_;
     std::vector<std::coroutine_handle<>> running_;
-    std::vector<std::function<void()>> hooks_;
-    std::vector<std::function<void()>> due_hooks_;
+    TurnHooks hooks_;
     List<Continuation> continuations_;
     std::vector<std::pair<Loop*, MessageChain>> outboxes_;  // by receiver
     Descriptor epoll_;

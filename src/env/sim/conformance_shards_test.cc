@@ -156,19 +156,34 @@ TEST_P(ShardsConformance, NothingIsBegunUnderACancellationThatWasRequested) {
 TEST_P(ShardsConformance, AHookRunsOnceAtTheEndOfTheTurn) {
     run([](Shard& here) -> Task<void> {
         std::string order;
-        here.at_turn_end([&] { order += 'h'; });
+        struct Hook final : TurnHook {
+            Hook(Shard& s, std::string& o, char m) : shard(s), order(o), mark(m) {}
+            void turn_ends() override {
+                order += mark;
+                if (mark == '1') shard.at_turn_end(*this);
+                ++mark;
+            }
+            Shard& shard;
+            std::string& order;
+            char mark;
+        };
+        Hook once(here, order, 'h');
+        here.at_turn_end(once);
+        here.at_turn_end(once);
         order += 'c';
         co_await sleep_for(here, Duration::milliseconds(2));
         EXPECT_EQ(order, "ch");
         // A hook that asks for another gets it, in the next turn.
-        here.at_turn_end([&] {
-            order += '1';
-            here.at_turn_end([&] { order += '2'; });
-        });
+        Hook again(here, order, '1');
+        here.at_turn_end(again);
         for (int i = 0; i < 10 && order.size() < 4; ++i) {
             co_await sleep_for(here, Duration::microseconds(50));
         }
         EXPECT_EQ(order, "ch12");
+        co_await sleep_for(here, Duration::milliseconds(2));
+        EXPECT_EQ(order, "ch12");
+        // One that has gone is not run.
+        here.at_turn_end(*std::make_unique<Hook>(here, order, 'x'));
         co_await sleep_for(here, Duration::milliseconds(2));
         EXPECT_EQ(order, "ch12");
     });

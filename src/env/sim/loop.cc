@@ -42,8 +42,7 @@ void Loop::turn(Random& schedule, bool shuffled) {
     for (Message* message : received) message->receive(*this);
     timers().fire_due(now());
     resume_some(schedule, shuffled);
-    std::vector<std::function<void()>> hooks = std::exchange(hooks_, {});
-    for (std::function<void()>& hook : hooks) hook();
+    hooks_.run();
 }
 
 void Loop::resume_some(Random& schedule, bool shuffled) {

@@ -3,7 +3,6 @@
 #include <deque>
 #include <functional>
 #include <memory>
-#include <vector>
 
 #include "base/random.h"
 #include "env/network.h"
@@ -28,7 +27,7 @@ class Loop final : public Shard {
     env::Network& network() override { return *network_; }
     Shards& shards() override;
     void run_blocking(std::function<void()> work, Effort effort, Wait& wait) override;
-    void at_turn_end(std::function<void()> hook) override { hooks_.push_back(std::move(hook)); }
+    void at_turn_end(TurnHook& hook) override { hooks_.add(hook); }
     void post(std::coroutine_handle<> coroutine) override { ready_.push_back(coroutine); }
 
     void receive_later(Message& message) { inbox_.push_back(&message); }
@@ -48,7 +47,7 @@ class Loop final : public Shard {
     Random random_;
     std::deque<std::coroutine_handle<>> ready_;
     std::deque<Message*> inbox_;
-    std::vector<std::function<void()>> hooks_;
+    TurnHooks hooks_;
     std::unique_ptr<env::Network> network_;
     Scope root_;
     Scope guests_;
