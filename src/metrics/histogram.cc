@@ -1,6 +1,7 @@
 #include "metrics/histogram.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 namespace millrace::metrics {
@@ -8,19 +9,22 @@ namespace {
 
 constexpr double fade_per_second = 0.015;
 constexpr double most_weight = 1e9;
-constexpr int steps = 32;            // buckets an octave
+constexpr int steps = 32;  // buckets an octave
+constexpr int step_bits = 5;
 constexpr int least_exponent = -20;  // smaller values fall into the bucket of 0
 constexpr int most_exponent = 63;
 
-// 0 for values that are not positive; from 1 on, in steps of 1/32 of an octave.
+// 0 for values that are not positive; from 1 on, in steps of 1/32 of an octave: the exponent of the
+// number and the first bits behind its point.
 std::int32_t index_of(double value) {
+    constexpr int fraction_bits = 52;
+    constexpr int exponent_bias = 1022;  // of values in [0.5, 1)
+    constexpr auto least = static_cast<std::int32_t>((exponent_bias + least_exponent) * steps);
+    constexpr auto most = (most_exponent - least_exponent + 1) * steps;
     if (!(value > 0)) return 0;
-    int exponent = 0;
-    double fraction = std::frexp(value, &exponent);  // [0.5, 1)
-    if (exponent < least_exponent) return 0;
-    if (exponent > most_exponent) return 1 + (most_exponent - least_exponent + 1) * steps - 1;
-    int step = static_cast<int>((fraction - 0.5) * 2 * steps);
-    return 1 + (exponent - least_exponent) * steps + step;
+    auto bits = std::bit_cast<std::uint64_t>(value) >> (fraction_bits - step_bits);
+    std::int32_t index = 1 + static_cast<std::int32_t>(bits) - least;
+    return std::clamp(index, 0, most);
 }
 
 double lower_bound_of(std::int32_t index) {
@@ -48,10 +52,22 @@ void Histogram::update(double value) {
 }
 
 void Histogram::add(std::int32_t index, double weight) {
-    auto at = std::lower_bound(buckets_.begin(), buckets_.end(), index,
-                               [](const Bucket& b, std::int32_t i) { return b.index < i; });
-    if (at == buckets_.end() || at->index != index) at = buckets_.insert(at, {index, 0});
-    at->weight += static_cast<float>(weight);
+    std::int32_t at = index - first_;
+    if (at < 0 || static_cast<std::size_t>(at) >= weights_.size()) [[unlikely]] {
+        make_room(index);
+        at = index - first_;
+    }
+    weights_[static_cast<std::size_t>(at)] += static_cast<float>(weight);
+}
+
+void Histogram::make_room(std::int32_t index) {
+    if (weights_.empty()) first_ = index;
+    if (index < first_) {
+        weights_.insert(weights_.begin(), static_cast<std::size_t>(first_ - index), 0);
+        first_ = index;
+    }
+    auto size = static_cast<std::size_t>(index - first_) + 1;
+    if (weights_.size() < size) weights_.resize(size);
 }
 
 void Histogram::tick(Time now) {
@@ -68,16 +84,16 @@ void Histogram::tick(Time now) {
 
 void Histogram::rescale() {
     constexpr float least = 1e-6F;
-    for (Bucket& bucket : buckets_) {
-        bucket.weight = static_cast<float>(static_cast<double>(bucket.weight) / weight_);
+    float largest = 0;
+    for (float& weight : weights_) {
+        weight = static_cast<float>(static_cast<double>(weight) / weight_);
+        largest = std::max(largest, weight);
     }
     weight_ = 1;
     // The last bucket stays: a distribution that only grew old still has its percentiles.
-    if (std::ranges::all_of(buckets_, [](const Bucket& b) { return b.weight < least; })) {
-        for (Bucket& bucket : buckets_) bucket.weight = std::max(bucket.weight, least);
-        return;
+    for (float& weight : weights_) {
+        if (weight < least) weight = largest < least && weight > 0 ? least : 0;
     }
-    std::erase_if(buckets_, [](const Bucket& b) { return b.weight < least; });
 }
 
 double Histogram::standard_deviation() const {
@@ -86,20 +102,24 @@ double Histogram::standard_deviation() const {
 
 double Histogram::percentile(double fraction) const {
     double total = 0;
-    for (const Bucket& bucket : buckets_) total += static_cast<double>(bucket.weight);
+    for (float weight : weights_) total += static_cast<double>(weight);
     double reached = 0;
-    for (const Bucket& bucket : buckets_) {
-        reached += static_cast<double>(bucket.weight);
-        if (reached >= fraction * total)
-            return std::clamp(lower_bound_of(bucket.index), min_, max_);
+    for (std::size_t i = 0; i < weights_.size(); ++i) {
+        if (weights_[i] == 0) continue;
+        reached += static_cast<double>(weights_[i]);
+        if (reached >= fraction * total) {
+            return std::clamp(lower_bound_of(first_ + static_cast<std::int32_t>(i)), min_, max_);
+        }
     }
-    return buckets_.empty() ? 0 : max_;
+    return count_ == 0 ? 0 : max_;
 }
 
 void Histogram::merge(const Histogram& other) {
     if (other.count_ == 0) return;
-    for (const Bucket& bucket : other.buckets_) {
-        add(bucket.index, static_cast<double>(bucket.weight) / other.weight_ * weight_);
+    for (std::size_t i = 0; i < other.weights_.size(); ++i) {
+        if (other.weights_[i] == 0) continue;
+        add(other.first_ + static_cast<std::int32_t>(i),
+            static_cast<double>(other.weights_[i]) / other.weight_ * weight_);
     }
     min_ = count_ == 0 ? other.min_ : std::min(min_, other.min_);
     max_ = count_ == 0 ? other.max_ : std::max(max_, other.max_);

@@ -28,15 +28,14 @@ class Histogram {
     void merge(const Histogram& other);
 
   private:
-    struct Bucket {
-        std::int32_t index;
-        float weight;
-    };
     void add(std::int32_t index, double weight);
+    void make_room(std::int32_t index);
     void rescale();
 
-    std::vector<Bucket> buckets_;  // sorted by index; empty ones are not there
-    double weight_ = 1;            // of a value that comes now
+    // Of each bucket, from the one with index first_ on to the last that ever had a value.
+    std::vector<float> weights_;
+    std::int32_t first_ = 0;
+    double weight_ = 1;  // of a value that comes now
     Time last_tick_;
     std::uint64_t count_ = 0;
     double min_ = 0;
