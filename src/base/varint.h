@@ -35,10 +35,21 @@ constexpr std::uint8_t* put_varint(std::uint8_t* at, std::int64_t n) {
 }
 
 // Reads up to max_size bytes of [at, end); returns the byte behind, or nullptr when it is cut short
-// or does not fit the width.
+// or does not fit the width. max_size is at least 2.
 constexpr const std::uint8_t* get_uvarint(const std::uint8_t* at, const std::uint8_t* end,
                                           std::uint64_t& n,
                                           std::size_t max_size = max_uvarint64_size) {
+    // Nearly all have one byte or two.
+    if (end - at >= 2) [[likely]] {
+        if (at[0] < 0x80) {
+            n = at[0];
+            return at + 1;
+        }
+        if (at[1] < 0x80) {
+            n = (at[0] & 0x7fU) | static_cast<std::uint64_t>(at[1]) << 7U;
+            return at + 2;
+        }
+    }
     std::uint64_t value = 0;
     for (std::size_t i = 0; i < max_size && at != end; ++i) {
         std::uint8_t byte = *at++;

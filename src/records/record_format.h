@@ -21,10 +21,6 @@ struct EncodedRecord {
 // A signed varint of 32 bits; returns the byte behind, or nullptr.
 inline const std::uint8_t* get_varint32(const std::uint8_t* at, const std::uint8_t* end,
                                         std::int32_t& n) {
-    if (at != end && *at < 0x80) [[likely]] {
-        n = static_cast<std::int32_t>(unzigzag(*at));
-        return at + 1;
-    }
     std::int64_t wide = 0;
     at = get_varint(at, end, wide, max_uvarint32_size);
     n = static_cast<std::int32_t>(wide);
