@@ -20,17 +20,19 @@ Task<void> NodeLogs::open_found(std::vector<PartitionOpening> openings,
         progress.try_emplace(path, router_.here(), registry_, *in.front(), in.size(),
                              config.num_recovery_threads_per_data_dir());
     }
-    return open_all(std::move(openings), config, std::move(progress));
+    return open_all(std::move(openings), config.num_recovery_threads_per_data_dir(), config,
+                    std::move(progress));
 }
 
 Task<void> NodeLogs::open(std::vector<PartitionOpening> openings,
                           const config::BrokerConfig& config) {
-    return open_all(std::move(openings), config, {});
+    // Nearly all are new, and each spends its time on the way between threads.
+    constexpr int at_once = 8;
+    return open_all(std::move(openings), at_once, config, {});
 }
 
-Task<void> NodeLogs::open_all(std::vector<PartitionOpening> openings,
+Task<void> NodeLogs::open_all(std::vector<PartitionOpening> openings, int threads,
                               const config::BrokerConfig& config, Progress progress) {
-    int threads = config.num_recovery_threads_per_data_dir();
     NodeTerms node = NodeTerms::of(config);
     std::vector<Unsynced> unsynced;
     auto open_one = [&](PartitionOpening& opening, int lane) -> Task<void> {

@@ -32,8 +32,8 @@ class NodeLogs {
         std::string directory;
         TopicIdPartition id;
     };
-    Task<void> open_all(std::vector<PartitionOpening> openings, const config::BrokerConfig& config,
-                        Progress progress);
+    Task<void> open_all(std::vector<PartitionOpening> openings, int threads,
+                        const config::BrokerConfig& config, Progress progress);
     Task<void> sync_recovered(std::vector<Unsynced> partitions, int threads);
 
     PartitionRouter& router_;

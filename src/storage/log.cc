@@ -9,6 +9,7 @@
 #include "env/shard.h"
 #include "records/batch.h"
 #include "storage/directory_health.h"
+#include "storage/file_names.h"
 #include "storage/log_loader.h"
 #include "storage/segment.h"
 #include "storage/storage_log.h"
@@ -20,7 +21,12 @@ Task<Result<std::unique_ptr<Log>>> Log::open(env::Shard& shard, DirectoryHealth&
     Result<LoadedLog> loaded = fail(ErrorCode::kafka_storage_error, "not read");
     env::Disk& disk = shard.disk();
     Timestamp now = shard.wall_ms();
-    co_await env::lasting(shard, [&] { loaded = load_log(disk, origin, now); });
+    // One that is made now takes a few calls, and shall not wait for a thread that gives way.
+    bool is_new = origin.recovery_point == 0 && origin.log_start == 0 &&
+                  !disk.exists(segment_path(origin.path, 0, log_suffix));
+    co_await env::Blocking(
+        shard, [&] { loaded = load_log(disk, origin, now); },
+        is_new ? env::Effort::brief : env::Effort::lasting);
     if (!loaded) co_return fail(std::move(loaded).error());
     co_return std::unique_ptr<Log>(new Log(shard, health, std::move(origin), *std::move(loaded)));
 }
