@@ -74,7 +74,7 @@ Recovered TestCluster::recover(const Node& node) const {
     found.voters = VoterHistory();
     found.kraft_version = 1;
     if (node.snapshot) {
-        found.voters.reset(node.snapshot->at.offset - 1, voter_set());
+        found.voters.add(node.snapshot->at.offset - 1, voter_set());
     } else {
         found.log.earliest_snapshot = found.log.latest_snapshot = OffsetAndEpoch{};
         found.voters.add(-1, voter_set());

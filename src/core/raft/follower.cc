@@ -79,10 +79,15 @@ void Raft::handle(std::int32_t from, const FetchResponse& response) {
         ++generation_;
         actions_.truncate_to = point;
     } else if (response.snapshot) {
+        if (response.snapshot->offset < high_watermark_.value_or(0)) {
+            peers_[from].retry_at = now_ + options_.retry_backoff;
+            return;
+        }
         fetching_snapshot_ = true;
         actions_.fetch_snapshot = FetchSnapshot{from, leader_endpoints_, *response.snapshot};
     } else {
         append_fetched(response);
+        if (response.high_watermark >= 0) leader_high_watermark_ = response.high_watermark;
         follow_high_watermark(std::min(response.high_watermark, log_.end));
     }
 }

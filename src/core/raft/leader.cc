@@ -29,8 +29,7 @@ FetchResponse Raft::fetch(const FetchRequest& request) {
     if (verdict.kind == LogFacts::Verdict::Kind::valid) {
         progress_.fetched(request.replica, request.from.offset, log_.end, now_);
         advance_high_watermark();
-        if (progress_.majority_fetched())
-            deadline_ = now_ + options_.fetch_timeout + options_.fetch_timeout / 2;
+        check_quorum();
     }
     FetchResponse response{.answer = answer(),
                            .high_watermark = high_watermark_.value_or(-1),
@@ -46,6 +45,12 @@ FetchResponse Raft::fetch(const FetchRequest& request) {
             response.with_records = request.from.offset < log_.end;
     }
     return response;
+}
+
+void Raft::check_quorum() {
+    if (voters().is_only(options_.self)) return;  // whom observers alone fetch from
+    if (progress_.majority_fetched())
+        deadline_ = now_ + options_.fetch_timeout + options_.fetch_timeout / 2;
 }
 
 bool Raft::worth_sending(const FetchRequest& request, const FetchResponse& response) const {

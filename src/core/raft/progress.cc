@@ -72,6 +72,10 @@ void Progress::fetched(const ReplicaKey& replica, std::int64_t offset, std::int6
     if (voter != voters_.end()) recently_fetched_.insert(replica.id);
 }
 
+void Progress::heard(const ReplicaKey& replica) {
+    if (find_voter(replica) != voters_.end()) recently_fetched_.insert(replica.id);
+}
+
 void Progress::acknowledge(std::int32_t voter) {
     for (auto& [key, replica] : voters_) {
         if (key.id == voter) replica.acknowledged = true;

@@ -30,6 +30,8 @@ class Progress {
     // The leader's own log is on stable storage below `end`.
     void local_durable(std::int64_t end);
     void fetched(const ReplicaKey& replica, std::int64_t offset, std::int64_t leader_end, Time now);
+    // The voter is alive, though it does not fetch: it is given a snapshot.
+    void heard(const ReplicaKey& replica);
     void acknowledge(std::int32_t voter);
 
     // The offset below which a majority of the voters has everything, or none while that does not

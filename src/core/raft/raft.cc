@@ -116,9 +116,20 @@ void Raft::on(const SnapshotFetched& event) {
     log_.earliest_snapshot = log_.latest_snapshot = at;
     durable_end_ = at.offset;
     ++generation_;
-    voters_.reset(at.offset - 1, event.voters);
+    voters_.truncate(-1);
+    if (event.voters) voters_.add(at.offset - 1, *event.voters);
     kraft_version_ = event.kraft_version;
     follow_high_watermark(at.offset);
+}
+
+void Raft::on(const SnapshotPieceFetched&) {
+    if (fetching_snapshot_) deadline_ = now_ + options_.fetch_timeout;
+}
+
+void Raft::on(const SnapshotPieceServed& event) {
+    if (role_ != Role::leader) return;
+    progress_.heard(event.replica);
+    check_quorum();
 }
 
 void Raft::on(const ResignRequested&) {
@@ -192,6 +203,7 @@ void Raft::enter(Role role, Time deadline) {
     deadline_ = deadline;
     peers_.clear();
     fetching_snapshot_ = false;
+    leader_high_watermark_.reset();
     resignation_told_.clear();
     if (role == Role::leader) return;
     progress_ = {};

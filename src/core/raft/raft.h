@@ -88,14 +88,21 @@ struct SnapshotMade {
 // The snapshot that the leader named is in place and the log begins behind it; none: it failed.
 struct SnapshotFetched {
     std::optional<OffsetAndEpoch> snapshot;
-    VoterSet voters;
+    std::optional<VoterSet> voters;  // none: the fixed ones
     std::int16_t kraft_version = 0;
+};
+// Another piece of that snapshot has come: the leader is alive, though nothing is fetched
+// meanwhile.
+struct SnapshotPieceFetched {};
+// A replica was given a piece of a snapshot by this leader.
+struct SnapshotPieceServed {
+    ReplicaKey replica;
 };
 // Hand the leadership over: shutdown, or a leader that cannot go on.
 struct ResignRequested {};
-using Event =
-    std::variant<TimeReached, RequestArrived, ResponseArrived, SendFailed, AppendRequested,
-                 LogDurable, StateDurable, SnapshotMade, SnapshotFetched, ResignRequested>;
+using Event = std::variant<TimeReached, RequestArrived, ResponseArrived, SendFailed,
+                           AppendRequested, LogDurable, StateDurable, SnapshotMade, SnapshotFetched,
+                           SnapshotPieceFetched, SnapshotPieceServed, ResignRequested>;
 
 // What to do about it, in the order of the fields.
 struct Persist {
@@ -167,6 +174,7 @@ class Raft {
     Actions step(const Event& event, Time now);
 
     Role role() const { return role_; }
+    const ReplicaKey& self() const { return options_.self; }
     std::int32_t epoch() const { return state_.epoch; }
     std::int32_t leader() const { return state_.leader; }
     bool is_leader() const { return role_ == Role::leader; }
@@ -175,8 +183,19 @@ class Raft {
     const VoterSet& voters() const { return voters_.current(); }
     const VoterSet& voters_at(std::int64_t end_offset) const { return voters_.at_end(end_offset); }
     std::int16_t kraft_version() const { return kraft_version_; }
+    // Where the leader's controller is heard, as far as that is known.
+    const std::vector<Endpoint>& leader_endpoints() const { return leader_endpoints_; }
+    // Of a follower: the leader's own high watermark as it was told last in this epoch, which may
+    // be behind what the log here holds.
+    std::optional<std::int64_t> leader_high_watermark() const { return leader_high_watermark_; }
+    bool fetching_snapshot() const { return fetching_snapshot_; }
+    // Of a leader that has resigned: how many voters know.
+    std::size_t resignation_heard() const { return resignation_told_.size(); }
     // Of a leader: where each replica stands.
     const Progress& progress() const { return progress_; }
+    const std::map<ReplicaKey, Progress::Replica>& observers(Time now) {
+        return progress_.observers(now);
+    }
 
   private:
     // A node that requests go to: one at a time, and a pause after a failure.
@@ -206,6 +225,8 @@ class Raft {
     void on(const StateDurable& event);
     void on(const SnapshotMade& event);
     void on(const SnapshotFetched& event);
+    void on(const SnapshotPieceFetched&);
+    void on(const SnapshotPieceServed& event);
     void on(const ResignRequested& event);
     void start();
     void poll();
@@ -235,6 +256,7 @@ class Raft {
     void handle(std::int32_t from, const BeginEpochResponse& response);
     void handle(std::int32_t from, const EndEpochResponse& response);
     FetchResponse fetch(const FetchRequest& request);
+    void check_quorum();
     bool worth_sending(const FetchRequest& request, const FetchResponse& response) const;
     void complete_fetches();
     void advance_high_watermark();
@@ -283,6 +305,7 @@ class Raft {
     std::vector<Endpoint> leader_endpoints_;
     Time deadline_ = Time::never();  // election, fetch or check-quorum timeout of the role
     bool fetched_in_epoch_ = false;
+    std::optional<std::int64_t> leader_high_watermark_;
     bool fetching_snapshot_ = false;
     Election election_;
     std::uint32_t lost_elections_ = 0;

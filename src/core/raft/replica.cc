@@ -45,11 +45,6 @@ void VoterHistory::truncate(std::int64_t end_offset) {
     while (!entries_.empty() && entries_.back().offset >= end_offset) entries_.pop_back();
 }
 
-void VoterHistory::reset(std::int64_t offset, VoterSet voters) {
-    entries_.clear();
-    add(offset, std::move(voters));
-}
-
 std::optional<std::int64_t> VoterHistory::offset() const {
     if (entries_.empty()) return std::nullopt;
     return entries_.back().offset;

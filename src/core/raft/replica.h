@@ -84,8 +84,6 @@ class VoterHistory {
     };
     void add(std::int64_t offset, VoterSet voters);
     void truncate(std::int64_t end_offset);
-    // Nothing but this set is left: the log begins behind a snapshot.
-    void reset(std::int64_t offset, VoterSet voters);
     const VoterSet& current() const { return entries_.empty() ? fixed_ : entries_.back().voters; }
     // Of the current set; none when it is the fixed one.
     std::optional<std::int64_t> offset() const;
