@@ -7,8 +7,8 @@
 namespace millrace::client {
 namespace {
 
-std::string name_of_broker(std::int32_t id) {
-    return id < 0 ? "bootstrap broker" : fmt::format("broker {}", id);
+std::string name_of_node(const std::string& kind, std::int32_t id) {
+    return id < 0 ? fmt::format("bootstrap {}", kind) : fmt::format("{} {}", kind, id);
 }
 
 }  // namespace
@@ -19,8 +19,8 @@ Task<Result<std::shared_ptr<BrokerConnection>>> ConnectionPool::get(std::int32_t
     Key key{id, lane};
     Place& place = places_[key];
     if (place.connection != nullptr && place.address != address) {
-        place.connection->close(
-            fmt::format("{} has moved to {}", name_of_broker(id), address.to_string()));
+        place.connection->close(fmt::format("{} has moved to {}", name_of_node(options_.kind, id),
+                                            address.to_string()));
     }
     if (place.connection != nullptr && place.connection->is_open()) co_return place.connection;
     if (place.address != address) {
@@ -65,8 +65,8 @@ Task<void> ConnectionPool::connect(Key key, Place& place) {
     Backoff setup{options.setup_timeout, options_.max_setup_timeout};
     if (place.failures > 0)
         options.setup_timeout = setup.after(place.failures + 1, shard_.random());
-    auto made = co_await BrokerConnection::open(shard_, scope_, name_of_broker(key.first),
-                                                place.address, std::move(options));
+    auto made = co_await BrokerConnection::open(
+        shard_, scope_, name_of_node(options_.kind, key.first), place.address, std::move(options));
     if (made) {
         place.connection = *std::move(made);
         place.error = {ErrorCode::network_exception,

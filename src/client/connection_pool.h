@@ -19,6 +19,7 @@ namespace millrace::client {
 enum class Lane : std::uint8_t { general, fetch, coordinator };
 
 struct PoolOptions {
+    std::string kind = "broker";  // what errors call the nodes
     ConnectionOptions connection;
     std::optional<tls::Settings> tls;  // loaded before the first connection; none: plaintext
     Backoff reconnect{Duration::milliseconds(50), Duration::milliseconds(1000)};
