@@ -88,10 +88,9 @@ Result<> ActiveController::load(LogContents contents) {
     return {};
 }
 
-Result<> ActiveController::activate(metadata::Records bootstrap) {
+Result<> ActiveController::activate(metadata::Records bootstrap, bool own_broker_is_gone) {
     sessions_.begin(state_.image(), shard_.now());
-    // The broker that this node was has ended with its process; a new one need not wait for it.
-    sessions_.forget(state_.settings().node_id);
+    if (own_broker_is_gone) sessions_.forget(state_.settings().node_id);
     last_append_ = shard_.now();
     next_expiry_check_ = shard_.now() + session_timeout_;
     controller::Inputs in{shard_.now(), shard_.random(), sessions_};
@@ -177,6 +176,8 @@ std::optional<Published> ActiveController::advance(std::int64_t high_watermark) 
 void ActiveController::end(const Error& error) {
     if (ended_) return;
     ended_ = error;
+    pending_.clear();
+    term_ended_.notify_all();
     while (CommitLink* link = commits_.pop_front()) link->commit.release(error);
     room_.notify_all();
 }
@@ -187,12 +188,13 @@ Time ActiveController::next_no_op() const {
 
 Task<void> ActiveController::keep_time() {
     while (!ended_) {
-        co_await env::sleep_until(shard_, std::min(next_no_op(), next_expiry_check_));
+        co_await env::with_deadline(shard_, std::min(next_no_op(), next_expiry_check_),
+                                    term_ended_.until([this] { return ended_.has_value(); }));
         if (ended_) co_return;
         Result<> done;
         if (shard_.now() >= next_expiry_check_) done = fence_stale_brokers();
         if (done && shard_.now() >= next_no_op()) done = write_no_op();
-        if (!done) co_return driver_.fail_with(done.error());
+        if (!done && !ended_) co_return driver_.fail_with(done.error());
     }
 }
 

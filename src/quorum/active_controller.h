@@ -21,16 +21,10 @@
 #include "env/shard.h"
 #include "quorum/metadata_log.h"
 #include "quorum/proposal.h"
+#include "quorum/published.h"
 #include "quorum/raft_driver.h"
 
 namespace millrace::quorum {
-
-// The image after committed records, and what they took in the log.
-struct Published {
-    metadata::ImagePtr image;
-    std::uint64_t bytes = 0;
-    Timestamp timestamp = 0;
-};
 
 // The controller for one term of office: decides on its State, which is ahead of what is committed,
 // has the records appended in the order of decisions, and releases answers when they are committed.
@@ -44,9 +38,10 @@ class ActiveController {
     // Takes over the log as it was before the epoch. Error invalid_record: the log contradicts
     // itself.
     Result<> load(LogContents contents);
-    // Brings the bootstrap records into an empty log, and ends a transaction left open. Errors of
-    // controller::Activate.
-    Result<> activate(metadata::Records bootstrap);
+    // Brings the bootstrap records into an empty log, and ends a transaction left open. The broker
+    // that this node was may be known to have ended with its process: a new one need not wait for
+    // it. Errors of controller::Activate.
+    Result<> activate(metadata::Records bootstrap, bool own_broker_is_gone);
 
     // Decides now; the offset of the last record, which the image of Published is to reach. Errors
     // leave everything as it was: record_list_too_large for records that must be together and are
@@ -92,6 +87,7 @@ class ActiveController {
     controller::State state_;
     controller::Sessions sessions_;
     std::optional<Error> ended_;
+    Condition term_ended_;
 
     std::deque<Pending> pending_;
     std::uint64_t pending_bytes_ = 0;

@@ -1,8 +1,10 @@
 #include "quorum/log_reader.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <utility>
 
+#include "base/check.h"
 #include "quorum/control_records.h"
 
 namespace millrace::quorum {
@@ -13,25 +15,36 @@ constexpr std::uint64_t chunk_bytes = std::uint64_t{1} << 20U;
 }  // namespace
 
 LogReader::LogReader(storage::Log& log, std::int64_t from, LogContents& contents)
-    : log_(log), next_(from), contents_(contents), replay_(contents.snapshot) {}
-
-Result<> LogReader::read_to_end() {
-    while (next_ < log_.end_offset()) {
-        storage::ReadRequest request{next_, chunk_bytes, true, log_.end_offset()};
-        ASSIGN_OR_RETURN(Slice chunk, log_.load(request));
-        BatchReader reader(chunk);
-        while (true) {
-            ASSIGN_OR_RETURN(auto batch, reader.next());
-            if (!batch) break;
-            RETURN_IF_ERROR(take(*batch));
-        }
-        if (reader.position() == 0) {
-            return fail(ErrorCode::kafka_storage_error,
-                        fmt::format("{} has nothing at offset {} though it ends at {}", log_.path(),
-                                    next_, log_.end_offset()));
-        }
+    : log_(&log), next_(from), contents_(&contents), replay_(contents.image) {
+    for (const LogContents::Placed& each : contents.open_transaction) {
+        Result<> applied = replay_.apply(each.record, each.offset, each.epoch);
+        CHECK(applied);  // as it was when it was read first
     }
-    contents_.image = replay_.image();
+}
+
+Result<> LogReader::read_to(std::int64_t end) {
+    while (next_ < end) RETURN_IF_ERROR(read_piece(end));
+    contents_->image = replay_.image();
+    return {};
+}
+
+Result<> LogReader::read_piece(std::int64_t end) {
+    CHECK(next_ < end);
+    std::int64_t bound = std::min(end, log_->end_offset());
+    storage::ReadRequest request{next_, chunk_bytes, true, bound};
+    ASSIGN_OR_RETURN(Slice chunk, log_->load(request));
+    BatchReader reader(chunk);
+    while (true) {
+        ASSIGN_OR_RETURN(auto batch, reader.next());
+        if (!batch) break;
+        RETURN_IF_ERROR(take(*batch));
+    }
+    if (reader.position() == 0) {
+        return fail(ErrorCode::kafka_storage_error,
+                    fmt::format("{} has nothing at offset {} though it ends at {}", log_->path(),
+                                next_, log_->end_offset()));
+    }
+    contents_->image = replay_.image();
     return {};
 }
 
@@ -39,7 +52,7 @@ Result<> LogReader::take(const BatchView& batch) {
     RETURN_IF_ERROR(batch.verify_crc());
     if (batch.base_offset() > next_ || batch.next_offset() <= next_) {
         return fail(ErrorCode::kafka_storage_error,
-                    fmt::format("{} goes on at offset {} where {} is next", log_.path(),
+                    fmt::format("{} goes on at offset {} where {} is next", log_->path(),
                                 batch.base_offset(), next_));
     }
     if (batch.is_control()) {
@@ -52,16 +65,16 @@ Result<> LogReader::take(const BatchView& batch) {
         RETURN_IF_ERROR(visit_records(batch, next_, visit));
     }
     next_ = batch.next_offset();
-    contents_.bytes_behind_snapshot += batch.size();
-    contents_.last_timestamp = batch.max_timestamp();
+    contents_->bytes_behind_snapshot += batch.size();
+    contents_->last_timestamp = batch.max_timestamp();
     return {};
 }
 
 Result<> LogReader::take_control(const BatchView& batch) {
     ASSIGN_OR_RETURN(ControlValues values, read_control_batch(batch));
-    if (values.kraft_version) contents_.kraft_version = *values.kraft_version;
+    if (values.kraft_version) contents_->kraft_version = *values.kraft_version;
     for (raft::VoterHistory::Entry& entry : values.voters) {
-        if (entry.offset >= next_) contents_.voters.add(entry.offset, std::move(entry.voters));
+        if (entry.offset >= next_) contents_->voters.add(entry.offset, std::move(entry.voters));
     }
     return {};
 }
@@ -70,9 +83,9 @@ Result<> LogReader::take_record(metadata::VersionedRecord record, std::int64_t o
                                 std::int32_t epoch) {
     RETURN_IF_ERROR(replay_.apply(record, offset, epoch));
     if (replay_.in_transaction()) {
-        contents_.open_transaction.push_back({std::move(record), offset, epoch});
+        contents_->open_transaction.push_back({std::move(record), offset, epoch});
     } else {
-        contents_.open_transaction.clear();
+        contents_->open_transaction.clear();
     }
     return {};
 }

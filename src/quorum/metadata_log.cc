@@ -11,6 +11,7 @@
 #include "quorum/durable_directory.h"
 #include "quorum/log_reader.h"
 #include "quorum/quorum_log.h"
+#include "quorum/snapshot_download.h"
 #include "storage/file_names.h"
 #include "storage/partition_metadata.h"
 
@@ -135,9 +136,9 @@ Result<LogContents> MetadataLog::read_now() {
         if (head.facts.voters)
             contents.voters.add(latest.offset - 1, *std::move(head.facts.voters));
     }
-    contents.snapshot = replay.image();
+    contents.snapshot = contents.image = replay.image();
     LogReader reader(*log_, latest.offset, contents);
-    RETURN_IF_ERROR(reader.read_to_end());
+    RETURN_IF_ERROR(reader.read_to(log_->end_offset()));
     return contents;
 }
 
@@ -152,6 +153,24 @@ void MetadataLog::add_snapshot(const raft::OffsetAndEpoch& id, std::uint64_t siz
 
 raft::SnapshotMade MetadataLog::snapshot_made() const {
     return {snapshots_.begin()->first, snapshots_.rbegin()->first, log_->start_offset()};
+}
+
+Result<MetadataLog::SnapshotFile> MetadataLog::open_snapshot(const raft::OffsetAndEpoch& id) const {
+    auto found = snapshots_.find(id);
+    if (found == snapshots_.end() || id == raft::OffsetAndEpoch{}) {
+        return fail(ErrorCode::resource_not_found,
+                    fmt::format("there is no snapshot {}", snapshot_name(id)));
+    }
+    ASSIGN_OR_RETURN(auto file, shard_.disk().open(path_of(snapshot_name(id)), {}));
+    return SnapshotFile{std::move(file), found->second.size};
+}
+
+Result<> MetadataLog::begin_at_snapshot(const DownloadedSnapshot& snapshot) {
+    RETURN_IF_ERROR(log_->truncate_fully(snapshot.id.offset));
+    while (!snapshots_.empty() && snapshots_.begin()->first < snapshot.id)
+        RETURN_IF_ERROR(doom(snapshots_.begin()));
+    add_snapshot(snapshot.id, snapshot.size, snapshot.last_contained);
+    return {};
 }
 
 bool MetadataLog::breaches_retention(const Snapshot& oldest, std::uint64_t total) const {

@@ -16,7 +16,13 @@
 #include "quorum/snapshot_file.h"
 #include "storage/log.h"
 
+namespace millrace::env {
+class File;
+}
+
 namespace millrace::quorum {
+
+struct DownloadedSnapshot;
 
 // What a metadata log says from its latest snapshot on.
 struct LogContents {
@@ -67,6 +73,15 @@ class MetadataLog {
     // A snapshot that write_snapshot() has put into path().
     void add_snapshot(const raft::OffsetAndEpoch& id, std::uint64_t size, Timestamp last_contained);
     raft::SnapshotMade snapshot_made() const;
+    // The file of a snapshot and its size; resource_not_found when there is none of this id.
+    struct SnapshotFile {
+        std::shared_ptr<env::File> file;
+        std::uint64_t size = 0;
+    };
+    Result<SnapshotFile> open_snapshot(const raft::OffsetAndEpoch& id) const;
+    // All records go, and other snapshots: the log begins anew behind this one, which lies in
+    // path() already.
+    Result<> begin_at_snapshot(const DownloadedSnapshot& snapshot);
     // Moves the log's start to a later snapshot while log and snapshots are larger, or the oldest
     // snapshot is older, than retention allows; what is before it is removed after the delay. At
     // least one snapshot stays. True when something went.

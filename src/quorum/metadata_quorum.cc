@@ -16,7 +16,7 @@ Task<Result<std::unique_ptr<MetadataQuorum>>> MetadataQuorum::open(env::Shard& s
     co_return std::move(quorum);
 }
 
-Task<Result<>> MetadataQuorum::stop() { return replica_->stop(); }
+Task<Result<>> MetadataQuorum::stop(Duration patience) { return replica_->stop(patience); }
 
 Task<Error> MetadataQuorum::failed() { return replica_->failed(); }
 
@@ -29,6 +29,37 @@ Task<metadata::ImagePtr> MetadataQuorum::image_after(std::int64_t offset) {
 }
 
 QuorumStatus MetadataQuorum::status() const { return replica_->status(); }
+
+std::optional<env::Address> MetadataQuorum::leader_address() const {
+    return replica_->leader_address();
+}
+
+Task<void> MetadataQuorum::leader_changed(std::int32_t from) {
+    return replica_->leader_changed(from);
+}
+
+Task<VoteResponse> MetadataQuorum::answer(const VoteRequest& request, Asker asker) {
+    return replica_->answer(request, asker);
+}
+
+Task<BeginQuorumEpochResponse> MetadataQuorum::answer(const BeginQuorumEpochRequest& request,
+                                                      Asker asker) {
+    return replica_->answer(request, asker);
+}
+
+Task<EndQuorumEpochResponse> MetadataQuorum::answer(const EndQuorumEpochRequest& request,
+                                                    Asker asker) {
+    return replica_->answer(request, asker);
+}
+
+Task<FetchAnswer> MetadataQuorum::answer(const FetchRequest& request, Asker asker) {
+    return replica_->answer(request, asker);
+}
+
+Task<FetchSnapshotResponse> MetadataQuorum::answer(const FetchSnapshotRequest& request,
+                                                   Asker asker) {
+    return replica_->answer(request, asker);
+}
 
 Task<Result<std::int64_t>> MetadataQuorum::commit(const Decide& decide) {
     return replica_->commit(decide);

@@ -13,7 +13,9 @@
 #include "core/controller/decision.h"
 #include "core/metadata/image.h"
 #include "core/raft/raft.h"
+#include "env/network.h"
 #include "quorum/proposal.h"
+#include "quorum/quorum_answers.h"
 
 namespace millrace::env {
 class Shard;
@@ -83,8 +85,9 @@ class MetadataQuorum {
     static Task<Result<std::unique_ptr<MetadataQuorum>>> open(env::Shard& shard, Options options);
     ~MetadataQuorum();
 
-    // Resigns where it leads, and closes the log. Waiters are cancelled.
-    Task<Result<>> stop();
+    // Resigns where it leads, and closes the log; that other voters know of it is waited for so
+    // long. Waiters are cancelled.
+    Task<Result<>> stop(Duration patience = Duration::seconds(2));
     // Ends when the metadata log cannot be followed or written any more; the node must then end.
     Task<Error> failed();
 
@@ -98,11 +101,23 @@ class MetadataQuorum {
 
     // From any shard: the leader's id, or raft::no_node.
     std::int32_t leader_id() const { return standing_.leader.load(std::memory_order_relaxed); }
+    // Ends when another node leads, or nobody does.
+    Task<void> leader_changed(std::int32_t from);
     // From any shard: the finalized level of kraft.version.
     std::int16_t kraft_version() const {
         return standing_.kraft_version.load(std::memory_order_relaxed);
     }
     QuorumStatus status() const;
+    // Where the active controller is heard, while this node follows it.
+    std::optional<env::Address> leader_address() const;
+
+    // Answers the quorum's requests of other nodes: Vote, BeginQuorumEpoch, EndQuorumEpoch, Fetch
+    // of the metadata log and FetchSnapshot.
+    Task<VoteResponse> answer(const VoteRequest& request, Asker asker);
+    Task<BeginQuorumEpochResponse> answer(const BeginQuorumEpochRequest& request, Asker asker);
+    Task<EndQuorumEpochResponse> answer(const EndQuorumEpochRequest& request, Asker asker);
+    Task<FetchAnswer> answer(const FetchRequest& request, Asker asker);
+    Task<FetchSnapshotResponse> answer(const FetchSnapshotRequest& request, Asker asker);
 
     // Decides a command on the controller that this node is; answers when its records are
     // committed. not_controller when this node does not lead, or ceased to before the commit.

@@ -38,19 +38,6 @@ MetadataLog::Options metadata_log_options(const config::BrokerConfig& config,
 
 }  // namespace
 
-class MetadataReplica::Visit {
-  public:
-    explicit Visit(MetadataReplica& replica) : replica_(replica) { ++replica_.visits_; }
-    Visit(const Visit&) = delete;
-    ~Visit() {
-        --replica_.visits_;
-        replica_.visit_ended_.notify_all();
-    }
-
-  private:
-    MetadataReplica& replica_;
-};
-
 MetadataReplica::MetadataReplica(env::Shard& shard, const QuorumOptions& options,
                                  SharedStanding& standing)
     : shard_(shard),
@@ -63,12 +50,14 @@ MetadataReplica::MetadataReplica(env::Shard& shard, const QuorumOptions& options
       scope_(shard) {}
 
 Task<Result<>> MetadataReplica::open() {
-    CO_RETURN_IF_ERROR(check_role(config_));
+    ASSIGN_OR_CO_RETURN(auto peers, Peers::make(shard_, scope_, cluster_id_, config_));
+    peers_.emplace(std::move(peers));
     MetadataLog::Options options = metadata_log_options(config_, directory_);
     ASSIGN_OR_CO_RETURN(log_, co_await MetadataLog::open(shard_, health_, std::move(options)));
     ASSIGN_OR_CO_RETURN(LogContents contents, co_await log_->read());
     CO_RETURN_IF_ERROR(take_over(std::move(contents)));
     scope_.spawn(lead());
+    scope_.spawn(follow());
     scope_.spawn(make_snapshots());
     scope_.spawn(remove_deleted());
     driver_->start(scope_);
@@ -77,20 +66,22 @@ Task<Result<>> MetadataReplica::open() {
 
 Result<> MetadataReplica::take_over(LogContents contents) {
     const raft::VoterSet& voters = contents.voters.current();
-    RETURN_IF_ERROR(check_voters(voters, self_, log_->path()));
+    RETURN_IF_ERROR(check_voters(config_, voters, self_, log_->path()));
     raft::Recovered recovered;
     ASSIGN_OR_RETURN(recovered.state, read_quorum_state());
     recovered.log = log_->facts();
     recovered.kraft_version = contents.kraft_version;
     standing_.kraft_version.store(contents.kraft_version, std::memory_order_relaxed);
-    raft::Options options = raft_options(config_, self_, voters);
+    raft::Options options = raft_options(config_, self_, voters, shard_.network().host_name());
     recovered.voters = contents.voters;
     QuorumListener& listener = *this;
     raft::Raft raft(std::move(options), std::move(recovered), shard_.random().fork());
-    driver_ = std::make_unique<RaftDriver>(shard_, *log_, std::move(raft), listener);
+    driver_ = std::make_unique<RaftDriver>(shard_, *log_, *peers_, std::move(raft), listener);
+    answers_.emplace(cluster_id_, *log_, *driver_, config_);
     image_ = contents.snapshot;
     last_snapshot_ = shard_.now();
-    contents_ = std::move(contents);
+    committed_.emplace(log_->log(), std::move(contents), log_->latest_snapshot().offset,
+                       log_->log().end_offset());
     return {};
 }
 
@@ -101,15 +92,15 @@ Result<raft::QuorumState> MetadataReplica::read_quorum_state() const {
     return parse_quorum_state(text, path);
 }
 
-Task<Result<>> MetadataReplica::stop() {
+Task<Result<>> MetadataReplica::stop(Duration patience) {
     if (driver_ == nullptr) co_return Result<>{};
     if (!stopped_) {
         stopped_ = true;
-        driver_->resign();
         changed_.notify_all();
     }
     Cancellation& caller = co_await current_cancellation();
     Cancellation shield(caller.executor());
+    co_await driver_->leave(patience).under(shield);
     co_await drain().under(shield);
     co_await scope_.close();
     controller_.reset();
@@ -146,14 +137,15 @@ Task<metadata::ImagePtr> MetadataReplica::image_after(std::int64_t offset) {
 
 Task<Result<std::int64_t>> MetadataReplica::commit(const Decide& decide) {
     Visit visit(*this);
-    if (controller_ != nullptr && !controller_->has_room()) co_await controller_->room();
+    if (auto busy = controller_; busy != nullptr && !busy->has_room()) co_await busy->room();
     if (failure_) co_return fail(*failure_);
-    if (controller_ == nullptr || !driver_->raft().is_leader()) {
+    std::shared_ptr<ActiveController> controller = controller_;
+    if (controller == nullptr) {
         co_return fail(ErrorCode::not_controller,
                        fmt::format("node {} is not the active controller", self_.id));
     }
-    ASSIGN_OR_CO_RETURN(std::int64_t offset, controller_->propose(decide));
-    CO_RETURN_IF_ERROR(co_await controller_->committed(offset));
+    ASSIGN_OR_CO_RETURN(std::int64_t offset, controller->propose(decide));
+    CO_RETURN_IF_ERROR(co_await controller->committed(offset));
     co_return offset;
 }
 
@@ -163,11 +155,10 @@ void MetadataReplica::leadership_changed(const raft::Leadership& leadership) {
     LOG_INFO("Metadata quorum: {} in epoch {}, led by {}", raft::to_string(leadership.role),
              leadership.epoch, leader);
     standing_.leader.store(leader, std::memory_order_relaxed);
-    if (leadership.role != raft::Role::leader && controller_ != nullptr) {
-        controller_->end({ErrorCode::not_controller,
-                          fmt::format("node {} is not the active controller any more", self_.id)});
-    }
+    bool ended = leadership.role != raft::Role::leader || leadership.epoch != term_;
+    if (ended && controller_ != nullptr) end_term();
     leadership_changed_.notify_all();
+    changed_.notify_all();
 }
 
 void MetadataReplica::quorum_failed(const Error& error) {
@@ -178,42 +169,94 @@ void MetadataReplica::quorum_failed(const Error& error) {
 }
 
 void MetadataReplica::committed(std::int64_t high_watermark) {
-    if (controller_ == nullptr) return;
-    std::optional<Published> published = controller_->advance(high_watermark);
-    bool activated = high_watermark >= controller_->activation_end();
-    if (!published && (caught_up_ || !activated)) return;
-    if (published) {
-        image_ = std::move(published->image);
-        bytes_since_snapshot_ += published->bytes;
-        last_timestamp_ = published->timestamp;
-    }
-    caught_up_ = caught_up_ || activated;
+    standing_.kraft_version.store(driver_->raft().kraft_version(), std::memory_order_relaxed);
+    if (controller_ == nullptr) return progressed_.notify_all();
+    if (auto published = controller_->advance(high_watermark)) publish(*std::move(published));
+    if (caught_up_ || high_watermark < controller_->activation_end()) return;
+    caught_up_ = true;
+    changed_.notify_all();
+}
+
+void MetadataReplica::publish(Published published) {
+    image_ = std::move(published.image);
+    bytes_since_snapshot_ += published.bytes;
+    last_timestamp_ = published.timestamp;
     changed_.notify_all();
     if (snapshot_due()) snapshot_due_.notify_all();
 }
 
-Task<void> MetadataReplica::lead() {
-    while (!driver_->raft().is_leader()) co_await leadership_changed_.wait();
-    if (Result<> begun = begin_term(); !begun) co_return driver_->fail_with(begun.error());
-    co_await controller_->keep_time();
+void MetadataReplica::snapshot_installed(const DownloadedSnapshot& snapshot) {
+    LOG_INFO("{}: the leader's, {} bytes", log_->path_of(snapshot_name(snapshot.id)),
+             snapshot.size);
+    committed_->resume(snapshot.image, snapshot.id.offset);
+    publish({snapshot.image, 0, snapshot.last_contained});
+    bytes_since_snapshot_ = 0;
+    last_snapshot_ = shard_.now();
+    cleaned_.notify_all();
 }
 
-// A quorum of one is led from the first election to the end: it gives up only in stop().
+// Reads what others have decided, while nobody decides here.
+Task<void> MetadataReplica::follow() {
+    while (!failure_) {
+        const raft::Raft& raft = driver_->raft();
+        std::optional<std::int64_t> end = raft.high_watermark();
+        if (controller_ == nullptr && !raft.is_leader() && end) {
+            auto published = committed_->advance(*end);
+            if (!published) co_return driver_->fail_with(published.error());
+            if (*published) publish(**std::move(published));
+            auto leaders = raft.leader_high_watermark();
+            if (!caught_up_ && leaders && committed_->next() >= *leaders) {
+                caught_up_ = true;
+                changed_.notify_all();
+            }
+            if (committed_->next() < *end) {
+                co_await env::sleep_for(shard_, Duration());  // others have their turn
+                continue;
+            }
+        }
+        co_await progressed_.wait();
+    }
+}
+
+Task<void> MetadataReplica::lead() {
+    for (;;) {
+        while (!driver_->raft().is_leader() || driver_->raft().epoch() == term_)
+            co_await leadership_changed_.wait();
+        if (Result<> begun = begin_term(); !begun) co_return driver_->fail_with(begun.error());
+        if (std::shared_ptr<ActiveController> controller = controller_)
+            co_await controller->keep_time();
+    }
+}
+
+// Decisions rest on all that is in the log, committed or not: it is committed with the first batch
+// of this epoch.
 Result<> MetadataReplica::begin_term() {
+    const raft::Raft& raft = driver_->raft();
+    term_ = raft.epoch();
     controller::Settings settings{cluster_id_, self_.id, config_, {}, 0, false};
-    for (const raft::Voter& voter : driver_->raft().voters().voters())
-        settings.quorum.push_back(voter.key.id);
-    settings.kraft_version = driver_->raft().kraft_version();
+    for (const raft::Voter& voter : raft.voters().voters()) settings.quorum.push_back(voter.key.id);
+    bool alone = settings.quorum.size() == 1;
+    settings.kraft_version = raft.kraft_version();
     settings.unstable_features = config_.unstable_feature_versions_enable();
     auto controller =
-        std::make_unique<ActiveController>(shard_, *log_, *driver_, std::move(settings));
-    RETURN_IF_ERROR(controller->load(*std::exchange(contents_, std::nullopt)));
+        std::make_shared<ActiveController>(shard_, *log_, *driver_, std::move(settings));
+    ASSIGN_OR_RETURN(LogContents contents, committed_->contents_at(raft.progress().epoch_start()));
+    RETURN_IF_ERROR(controller->load(std::move(contents)));
     ASSIGN_OR_RETURN(metadata::Records bootstrap, bootstrap_records());
-    controller_ = std::move(controller);
-    RETURN_IF_ERROR(controller_->activate(std::move(bootstrap)));
+    controller_ = controller;
+    bool begins_process = !std::exchange(had_term_, true);
+    RETURN_IF_ERROR(controller->activate(std::move(bootstrap), alone && begins_process));
     // The first batch of the epoch may be committed already.
-    if (auto high_watermark = driver_->raft().high_watermark()) committed(*high_watermark);
+    if (auto high_watermark = raft.high_watermark()) committed(*high_watermark);
     return {};
+}
+
+void MetadataReplica::end_term() {
+    controller_->end({ErrorCode::not_controller,
+                      fmt::format("node {} is not the active controller any more", self_.id)});
+    controller_.reset();
+    committed_->resume(image_, image_->offset + 1);
+    progressed_.notify_all();
 }
 
 // What format has written, or the newest version where the directory was made without it.
@@ -303,17 +346,44 @@ QuorumStatus MetadataReplica::status() const {
     status.leader = standing_.leader.load(std::memory_order_relaxed);
     status.epoch = raft.epoch();
     status.high_watermark = raft.high_watermark().value_or(-1);
-    for (const raft::Voter& voter : raft.voters().voters()) {
-        QuorumStatus::Replica replica;
-        replica.key = voter.key;
-        if (voter.key.id == self_.id && raft.is_leader()) {
-            replica.log_end = log_->log().end_offset();
-            replica.last_fetch = replica.last_caught_up = shard_.wall_ms();
-        }
-        status.voters.push_back(replica);
-    }
     status.voter_endpoints = raft.voters().voters();
+    auto wall_of = [&](const std::optional<Time>& time) {
+        return time ? shard_.wall_ms() - (shard_.now() - *time).ms() : Timestamp{-1};
+    };
+    auto describe = [&](const raft::ReplicaKey& key, const raft::Progress::Replica& replica) {
+        QuorumStatus::Replica told{key, replica.end.value_or(-1), wall_of(replica.last_fetch),
+                                   wall_of(replica.last_caught_up)};
+        if (key.id == self_.id) {
+            told.log_end = log_->log().end_offset();
+            told.last_fetch = told.last_caught_up = shard_.wall_ms();
+        }
+        return told;
+    };
+    if (!raft.is_leader()) {
+        for (const raft::Voter& voter : raft.voters().voters())
+            status.voters.push_back(describe(voter.key, {}));
+        return status;
+    }
+    for (const auto& [key, replica] : raft.progress().voters())
+        status.voters.push_back(describe(key, replica));
+    for (const auto& [key, replica] : driver_->observers())
+        status.observers.push_back(describe(key, replica));
     return status;
+}
+
+Task<void> MetadataReplica::leader_changed(std::int32_t from) {
+    Visit visit(*this);
+    while (standing_.leader.load(std::memory_order_relaxed) == from) co_await changed();
+}
+
+std::optional<env::Address> MetadataReplica::leader_address() const {
+    const raft::Raft& raft = driver_->raft();
+    if (raft.leader() < 0 || raft.role() != raft::Role::follower) return std::nullopt;
+    for (const raft::Endpoint& each : raft.leader_endpoints()) {
+        if (each.listener == config_.controller_listener())
+            return env::Address{each.host, each.port};
+    }
+    return std::nullopt;
 }
 
 }  // namespace millrace::quorum

@@ -1,26 +1,21 @@
 #include "quorum/quorum_membership.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <utility>
 
 namespace millrace::quorum {
 namespace {
 
-std::string host_of(const config::Endpoint& endpoint, const raft::Voter* known) {
+std::string host_of(const config::Endpoint& endpoint, const raft::Voter* known,
+                    const std::string& host_name) {
     if (!endpoint.host.empty()) return endpoint.host;
     if (known != nullptr) {
         for (const raft::Endpoint& each : known->endpoints) {
             if (each.listener == endpoint.listener) return each.host;
         }
     }
-    return "localhost";  // as format has it
-}
-
-std::string to_string(const raft::VoterSet& voters) {
-    std::string text;
-    for (const raft::Voter& voter : voters.voters())
-        text += fmt::format("{}{}", text.empty() ? "" : ", ", raft::to_string(voter.key));
-    return text;
+    return host_name;
 }
 
 }  // namespace
@@ -38,13 +33,13 @@ raft::VoterSet static_voters(const config::BrokerConfig& config) {
 }
 
 raft::Options raft_options(const config::BrokerConfig& config, const raft::ReplicaKey& self,
-                           const raft::VoterSet& voters) {
+                           const raft::VoterSet& voters, const std::string& host_name) {
     auto ms = [](std::int64_t count) { return Duration::milliseconds(count); };
     raft::Options options;
     options.self = self;
     for (const config::Endpoint& each : config.advertised_controller_endpoints()) {
         options.endpoints.push_back(
-            {each.listener, host_of(each, voters.find(self.id)), each.port});
+            {each.listener, host_of(each, voters.find(self.id), host_name), each.port});
     }
     for (const config::HostPort& each : config.controller_bootstrap())
         options.bootstrap.push_back({config.controller_listener(), each.host, each.port});
@@ -56,39 +51,30 @@ raft::Options raft_options(const config::BrokerConfig& config, const raft::Repli
     return options;
 }
 
-Result<> check_role(const config::BrokerConfig& config) {
-    if (config.is_controller()) return {};
-    return fail(ErrorCode::invalid_config,
-                "process.roles=broker: a node of this version follows the metadata log only as its "
-                "controller. Set process.roles=broker,controller and run one node");
-}
-
-Result<> check_voters(const raft::VoterSet& voters, const raft::ReplicaKey& self,
-                      const std::string& directory) {
-    if (voters.empty()) {
+Result<> check_voters(const config::BrokerConfig& config, const raft::VoterSet& voters,
+                      const raft::ReplicaKey& self, const std::string& directory) {
+    auto is_own = [&](const auto& address) {
+        return std::ranges::any_of(config.advertised_controller_endpoints(), [&](const auto& own) {
+            return own.host == address.host && own.port == address.port;
+        });
+    };
+    if (voters.empty() && std::ranges::all_of(config.controller_bootstrap(), is_own)) {
         return fail(ErrorCode::invalid_config,
                     fmt::format("Neither controller.quorum.voters nor the metadata log in {} names "
-                                "a voter. Format the directory with --standalone, or set "
+                                "a voter, and controller.quorum.bootstrap.servers names no other "
+                                "controller. Format the directory with --standalone, or set "
                                 "controller.quorum.voters={}@HOST:PORT",
                                 directory, self.id));
     }
-    if (voters.size() > 1) {
-        return fail(ErrorCode::invalid_config,
-                    fmt::format("The quorum has {} voters ({}), from controller.quorum.voters or "
-                                "the metadata log in {}: a node of this version cannot connect to "
-                                "other controllers. Run one controller: set "
-                                "controller.quorum.voters={}@HOST:PORT, or format a new directory "
-                                "with --standalone",
-                                voters.size(), to_string(voters), directory, self.id));
-    }
-    if (voters.contains(self)) return {};
+    if (voters.size() != 1 || !config.is_controller() || voters.contains(self)) return {};
+    const raft::Voter& only = voters.voters().front();
+    if (only.key.id != self.id && std::ranges::none_of(only.endpoints, is_own)) return {};
     return fail(ErrorCode::invalid_config,
-                fmt::format("The only voter of the quorum is {}, from controller.quorum.voters or "
-                            "the metadata log in {}, and this node is {}: node.id or the "
-                            "directory.id in meta.properties is another node's. Correct node.id or "
-                            "controller.quorum.voters, or bring back the directory's own "
+                fmt::format("The only voter of the quorum is {}, from the metadata log in {}, and "
+                            "this node is {}: node.id or the directory.id in meta.properties is "
+                            "another node's. Correct node.id, or bring back the directory's own "
                             "meta.properties",
-                            to_string(voters), directory, raft::to_string(self)));
+                            raft::to_string(only.key), directory, raft::to_string(self)));
 }
 
 }  // namespace millrace::quorum

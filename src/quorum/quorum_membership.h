@@ -13,16 +13,13 @@ namespace millrace::quorum {
 raft::VoterSet static_voters(const config::BrokerConfig& config);
 
 // controller.quorum.*, and where this node's controller is heard: as advertised, or, where no host
-// is given, as the voters say already.
+// is given, as the voters say already, or as this machine is called.
 raft::Options raft_options(const config::BrokerConfig& config, const raft::ReplicaKey& self,
-                           const raft::VoterSet& voters);
+                           const raft::VoterSet& voters, const std::string& host_name);
 
-// A node without the role of a controller has no place in the quorum of this version. Error
-// invalid_config.
-Result<> check_role(const config::BrokerConfig& config);
-// There are no connections to other controllers in this version: the quorum must be this node and
-// nobody else. Error invalid_config, which names `directory`, the metadata log's.
-Result<> check_voters(const raft::VoterSet& voters, const raft::ReplicaKey& self,
-                      const std::string& directory);
+// Whether a controller can be part of a quorum of these voters, as one of them or as an observer.
+// Error invalid_config, which names `directory`, the metadata log's.
+Result<> check_voters(const config::BrokerConfig& config, const raft::VoterSet& voters,
+                      const raft::ReplicaKey& self, const std::string& directory);
 
 }  // namespace millrace::quorum

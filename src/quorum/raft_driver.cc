@@ -11,11 +11,17 @@
 
 namespace millrace::quorum {
 
-RaftDriver::RaftDriver(env::Shard& shard, MetadataLog& log, raft::Raft raft,
+RaftDriver::RaftDriver(env::Shard& shard, MetadataLog& log, Peers& peers, raft::Raft raft,
                        QuorumListener& listener)
-    : shard_(shard), log_(log), raft_(std::move(raft)), listener_(listener) {}
+    : shard_(shard),
+      log_(log),
+      peers_(peers),
+      raft_(std::move(raft)),
+      self_(raft_.self()),
+      listener_(listener) {}
 
 void RaftDriver::start(Scope& scope) {
+    scope_ = &scope;
     scope.spawn(keep_state());
     scope.spawn(sync());
     step(raft::TimeReached{});
@@ -30,17 +36,47 @@ Result<> RaftDriver::append(std::vector<Slice> batches, std::int32_t count) {
     return {};
 }
 
+Task<Result<raft::Response>> RaftDriver::answer(raft::Request request) {
+    struct Registered {
+        Registered(std::map<std::uint64_t, Asked*>& all, std::uint64_t token, Asked& asked)
+            : all_(all), token_(token) {
+            all_.emplace(token, &asked);
+        }
+        Registered(const Registered&) = delete;
+        ~Registered() { all_.erase(token_); }
+        std::map<std::uint64_t, Asked*>& all_;
+        std::uint64_t token_;
+    };
+    Asked asked;
+    Registered registered(asked_, ++tokens_, asked);
+    if (!ending_) step(raft::RequestArrived{registered.token_, std::move(request)});
+    while (!asked.response && !error_ && !ending_) co_await asked.answered.wait();
+    if (asked.response) co_return *std::move(asked.response);
+    co_return fail(ErrorCode::broker_not_available,
+                   fmt::format("node {} is not in the quorum any more", self_.id));
+}
+
+void RaftDriver::reply(raft::Reply reply) {
+    auto asked = asked_.find(reply.token);
+    if (asked == asked_.end()) return;  // whoever asked has gone
+    asked->second->response = std::move(reply.response);
+    asked->second->answered.notify_all();
+}
+
+// What is sent, or fetched, may fail at once, which is the next step.
 void RaftDriver::step(const raft::Event& event) {
     CHECK(!stepping_);
-    if (error_) return;
+    if (error_ || ended_) return;
     stepping_ = true;
     carry_out(raft_.step(event, shard_.now()));
     stepping_ = false;
+    stepped_.notify_all();
+    for (raft::Send& each : std::exchange(to_send_, {})) scope_->spawn(send(std::move(each)));
+    if (to_fetch_) scope_->spawn(fetch_snapshot(*std::exchange(to_fetch_, std::nullopt)));
 }
 
 void RaftDriver::carry_out(raft::Actions actions) {
-    CHECK(!actions.truncate_to && !actions.fetch_snapshot && actions.sends.empty() &&
-          actions.replies.empty());  // those would be for other voters
+    if (actions.truncate_to) truncate(*actions.truncate_to);
     if (actions.persist) {
         to_persist_ = std::move(actions.persist);
         persist_wanted_.notify_all();
@@ -48,8 +84,14 @@ void RaftDriver::carry_out(raft::Actions actions) {
     if (actions.epoch_start) append_epoch_start(*actions.epoch_start);
     for (const raft::Append& append : actions.appends) append_batches(append);
     if (error_) return;
+    to_send_ = std::move(actions.sends);
+    for (raft::Reply& each : actions.replies) reply(std::move(each));
+    to_fetch_ = std::move(actions.fetch_snapshot);
     if (actions.leadership) listener_.leadership_changed(*actions.leadership);
-    if (actions.high_watermark) listener_.committed(*actions.high_watermark);
+    bool told = raft_.leader_high_watermark() != told_high_watermark_;
+    told_high_watermark_ = raft_.leader_high_watermark();
+    if (raft_.high_watermark() && (actions.high_watermark || told))
+        listener_.committed(*raft_.high_watermark());
     if (actions.wake_at == Time::never()) {
         stop();
     } else if (!running() || when() != actions.wake_at) {
@@ -58,17 +100,26 @@ void RaftDriver::carry_out(raft::Actions actions) {
     }
 }
 
+void RaftDriver::truncate(std::int64_t end) {
+    LOG_INFO("The metadata log ends at {}, and its leader's was another one from {} on",
+             log_.log().next_offset(), end);
+    if (auto cut = log_.log().truncate_to(end); !cut) return fail_with(cut.error());
+    ++generation_;
+    log_changed_.notify_all();
+    listener_.truncated(end);
+}
+
 void RaftDriver::append_epoch_start(const raft::EpochStart& start) {
     CHECK(log_.log().next_offset() == start.span.base);
     storage::AppendAs as{storage::AppendOrigin::raft_leader, start.span.epoch};
     auto appended = log_.log().append_as_leader(epoch_start_batch(start, shard_.wall_ms()), as);
     if (!appended) return fail_with(appended.error());
-    generation_ = start.generation;
-    appended_.notify_all();
+    log_changed_.notify_all();
 }
 
 void RaftDriver::append_batches(const raft::Append& append) {
-    CHECK(log_.log().next_offset() == append.span.base);
+    CHECK(log_.log().next_offset() == append.span.base && append.generation == generation_);
+    if (!append.records.empty()) return append_fetched(append);
     storage::AppendAs as{storage::AppendOrigin::raft_leader, append.span.epoch};
     for (Slice& batch : to_append_) {
         auto appended = log_.log().append_as_leader(std::move(batch), as);
@@ -76,8 +127,14 @@ void RaftDriver::append_batches(const raft::Append& append) {
     }
     to_append_.clear();
     CHECK(log_.log().next_offset() == append.span.end);
-    generation_ = append.generation;
-    appended_.notify_all();
+    log_changed_.notify_all();
+}
+
+void RaftDriver::append_fetched(const raft::Append& append) {
+    auto appended = log_.log().append_as_follower(append.records);
+    if (!appended) return fail_with(appended.error());
+    CHECK(log_.log().next_offset() == append.span.end);
+    log_changed_.notify_all();
 }
 
 void RaftDriver::fail_with(const Error& error) {
@@ -85,7 +142,58 @@ void RaftDriver::fail_with(const Error& error) {
     error_ = error;
     stop();
     LOG_ERROR("The metadata log cannot go on: {}", error.message);
+    for (auto& [token, asked] : asked_) asked->answered.notify_all();
     listener_.quorum_failed(error);
+}
+
+Task<void> RaftDriver::send(raft::Send send) { step(co_await peers_.ask(std::move(send))); }
+
+bool RaftDriver::still_wants(const raft::FetchSnapshot& wanted, std::int32_t epoch) const {
+    return raft_.fetching_snapshot() && raft_.epoch() == epoch && raft_.leader() == wanted.from;
+}
+
+Task<void> RaftDriver::fetch_snapshot(raft::FetchSnapshot wanted) {
+    std::int32_t epoch = raft_.epoch();
+    SnapshotDownload download(shard_, log_.path(), wanted.snapshot);
+    Result<> fetched;
+    while (fetched && !download.whole()) {
+        auto piece = co_await peers_.fetch_snapshot(wanted, self_, epoch, download.position());
+        if (error_ || !still_wants(wanted, epoch)) co_return;
+        if (piece) step(raft::SnapshotPieceFetched{});
+        fetched = piece ? co_await download.add(*piece) : Result<>(fail(piece.error()));
+    }
+    Result<DownloadedSnapshot> snapshot = fail(ErrorCode::unknown_server_error, "");
+    if (fetched) snapshot = co_await download.finish();
+    if (error_ || !still_wants(wanted, epoch)) co_return;
+    if (!snapshot) {
+        const Error& error = fetched ? snapshot.error() : fetched.error();
+        if (error.code == ErrorCode::kafka_storage_error) co_return fail_with(error);
+        LOG_WARN("The leader's snapshot {} cannot be had now: {}", snapshot_name(wanted.snapshot),
+                 error.message);
+        co_await env::sleep_for(shard_, Duration::milliseconds(20));
+        if (still_wants(wanted, epoch)) step(raft::SnapshotFetched{});
+        co_return;
+    }
+    if (auto begun = log_.begin_at_snapshot(*snapshot); !begun) co_return fail_with(begun.error());
+    ++generation_;
+    log_changed_.notify_all();
+    listener_.snapshot_installed(*snapshot);
+    step(
+        raft::SnapshotFetched{snapshot->id, snapshot->facts.voters, snapshot->facts.kraft_version});
+}
+
+Task<void> RaftDriver::leave(Duration patience) {
+    ending_ = true;
+    for (auto& [token, asked] : asked_) asked->answered.notify_all();
+    if (raft_.is_leader()) {
+        step(raft::ResignRequested{});
+        std::size_t others = raft_.voters().majority() - 1;
+        co_await env::with_deadline(shard_, shard_.now() + patience, stepped_.until([&] {
+            return raft_.role() != raft::Role::resigned || raft_.resignation_heard() >= others;
+        }));
+    }
+    ended_ = true;
+    stop();
 }
 
 // A vote that was overtaken while the one before was written need not be written itself.
@@ -104,10 +212,13 @@ Task<void> RaftDriver::keep_state() {
 Task<void> RaftDriver::sync() {
     storage::Log& log = log_.log();
     for (;;) {
-        while (log.flushed_end_offset() >= log.next_offset()) co_await appended_.wait();
+        while (log.flushed_end_offset() >= log.next_offset() && generation_ == synced_generation_)
+            co_await log_changed_.wait();
         std::uint64_t generation = generation_;
         Result<> durable = co_await log.durable(log.next_offset());
-        if (!durable) co_return fail_with(durable.error());
+        if (!durable && log.failed()) co_return fail_with(durable.error());
+        if (!durable) continue;  // cut meanwhile
+        synced_generation_ = generation;
         step(raft::LogDurable{log.flushed_end_offset(), generation});
     }
 }

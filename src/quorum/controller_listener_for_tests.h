@@ -1,0 +1,86 @@
+#pragma once
+
+#include <memory>
+#include <utility>
+
+#include "metrics/registry.h"
+#include "net/server.h"
+#include "protocol/frame.h"
+#include "quorum/metadata_quorum.h"
+
+// A controller's listener that answers the quorum's requests, for the tests of this room.
+namespace millrace::quorum {
+
+class ControllerListener final : private net::RequestHandler {
+  public:
+    // `quorum` may come later; until then nothing is answered.
+    explicit ControllerListener(env::Shard& shard)
+        : metrics_(shard.now()), server_(shard, *this, {}, 64 << 20, counts_, metrics_) {
+        info_.name = "CONTROLLER";
+        info_.bind = {"", 9093};
+        info_.is_controller = true;
+        Result<> listening = server_.listen(info_);
+        CHECK(listening);
+    }
+    void serve(MetadataQuorum* quorum) { quorum_ = quorum; }
+    Task<void> stop(Time deadline) { return server_.stop(deadline); }
+
+  private:
+    Task<net::Reply> answer(net::Request request) override {
+        switch (request.api->key) {
+            case ApiKey::api_versions:
+                co_return encode(request, versions());
+            case ApiKey::vote:
+                co_return co_await answer_as<VoteRequest>(request);
+            case ApiKey::begin_quorum_epoch:
+                co_return co_await answer_as<BeginQuorumEpochRequest>(request);
+            case ApiKey::end_quorum_epoch:
+                co_return co_await answer_as<EndQuorumEpochRequest>(request);
+            case ApiKey::fetch:
+                co_return co_await answer_as<FetchRequest>(request);
+            case ApiKey::fetch_snapshot:
+                co_return co_await answer_as<FetchSnapshotRequest>(request);
+            default:
+                co_return net::Reply{.close = true};
+        }
+    }
+    static ApiVersionsResponse versions() {
+        ApiVersionsResponse response;
+        for (ApiKey key :
+             {ApiKey::fetch, ApiKey::api_versions, ApiKey::vote, ApiKey::begin_quorum_epoch,
+              ApiKey::end_quorum_epoch, ApiKey::fetch_snapshot}) {
+            const ApiInfo* api = find_api(key);
+            response.api_keys.push_back({.api_key = static_cast<std::int16_t>(key),
+                                         .min_version = api->min_version,
+                                         .max_version = api->max_version});
+        }
+        return response;
+    }
+    template <typename Response>
+    static net::Reply encode(const net::Request& request, const Response& response) {
+        auto bytes =
+            encode_response(request.correlation_id, request.api->key, request.version, response);
+        CHECK(bytes);
+        return {.bytes = *std::move(bytes)};
+    }
+    static net::Reply encode(const net::Request& request, const FetchAnswer& answer) {
+        return encode(request, answer.response);
+    }
+    template <typename Request>
+    Task<net::Reply> answer_as(const net::Request& request) {
+        if (quorum_ == nullptr) co_return net::Reply{.close = true};
+        Reader reader(request.body);
+        auto decoded = Request::decode(reader, request.version);
+        CHECK(decoded);
+        Asker asker{request.peer->listener->name, request.version};
+        co_return encode(request, co_await quorum_->answer(*decoded, asker));
+    }
+
+    MetadataQuorum* quorum_ = nullptr;
+    net::ListenerInfo info_;
+    net::ConnectionCounts counts_{{}};
+    metrics::Registry metrics_;
+    net::Server server_;
+};
+
+}  // namespace millrace::quorum

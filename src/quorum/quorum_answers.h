@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "base/task.h"
+#include "config/broker_config.h"
+#include "protocol/begin_quorum_epoch.h"
+#include "protocol/end_quorum_epoch.h"
+#include "protocol/fetch.h"
+#include "protocol/fetch_snapshot.h"
+#include "protocol/vote.h"
+#include "quorum/metadata_log.h"
+#include "quorum/raft_driver.h"
+
+namespace millrace::quorum {
+
+// By which listener a request came, and in which version.
+struct Asker {
+    std::string_view listener;
+    std::int16_t version = 0;
+};
+
+// An answer to Fetch, and what its views point into.
+struct FetchAnswer {
+    FetchResponse response;
+    std::shared_ptr<const raft::FetchResponse> keep;
+};
+
+// What this node answers to the quorum's requests of others.
+class QuorumAnswers {
+  public:
+    QuorumAnswers(std::string cluster_id, MetadataLog& log, RaftDriver& driver,
+                  const config::BrokerConfig& config)
+        : cluster_id_(std::move(cluster_id)), log_(log), driver_(driver), config_(config) {}
+
+    Task<VoteResponse> to(const VoteRequest& request, Asker asker);
+    Task<BeginQuorumEpochResponse> to(const BeginQuorumEpochRequest& request, Asker asker);
+    Task<EndQuorumEpochResponse> to(const EndQuorumEpochRequest& request, Asker asker);
+    Task<FetchAnswer> to(const FetchRequest& request, Asker asker);
+    Task<FetchSnapshotResponse> to(const FetchSnapshotRequest& request, Asker asker);
+
+  private:
+    template <typename Wire, typename Answer, typename Request>
+    Task<Wire> ask(Result<Request> request, Asker asker);
+    Task<Result<Chain>> read(std::int64_t offset, std::int32_t epoch, std::uint64_t max_bytes);
+    Result<> read_piece(const FetchSnapshotRequest& request,
+                        FetchSnapshotResponse::PartitionSnapshot& into);
+    ErrorCode check_leads(std::int32_t epoch) const;
+
+    std::string cluster_id_;
+    MetadataLog& log_;
+    RaftDriver& driver_;
+    const config::BrokerConfig& config_;
+};
+
+}  // namespace millrace::quorum
