@@ -40,6 +40,7 @@ Broker::Broker(env::Shard& shard, Node node, config::BrokerConfig config, Parts 
       store_(parts.store),
       remote_quotas_(config_),
       connections_(connection_limits(config_)),
+      channel_(shard, parts.quorum, config_),
       scope_(shard) {}
 
 Broker::~Broker() = default;
@@ -72,7 +73,8 @@ Task<void> Broker::make_shards() {
     });
     moves_ = std::make_unique<ReplicaMoves>(shard_, directories_, states_[0]->config);
     if (store_ != nullptr) remote_indexes_.emplace(shard_, *store_, states_[0]->config);
-    ShardFront::Shared shared{node_, directories_, *moves_, quorum_, connections_, {}, {}, {}};
+    ShardFront::Shared shared{node_,        directories_, *moves_, quorum_, channel_,
+                              connections_, {},           {},      {}};
     if (store_ != nullptr) {
         shared.remote.emplace(node_.id, *store_, *remote_indexes_, remote_quotas_);
     }
@@ -87,8 +89,7 @@ Task<void> Broker::make_shards() {
     });
 }
 
-Task<Result<>> Broker::start() {
-    co_await make_shards();
+void Broker::make_parts() {
     logs_ = std::make_unique<NodeLogs>(front().router, states_[0]->metrics);
     checkpoints_ = std::make_unique<Checkpoints>(front().router, directories_, config_);
     cleaner_ = std::make_unique<LogCleaner>(front().router, *checkpoints_, states_[0]->config,
@@ -97,13 +98,36 @@ Task<Result<>> Broker::start() {
                                              node_, states_[0]->config, directories_);
     failures_ = std::make_unique<DirectoryFailures>(front().router, directories_, *lifecycle_,
                                                     config_, end_node_);
-    failures_->start();
     assignments_ = std::make_unique<Assignments>(shard_, front().controllers, states_[0]->metadata,
                                                  node_.id, states_[0]->metrics);
     cluster_metrics_ = std::make_unique<ClusterMetrics>(states_[0]->metrics, states_[0]->metadata,
                                                         quorum_, node_.id);
     directory_metrics_ = std::make_unique<LogDirectoryMetrics>(states_[0]->metrics, directories_,
                                                                states_[0]->config);
+    std::vector<ShardFollower> followers;
+    for (auto& state : states_) {
+        followers.push_back({&state->partitions, &state->metadata, &state->groups, &state->config});
+    }
+    publisher_ = std::make_unique<MetadataPublisher>(front().router, directories_, config_,
+                                                     node_.id, std::move(followers), *logs_);
+}
+
+// Controllers are listened for first: without them there may be no leader, and no metadata.
+Task<Result<>> Broker::start() {
+    CO_RETURN_IF_ERROR(channel_.start());
+    co_await make_shards();
+    make_parts();
+    CO_RETURN_IF_ERROR(co_await start_tls());
+    CO_RETURN_IF_ERROR(co_await listen(config_.controller_endpoints(), true));
+    if (config_.is_broker()) co_return co_await start_broker();
+    co_await publisher_->start_without_partitions(co_await quorum_.caught_up());
+    scope_.spawn(follow_metadata());
+    scope_.spawn(register_controller());
+    co_return Result<>{};
+}
+
+Task<Result<>> Broker::start_broker() {
+    failures_->start();
     if (remote_indexes_) CO_RETURN_IF_ERROR(co_await remote_indexes_->start());
     CO_RETURN_IF_ERROR(co_await open_partitions());
     co_await moves_->start({.router = front().router,
@@ -112,11 +136,10 @@ Task<Result<>> Broker::start() {
                             .assignments = *assignments_,
                             .checkpoints = *checkpoints_});
     assign_directories();
-    CO_RETURN_IF_ERROR(co_await start_tls());
+    co_await tls_->reconfigure();
     scope_.spawn(follow_metadata());
-    CO_RETURN_IF_ERROR(co_await listen());
-    CO_RETURN_IF_ERROR(
-        co_await lifecycle_->register_controller(told(config_.advertised_controller_endpoints())));
+    CO_RETURN_IF_ERROR(co_await listen(config_.broker_endpoints(), false));
+    if (config_.is_controller()) scope_.spawn(register_controller());
     CO_RETURN_IF_ERROR(co_await lifecycle_->start(told(config_.advertised_broker_endpoints())));
     CO_RETURN_IF_ERROR(begin_remote_storage());
     checkpoints_->start();
@@ -124,6 +147,18 @@ Task<Result<>> Broker::start() {
     cleaner_->start();
     co_await begin_upkeep();
     co_return Result<>{};
+}
+
+// Until it is known where this node's controller is heard; nothing waits for that.
+Task<void> Broker::register_controller() {
+    std::vector<config::Endpoint> advertised = told(config_.advertised_controller_endpoints());
+    for (std::string told;;) {
+        Result<> registered = co_await lifecycle_->register_controller(advertised);
+        if (registered) co_return;
+        if (std::exchange(told, registered.error().message) != registered.error().message)
+            LOG_WARN("{}; trying again", registered.error().message);
+        co_await env::sleep_for(shard_, Duration::seconds(1));
+    }
 }
 
 // Partitions are read from remote storage already; what they need is made now that the controller
@@ -136,18 +171,13 @@ Result<> Broker::begin_remote_storage() {
 }
 
 Task<Result<>> Broker::open_partitions() {
-    std::vector<ShardFollower> followers;
-    for (auto& state : states_) {
-        followers.push_back({&state->partitions, &state->metadata, &state->groups, &state->config});
-    }
-    publisher_ = std::make_unique<MetadataPublisher>(front().router, directories_, config_,
-                                                     node_.id, std::move(followers), *logs_);
     // Else a topic of the same name would be taken to begin where the deleted one did.
     publisher_->after_removals([this]() -> Task<void> {
         (void)co_await checkpoints_->write(storage::CheckpointKind::log_start);
         (void)co_await checkpoints_->write(storage::CheckpointKind::recovery_point);
     });
     metadata::ImagePtr image = co_await quorum_.caught_up();
+    logs_opened_ = true;
     CO_RETURN_IF_ERROR(co_await publisher_->start(std::move(image)));
     if (directories_.offline_count() < config_.log_directories().size()) co_return Result<>{};
     co_return fail(ErrorCode::kafka_storage_error,
@@ -159,8 +189,9 @@ Task<void> Broker::follow_metadata() {
     for (;;) {
         metadata::ImagePtr image = co_await quorum_.image_after(publisher_->published_offset());
         co_await publisher_->publish(std::move(image));
-        lifecycle_->tell_cordons();
         co_await tls_->reconfigure();
+        if (!config_.is_broker()) continue;
+        lifecycle_->tell_cordons();
         assign_directories();
     }
 }
@@ -193,26 +224,22 @@ Task<void> Broker::begin_upkeep() {
     });
 }
 
-Task<Result<>> Broker::listen() {
-    auto add = [this](const config::Endpoint& bind, const std::vector<config::Endpoint>& told,
-                      bool is_controller) {
+Task<Result<>> Broker::listen(const std::vector<config::Endpoint>& endpoints,
+                              bool for_controllers) {
+    const auto& advertised = for_controllers ? config_.advertised_controller_endpoints()
+                                             : config_.advertised_broker_endpoints();
+    for (const config::Endpoint& bind : endpoints) {
         auto info = std::make_unique<net::ListenerInfo>();
         info->name = bind.listener;
         info->bind = {bind.host, bind.port};
-        info->is_controller = is_controller;
+        info->is_controller = for_controllers;
         info->tls = config::uses_tls(bind.protocol);
-        for (const config::Endpoint& each : told) {
+        for (const config::Endpoint& each : advertised) {
             if (each.listener == bind.listener) info->advertised = {each.host, each.port};
         }
         listeners_.push_back(std::move(info));
-    };
-    for (const auto& each : config_.broker_endpoints()) {
-        add(each, config_.advertised_broker_endpoints(), false);
+        CO_RETURN_IF_ERROR(co_await listen_on(*listeners_.back()));
     }
-    for (const auto& each : config_.controller_endpoints()) {
-        add(each, config_.advertised_controller_endpoints(), true);
-    }
-    for (auto& info : listeners_) CO_RETURN_IF_ERROR(co_await listen_on(*info));
     co_return Result<>{};
 }
 
@@ -272,7 +299,10 @@ Task<metrics::Snapshot> Broker::metrics() {
 
 Task<Result<>> Broker::stop(bool hand_over) {
     const Duration patience = Duration::seconds(hand_over ? 30 : 1);
-    if (states_.empty() || !lifecycle_) co_return Result<>{};
+    if (states_.empty() || !lifecycle_) {
+        co_await channel_.stop();
+        co_return Result<>{};
+    }
     if (hand_over) co_await lifecycle_->shut_down(shard_.now() + patience);
     co_await on_all([this, patience](env::Shard& there) -> Task<void> {
         auto& front = *fronts_[static_cast<std::size_t>(there.id())];
@@ -289,6 +319,7 @@ Task<Result<>> Broker::stop(bool hand_over) {
     co_await assignments_->stop();
     if (tls_) co_await tls_->stop();
     co_await scope_.close();
+    co_await channel_.stop();
     if (store_ != nullptr) store_->stop();
     co_await on_all([this](env::Shard& there) -> Task<void> {
         auto& remote = fronts_[static_cast<std::size_t>(there.id())]->remote;
@@ -300,15 +331,20 @@ Task<Result<>> Broker::stop(bool hand_over) {
         co_await state.groups.close();
         co_await state.partitions.stop();
     });
+    Result<> closed = logs_opened_ ? co_await close_logs() : Result<>{};
+    co_await failures_->stop();
+    co_await destroy_shards();
+    co_return closed;
+}
+
+Task<Result<>> Broker::close_logs() {
     Result<> closed = co_await logs_->close(states_[0]->config);
     Result<> written = co_await checkpoints_->write_all();
-    co_await failures_->stop();
     for (const auto& directory : directories_.all()) {
         if (directory->health().failed()) continue;
         Result<> marked = directory->mark_clean_shutdown(lifecycle_->epoch());
         if (!marked) LOG_ERROR("{}", marked.error().message);
     }
-    co_await destroy_shards();
     co_return closed ? written : closed;
 }
 

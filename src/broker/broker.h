@@ -11,6 +11,7 @@
 #include "broker/checkpoints.h"
 #include "broker/cleaner/log_cleaner.h"
 #include "broker/cluster_metrics.h"
+#include "broker/controller_channel.h"
 #include "broker/directory_failures.h"
 #include "broker/lifecycle.h"
 #include "broker/log_directory_metrics.h"
@@ -21,7 +22,9 @@
 
 namespace millrace::broker {
 
-// A node's broker, over all shards of the process. Made and used on shard 0.
+// What a node serves, over all shards of the process: as a broker, as a controller, or as both. A
+// node that is only a controller has no partitions and is no broker of the cluster. Made and used
+// on shard 0.
 class Broker {
   public:
     // What it works with; all of it lives longer.
@@ -35,7 +38,8 @@ class Broker {
            std::function<void(Error)> end_node);
     ~Broker();
 
-    // Opens the logs, listens, registers, and ends when clients are served.
+    // Listens for controllers, opens the logs once the metadata is known, registers, and ends when
+    // clients are served.
     Task<Result<>> start();
     // Answers what has arrived and closes every log cleanly; first, where there is a controller to
     // hear it, hands over (controlled shutdown).
@@ -48,10 +52,15 @@ class Broker {
 
   private:
     Task<void> make_shards();
+    Task<void> register_controller();
+    Task<Result<>> close_logs();
     Task<void> destroy_shards();
+    void make_parts();
+    Task<Result<>> follow_cluster();
+    Task<Result<>> start_broker();
     Task<Result<>> open_partitions();
     Task<Result<>> start_tls();
-    Task<Result<>> listen();
+    Task<Result<>> listen(const std::vector<config::Endpoint>& endpoints, bool for_controllers);
     Task<Result<>> listen_on(net::ListenerInfo& info);
     Task<void> follow_metadata();
     void assign_directories();
@@ -74,10 +83,12 @@ class Broker {
     RemoteQuotas remote_quotas_;
     std::optional<RemoteIndexes> remote_indexes_;
     net::ConnectionCounts connections_;
+    ControllerChannel channel_;
     std::vector<std::unique_ptr<ShardState>> states_;
     std::vector<std::unique_ptr<ShardFront>> fronts_;
     std::vector<std::unique_ptr<net::ListenerInfo>> listeners_;
     std::unique_ptr<NodeLogs> logs_;
+    bool logs_opened_ = false;
     std::unique_ptr<MetadataPublisher> publisher_;
     std::unique_ptr<TlsListeners> tls_;
     std::unique_ptr<Checkpoints> checkpoints_;

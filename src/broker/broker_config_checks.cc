@@ -23,4 +23,10 @@ Result<> check_broker_configs(const std::string& resource_name, const config::Co
     return {};
 }
 
+bool is_checked_elsewhere(const std::string& resource_name, const Node& node,
+                          const Caller& caller) {
+    return caller.peer().listener->is_controller && !resource_name.empty() &&
+           resource_name != std::to_string(node.id);
+}
+
 }  // namespace millrace::broker

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "broker/handler.h"
 #include "broker/node.h"
 #include "config/broker_config.h"
 #include "env/shard.h"
@@ -23,5 +24,9 @@ struct RunningNode {
 // invalid_request, as Apache has it.
 Result<> check_broker_configs(const std::string& resource_name, const config::ConfigMap& next,
                               const RunningNode& running);
+
+// What came by a controllers' listener may be for another broker, which alone could say whether it
+// fits; that has been asked where it came from a broker.
+bool is_checked_elsewhere(const std::string& resource_name, const Node& node, const Caller& caller);
 
 }  // namespace millrace::broker

@@ -14,6 +14,7 @@
 #include "broker/partition_router.h"
 #include "broker/partitions/upkeep.h"
 #include "broker/producer_ids.h"
+#include "broker/quorum_member.h"
 #include "broker/remote/remote_storage.h"
 #include "broker/services.h"
 #include "config/broker_config.h"
@@ -43,6 +44,7 @@ struct ShardFront {
         LogDirectories& directories;
         ReplicaMoves& moves;
         quorum::MetadataQuorum& quorum;
+        ControllerChannel& channel;
         net::ConnectionCounts& connections;
         std::vector<Partitions*> partitions;
         std::vector<GroupHosts*> groups;
@@ -55,6 +57,7 @@ struct ShardFront {
     Groups groups;
     Controllers controllers;
     ProducerIds producer_ids;
+    QuorumMember quorum_member;
     std::optional<RemoteStorage> remote;
     Services services;
     Dispatcher dispatcher;

@@ -33,6 +33,17 @@ Creatable creatable(std::string name, const config::BrokerConfig& config) {
 
 }  // namespace
 
+// Nobody leads, or whoever does was not reached.
+bool Controllers::may_change(ErrorCode code) {
+    return code == ErrorCode::not_controller || code == ErrorCode::network_exception ||
+           code == ErrorCode::broker_not_available;
+}
+
+Duration Controllers::pause_after(int failures) {
+    constexpr client::Backoff backoff{Duration::milliseconds(20), Duration::milliseconds(500)};
+    return backoff.after(failures, shard_.random());
+}
+
 Task<void> Controllers::auto_create(std::vector<std::string> topics) {
     CreateTopicsRequest request;
     request.timeout_ms = config_.request_timeout_ms();

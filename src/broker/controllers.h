@@ -5,6 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "broker/controller_channel.h"
+#include "broker/envelope.h"
+#include "broker/handler.h"
 #include "broker/metadata_cache.h"
 #include "config/broker_config.h"
 #include "env/shard.h"
@@ -12,22 +15,52 @@
 
 namespace millrace::broker {
 
-// The way from a handler to the active controller.
+// The way to the active controller, in this process or in another one.
 class Controllers {
   public:
-    Controllers(env::Shard& shard, quorum::MetadataQuorum& quorum, MetadataCache& metadata,
-                const config::BrokerConfig& config)
-        : shard_(shard), quorum_(quorum), metadata_(metadata), config_(config), scope_(shard) {}
+    Controllers(env::Shard& shard, quorum::MetadataQuorum& quorum, ControllerChannel& channel,
+                MetadataCache& metadata, const config::BrokerConfig& config)
+        : shard_(shard),
+          quorum_(quorum),
+          channel_(channel),
+          metadata_(metadata),
+          config_(config),
+          scope_(shard) {}
 
-    // The controller's answer to a command, when its records are committed and this shard's image
-    // shows them. not_controller when there is no active controller to be reached.
+    // The controller's answer to a command of this node, when its records are committed; where the
+    // controller is in this process, when this shard's image shows them, too. A controller is
+    // looked for as long as `patience`: not_controller when none could be reached.
+    template <typename Command>
+    Task<Result<quorum::ResponseOf<Command>>> submit(Command command, Duration patience) {
+        auto ask = [&](Duration timeout) { return channel_.ask(shard_, command.request, timeout); };
+        co_return co_await repeat(command, patience, ask);
+    }
     template <typename Command>
     Task<Result<quorum::ResponseOf<Command>>> submit(Command command) {
-        auto on_controller = [&](env::Shard&) { return quorum_.submit(std::move(command)); };
-        ASSIGN_OR_CO_RETURN(auto committed, co_await env::call_on(shard_, 0, on_controller));
-        co_await metadata_.until(
-            [&](const metadata::Image& image) { return image.offset >= committed.offset; });
-        co_return std::move(committed.response);
+        return submit(std::move(command), Duration::milliseconds(config_.request_timeout_ms()));
+    }
+    // The same for a client. What came by a controllers' listener is for this node to decide, or
+    // for nobody.
+    template <typename Command>
+    Task<Result<quorum::ResponseOf<Command>>> submit(Command command, const Caller& caller) {
+        if (caller.peer().listener->is_controller) {
+            auto decided = co_await decide_here(command);
+            if (decided) co_return *std::move(decided);
+            co_return fail(decided.error());
+        }
+        ForwardedFor sender = forwarded_for(caller.peer(), caller.client_id());
+        auto ask = [&](Duration timeout) {
+            return channel_.forward(shard_, command.request, caller.version(), sender, timeout);
+        };
+        Duration patience = Duration::milliseconds(config_.request_timeout_ms());
+        co_return co_await repeat(command, patience, ask);
+    }
+    // A client's request that the active controller answers, which is another node.
+    template <typename Request>
+    Task<Result<typename Request::Response>> forward(const Request& request, const Caller& caller) {
+        ForwardedFor sender = forwarded_for(caller.peer(), caller.client_id());
+        co_return co_await channel_.forward(shard_, request, caller.version(), sender,
+                                            Duration::milliseconds(config_.request_timeout_ms()));
     }
 
     // Makes those of the topics that can be made, with the defaults of this node: internal topics
@@ -46,10 +79,37 @@ class Controllers {
     Task<quorum::QuorumStatus> status();
 
   private:
+    template <typename Command>
+    Task<Result<quorum::ResponseOf<Command>>> decide_here(const Command& command) {
+        auto on_controller = [&](env::Shard&) { return quorum_.submit(Command(command)); };
+        ASSIGN_OR_CO_RETURN(auto committed, co_await env::call_on(shard_, 0, on_controller));
+        co_await metadata_.until(
+            [&](const metadata::Image& image) { return image.offset >= committed.offset; });
+        co_return std::move(committed.response);
+    }
+    // Here or there, until a controller has decided. What one decided that was lost on the way back
+    // is asked again, as Apache's brokers do.
+    template <typename Command, typename Ask>
+    Task<Result<quorum::ResponseOf<Command>>> repeat(const Command& command, Duration patience,
+                                                     Ask ask) {
+        Time deadline = shard_.now() + patience;
+        for (int failures = 1;; ++failures) {
+            auto decided = co_await decide_here(command);
+            if (!decided && decided.error().code == ErrorCode::not_controller)
+                decided = co_await ask(deadline - shard_.now());
+            if (decided || !may_change(decided.error().code)) co_return decided;
+            Duration pause = pause_after(failures);
+            if (shard_.now() + pause >= deadline) co_return decided;
+            co_await env::sleep_for(shard_, pause);
+        }
+    }
+    static bool may_change(ErrorCode code);
+    Duration pause_after(int failures);
     Task<void> create_and_forget(std::vector<std::string> topics);
 
     env::Shard& shard_;
     quorum::MetadataQuorum& quorum_;
+    ControllerChannel& channel_;
     MetadataCache& metadata_;
     const config::BrokerConfig& config_;
     std::set<std::string, std::less<>> being_made_;

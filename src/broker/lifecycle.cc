@@ -131,7 +131,9 @@ Task<void> Lifecycle::send_heartbeats() {
 
 Task<void> Lifecycle::send_heartbeat() {
     BrokerHeartbeatRequest request = heartbeat();
-    auto response = co_await controllers_.submit(controller::BrokerHeartbeat{.request = request});
+    auto response = co_await controllers_.submit(
+        controller::BrokerHeartbeat{.request = request},
+        Duration::milliseconds(config_.broker_heartbeat_interval_ms()));
     ErrorCode error = response ? response->error_code : response.error().code;
     if (error != ErrorCode::none) {
         LOG_WARN("heartbeat of broker {} failed: {}", node_.id, name_of(error));

@@ -234,12 +234,21 @@ void MetadataPublisher::moved(const TopicIdPartition& id, storage::LogDirectory&
     changed_.push_back(id);
 }
 
-Task<Result<>> MetadataPublisher::start(metadata::ImagePtr image) {
+void MetadataPublisher::begin_with(metadata::ImagePtr image) {
     image_ = std::move(image);
     std::vector<std::string> rejected;
     config_ = static_config_.with_dynamic(
         image_->configs_of(config::ResourceType::broker, ""),
         image_->configs_of(config::ResourceType::broker, std::to_string(node_id_)), rejected);
+}
+
+Task<void> MetadataPublisher::start_without_partitions(metadata::ImagePtr image) {
+    begin_with(std::move(image));
+    co_await show(image_);
+}
+
+Task<Result<>> MetadataPublisher::start(metadata::ImagePtr image) {
+    begin_with(std::move(image));
     ASSIGN_OR_CO_RETURN(FoundPartitions found, scan());
     set_stray_aside(found);
     sort_futures(found);

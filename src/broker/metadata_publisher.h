@@ -39,6 +39,8 @@ class MetadataPublisher {
     // Opens what the image gives this node, from the directories that are there. What lies in a
     // log directory but not in the image is set aside as stray.
     Task<Result<>> start(metadata::ImagePtr image);
+    // The same for a node that hosts no partitions: what lies in its log directories is left alone.
+    Task<void> start_without_partitions(metadata::ImagePtr image);
     Task<void> publish(metadata::ImagePtr image);
     // Runs when partitions have left their directories, before others get their names.
     void after_removals(std::function<Task<void>()> then) { after_removals_ = std::move(then); }
@@ -69,6 +71,7 @@ class MetadataPublisher {
     using FoundPartitions = std::map<TopicIdPartition, Found>;
     using ByShard = std::vector<PartitionChanges>;
 
+    void begin_with(metadata::ImagePtr image);
     Result<FoundPartitions> scan();
     Result<> scan(storage::LogDirectory& directory, FoundPartitions& found);
     Result<> note(const TopicIdPartition& id, Found found, storage::PartitionDirectoryKind kind,

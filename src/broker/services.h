@@ -25,6 +25,7 @@ class LogDirectories;
 class MetadataCache;
 class PartitionRouter;
 class ProducerIds;
+class QuorumMember;
 class ReplicaMoves;
 
 // What the handlers of one shard may ask for. A handler names the ones it needs as parameters.
@@ -38,6 +39,7 @@ struct Services {
     Groups& groups;
     Controllers& controllers;
     ProducerIds& producer_ids;
+    QuorumMember& quorum_member;
     LogDirectories& log_directories;
     ReplicaMoves& replica_moves;  // shard 0's
     const net::TlsProfiles& tls_profiles;
@@ -63,6 +65,8 @@ auto& service(Services& services) {
         return services.controllers;
     } else if constexpr (std::is_same_v<T, ProducerIds>) {
         return services.producer_ids;
+    } else if constexpr (std::is_same_v<T, QuorumMember>) {
+        return services.quorum_member;
     } else if constexpr (std::is_same_v<T, LogDirectories>) {
         return services.log_directories;
     } else if constexpr (std::is_same_v<T, net::TlsProfiles>) {

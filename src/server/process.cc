@@ -14,11 +14,6 @@ namespace {
 // not starting.
 Result<> check_supported(const config::BrokerConfig& config) {
     auto refuse = [](std::string text) { return fail(ErrorCode::invalid_config, std::move(text)); };
-    if (!config.is_broker() || !config.is_controller()) {
-        return refuse(
-            "process.roles: this version runs both roles in one process; set "
-            "process.roles=broker,controller");
-    }
     for (const auto* endpoints : {&config.broker_endpoints(), &config.controller_endpoints()}) {
         for (const config::Endpoint& each : *endpoints) {
             if (!config::uses_sasl(each.protocol)) continue;
@@ -27,6 +22,12 @@ Result<> check_supported(const config::BrokerConfig& config) {
                             "has no SASL, and serves PLAINTEXT and SSL",
                             each.listener, config::name_of(each.protocol)));
         }
+    }
+    if (config::uses_sasl(config.controller_protocol())) {
+        return refuse(fmt::format(
+            "listener.security.protocol.map: controllers are reached by listener {}, "
+            "which is {}; this version has no SASL, and uses PLAINTEXT and SSL",
+            config.controller_listener(), config::name_of(config.controller_protocol())));
     }
     if (!config.authorizer_class_name().empty()) {
         return refuse(

@@ -42,6 +42,7 @@ class Process {
     // all is closed nevertheless.
     Task<Result<>> stop();
     const broker::Broker& broker() const { return *broker_; }
+    quorum::MetadataQuorum& quorum() const { return *quorum_; }
     // Where /metrics is served, with the ports that the OS chose.
     const std::vector<env::Address>& metrics_addresses() const { return metrics_addresses_; }
 

@@ -50,6 +50,29 @@ Task<std::optional<Error>> signal_or_failure(env::posix::Signals& signals, Proce
     co_return failure;
 }
 
+// Nothing when the node was asked to stop before it had started: it waits for controllers as long
+// as there are none.
+using Started = Result<std::unique_ptr<Process>>;
+Task<std::optional<Started>> start_unless_asked(env::posix::Signals& signals, Task<Started> start) {
+    Cancellation& current = co_await current_cancellation();
+    Cancellation nested(current);
+    std::optional<Started> started;
+    co_await with_scope([&](Scope& scope) -> Task<void> {
+        auto wait_for_signal = [&]() -> Task<void> {
+            int number = co_await signals.next();
+            LOG_INFO("{}: the start is given up", strsignal(number));
+            nested.request();
+        };
+        scope.spawn(wait_for_signal());
+        try {
+            started.emplace(co_await std::move(start).under(nested));
+        } catch (const Cancelled&) {
+            if (current.requested()) throw;
+        }
+    });
+    co_return started;
+}
+
 // What remote.log.storage.manager.class.name and the keys below its prefix ask for.
 Result<std::unique_ptr<storage::remote::ObjectStore>> open_store(const config::BrokerConfig& config,
                                                                  env::Disk& disk,
@@ -75,7 +98,10 @@ Task<int> run(env::Shard& shard, const config::BrokerConfig& config,
     auto store = [&disk = shard.disk(), seed = shard.random().next()](const auto& settings) {
         return open_store(settings, disk, seed);
     };
-    auto process = co_await Process::start(shard, config, store, add_process_figures);
+    auto started = co_await start_unless_asked(
+        signals, Process::start(shard, config, store, add_process_figures));
+    if (!started) co_return done;
+    Started& process = *started;
     if (!process) {
         LOG_ERROR("the node does not start: {}", process.error().message);
         co_return failed;

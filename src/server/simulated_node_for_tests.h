@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 #include <functional>
 #include <gtest/gtest.h>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -45,18 +46,31 @@ inline void run_on(env::sim::World& world, env::sim::Node& machine,
     EXPECT_EQ(code, 0);
 }
 
-// A whole node of Millrace on a machine of a simulated world, found under the name "broker".
+// What a simulated node is made of.
+struct NodeShape {
+    std::string machine = "broker";  // under which others find it
+    int shards = 1;
+    std::string lines;  // of its configuration; they win over those that it has otherwise
+    // As kafka-storage format gets them.
+    bool standalone = true;
+    std::optional<std::string> initial_controllers;
+};
+
+// A whole node of Millrace on a machine of a simulated world.
 class SimulatedNode {
   public:
     // Formats its directories; lines in `more` win over the configuration that it has otherwise.
     SimulatedNode(env::sim::World& world, int shards, std::string_view more = {})
+        : SimulatedNode(world, NodeShape{.shards = shards, .lines = std::string(more)}) {}
+    SimulatedNode(env::sim::World& world, const NodeShape& shape)
         : world_(world),
-          machine_(world.add_node("broker", {.shards = shards})),
-          config_(configured(more)) {
-        int code = world_.run(machine_, [this](env::Shard& shard) -> Task<int> {
+          machine_(world.add_node(shape.machine, {.shards = shape.shards})),
+          config_(configured(shape.lines)) {
+        int code = world_.run(machine_, [this, &shape](env::Shard& shard) -> Task<int> {
             quorum::FormatCommand command;
             command.cluster_id = "cluster-of-tests";
-            command.standalone = true;
+            command.standalone = shape.standalone;
+            command.initial_controllers = shape.initial_controllers;
             auto told =
                 quorum::format(shard.disk(), config_, command, shard.random(), shard.wall_ms());
             EXPECT_TRUE(told) << (told ? "" : told.error().message);

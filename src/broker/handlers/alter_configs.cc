@@ -21,22 +21,23 @@ Told told(const Resource& resource, const Error& error) {
             .resource_name = resource.resource_name};
 }
 
-Result<> check(const Resource& resource, const RunningNode& running) {
+Result<> check(const Resource& resource, const RunningNode& running, const Caller& caller) {
     auto type = static_cast<config::ResourceType>(resource.resource_type);
     if (type != config::ResourceType::broker) return {};
+    if (is_checked_elsewhere(resource.resource_name, running.node, caller)) return {};
     config::ConfigMap next;
     for (const auto& each : resource.configs) next[each.name] = each.value.value_or("");
     return check_broker_configs(resource.resource_name, next, running);
 }
 
-Task<AlterConfigsResponse> answer(const AlterConfigsRequest& request, const Caller&,
+Task<AlterConfigsResponse> answer(const AlterConfigsRequest& request, const Caller& caller,
                                   const Node& node, Controllers& controllers,
                                   const config::BrokerConfig& config,
                                   const net::TlsProfiles& tls_profiles, env::Shard& shard) {
     AlterConfigsResponse response;
     AlterConfigsRequest for_controller{.validate_only = request.validate_only};
     for (const Resource& resource : request.resources) {
-        Result<> fine = check(resource, {node, config, tls_profiles, shard});
+        Result<> fine = check(resource, {node, config, tls_profiles, shard}, caller);
         if (fine) {
             for_controller.resources.push_back(resource);
         } else {
@@ -44,7 +45,7 @@ Task<AlterConfigsResponse> answer(const AlterConfigsRequest& request, const Call
         }
     }
     controller::AlterConfigs command{.request = for_controller};
-    auto decided = co_await controllers.submit(std::move(command));
+    auto decided = co_await controllers.submit(std::move(command), caller);
     if (decided) {
         for (auto& each : decided->responses) response.responses.push_back(std::move(each));
     } else {

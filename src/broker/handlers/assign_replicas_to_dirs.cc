@@ -11,9 +11,10 @@
 namespace millrace::broker {
 namespace {
 
-Task<AssignReplicasToDirsResponse> answer(const AssignReplicasToDirsRequest& request, const Caller&,
-                                          Controllers& controllers) {
-    auto response = co_await controllers.submit(controller::AssignDirectories{.request = request});
+Task<AssignReplicasToDirsResponse> answer(const AssignReplicasToDirsRequest& request,
+                                          const Caller& caller, Controllers& controllers) {
+    controller::AssignDirectories command{.request = request};
+    auto response = co_await controllers.submit(std::move(command), caller);
     if (response) co_return *std::move(response);
     co_return AssignReplicasToDirsResponse{.error_code = response.error().code};
 }

@@ -10,9 +10,10 @@
 namespace millrace::broker {
 namespace {
 
-Task<CreatePartitionsResponse> answer(const CreatePartitionsRequest& request, const Caller&,
+Task<CreatePartitionsResponse> answer(const CreatePartitionsRequest& request, const Caller& caller,
                                       Controllers& controllers) {
-    auto response = co_await controllers.submit(controller::CreatePartitions{.request = request});
+    controller::CreatePartitions command{.request = request};
+    auto response = co_await controllers.submit(std::move(command), caller);
     if (response) co_return *std::move(response);
     CreatePartitionsResponse failed;
     for (const auto& topic : request.topics) {

@@ -1,5 +1,6 @@
-// CreateTopics (key 19): creates topics, each with an answer of its own. Answers when this node's
-// shards know them, so that a client that produces next finds them.
+// CreateTopics (key 19): creates topics, each with an answer of its own. Where this
+// node is the active controller it answers when its shards know them, so that a client that
+// produces next finds them.
 
 #include "protocol/create_topics.h"
 
@@ -11,9 +12,10 @@
 namespace millrace::broker {
 namespace {
 
-Task<CreateTopicsResponse> answer(const CreateTopicsRequest& request, const Caller&,
+Task<CreateTopicsResponse> answer(const CreateTopicsRequest& request, const Caller& caller,
                                   Controllers& controllers) {
-    auto response = co_await controllers.submit(controller::CreateTopics{.request = request});
+    auto response =
+        co_await controllers.submit(controller::CreateTopics{.request = request}, caller);
     if (response) co_return *std::move(response);
     CreateTopicsResponse failed;
     for (const auto& topic : request.topics) {

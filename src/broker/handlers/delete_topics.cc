@@ -37,7 +37,7 @@ Task<DeleteTopicsResponse> answer(const DeleteTopicsRequest& request, const Call
                               "delete.topic.enable is false on this node"});
     }
     auto response = co_await controllers.submit(
-        controller::DeleteTopics{.request = request, .version = caller.version()});
+        controller::DeleteTopics{.request = request, .version = caller.version()}, caller);
     if (response) co_return *std::move(response);
     co_return refuse_all(request, caller.version(), response.error());
 }

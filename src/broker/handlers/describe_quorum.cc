@@ -1,7 +1,7 @@
 // DescribeQuorum (key 55): who votes on the metadata log, who follows it, and how far each is.
 //
-// Only the leader knows how far the others are; a node that does not lead refuses. The request
-// names the metadata partition and nothing else.
+// Only the leader knows how far the others are: a broker asks it, and a controller that does not
+// lead refuses. The request names the metadata partition and nothing else.
 
 #include "protocol/describe_quorum.h"
 
@@ -55,6 +55,14 @@ Task<Response> answer(const DescribeQuorumRequest& request, const Caller& caller
     if (!names_the_metadata_log(request)) co_return unknown_partitions(request);
     quorum::QuorumStatus status = co_await controllers.status();
     Response response;
+    bool by_broker = !caller.peer().listener->is_controller;
+    if (status.leader != node.id && by_broker) {
+        auto told = co_await controllers.forward(request, caller);
+        if (told) co_return *std::move(told);
+        response.error_code = told.error().code;
+        response.error_message = told.error().message;
+        co_return response;
+    }
     if (status.leader != node.id) {
         response.error_code = ErrorCode::not_leader_or_follower;
         response.error_message = meaning_of(ErrorCode::not_leader_or_follower);

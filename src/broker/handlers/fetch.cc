@@ -4,6 +4,8 @@
 // MaxWaitMs; an error is told at once. Records stay in their files until the connection sends them.
 // The first partition that has something gives a whole batch, whatever the limits. What lies in
 // remote storage is read from there into memory; nothing else is waited for then (KIP-405).
+//
+// On a controllers' listener it is a replica of the metadata log that asks (KIP-595).
 
 #include "protocol/fetch.h"
 
@@ -15,6 +17,7 @@
 #include "broker/handlers.h"
 #include "broker/metadata_cache.h"
 #include "broker/partition_router.h"
+#include "broker/quorum_member.h"
 #include "config/broker_config.h"
 
 namespace millrace::broker {
@@ -281,7 +284,13 @@ Response build(FetchPlan& plan, std::vector<Item>& items, bool read_committed,
 
 Task<Answer<Response>> answer(const FetchRequest& request, const Caller& caller,
                               MetadataCache& cache, FetchSessions& sessions,
-                              PartitionRouter& router, const config::BrokerConfig& config) {
+                              PartitionRouter& router, const config::BrokerConfig& config,
+                              QuorumMember& member) {
+    if (caller.peer().listener->is_controller) {
+        auto fetched = co_await member.answer(request, caller);
+        co_return Answer<Response>{.response = std::move(fetched.response),
+                                   .keep = std::move(fetched.keep)};
+    }
     env::Shard& here = router.here();
     co_await sessions.until_free(request.session_id);
     auto shared =

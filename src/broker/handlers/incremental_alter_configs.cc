@@ -57,8 +57,8 @@ Result<> check_broker(const Resource& resource, const metadata::Image& image,
 }
 
 Task<IncrementalAlterConfigsResponse> answer(const IncrementalAlterConfigsRequest& request,
-                                             const Caller&, const Node& node, MetadataCache& cache,
-                                             Controllers& controllers,
+                                             const Caller& caller, const Node& node,
+                                             MetadataCache& cache, Controllers& controllers,
                                              const config::BrokerConfig& config,
                                              const net::TlsProfiles& tls_profiles,
                                              env::Shard& shard) {
@@ -72,7 +72,8 @@ Task<IncrementalAlterConfigsResponse> answer(const IncrementalAlterConfigsReques
             continue;
         }
         Result<> fine;
-        if (type == config::ResourceType::broker) {
+        if (type == config::ResourceType::broker &&
+            !is_checked_elsewhere(resource.resource_name, node, caller)) {
             fine = check_broker(resource, *cache.image(), {node, config, tls_profiles, shard});
         }
         if (!fine) {
@@ -82,8 +83,8 @@ Task<IncrementalAlterConfigsResponse> answer(const IncrementalAlterConfigsReques
         }
     }
     if (for_controller.resources.empty()) co_return response;
-    auto decided =
-        co_await controllers.submit(controller::IncrementalAlterConfigs{.request = for_controller});
+    controller::IncrementalAlterConfigs command{.request = for_controller};
+    auto decided = co_await controllers.submit(std::move(command), caller);
     if (decided) {
         for (auto& each : decided->responses) response.responses.push_back(std::move(each));
     } else {

@@ -10,10 +10,10 @@
 namespace millrace::broker {
 namespace {
 
-Task<UnregisterBrokerResponse> answer(const UnregisterBrokerRequest& request, const Caller&,
+Task<UnregisterBrokerResponse> answer(const UnregisterBrokerRequest& request, const Caller& caller,
                                       Controllers& controllers) {
     controller::UnregisterBroker command{.request = request};
-    auto response = co_await controllers.submit(std::move(command));
+    auto response = co_await controllers.submit(std::move(command), caller);
     if (response) co_return *std::move(response);
     UnregisterBrokerResponse failed;
     failed.error_code = response.error().code;

@@ -13,7 +13,7 @@ namespace {
 Task<UpdateFeaturesResponse> answer(const UpdateFeaturesRequest& request, const Caller& caller,
                                     Controllers& controllers) {
     auto response = co_await controllers.submit(
-        controller::UpdateFeatures{.request = request, .version = caller.version()});
+        controller::UpdateFeatures{.request = request, .version = caller.version()}, caller);
     if (response) co_return *std::move(response);
     co_return UpdateFeaturesResponse{.error_code = response.error().code,
                                      .error_message = response.error().message};

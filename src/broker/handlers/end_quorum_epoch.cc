@@ -1,0 +1,21 @@
+// EndQuorumEpoch (key 54): the active controller resigns, and names who is to follow it (KIP-595).
+
+#include "protocol/end_quorum_epoch.h"
+
+#include "broker/handler.h"
+#include "broker/handlers.h"
+#include "broker/quorum_member.h"
+
+namespace millrace::broker {
+namespace {
+
+Task<EndQuorumEpochResponse> answer(const EndQuorumEpochRequest& request, const Caller& caller,
+                                    QuorumMember& member) {
+    co_return co_await member.answer(request, caller);
+}
+
+}  // namespace
+
+constinit const Handler handlers::end_quorum_epoch = serve<answer>;
+
+}  // namespace millrace::broker

@@ -1,0 +1,22 @@
+// FetchSnapshot (key 59): a piece of a snapshot of the metadata log, for a replica that lags behind
+// the log's start (KIP-630). The bytes stay in the file until the connection sends them.
+
+#include "protocol/fetch_snapshot.h"
+
+#include "broker/handler.h"
+#include "broker/handlers.h"
+#include "broker/quorum_member.h"
+
+namespace millrace::broker {
+namespace {
+
+Task<FetchSnapshotResponse> answer(const FetchSnapshotRequest& request, const Caller& caller,
+                                   QuorumMember& member) {
+    co_return co_await member.answer(request, caller);
+}
+
+}  // namespace
+
+constinit const Handler handlers::fetch_snapshot = serve<answer>;
+
+}  // namespace millrace::broker
