@@ -21,7 +21,8 @@ void Raft::handle(std::uint64_t token, const FetchRequest& request) {
     FetchResponse response = fetch(request);
     if (worth_sending(request, response) || request.max_wait == Duration())
         return reply(token, std::move(response));
-    waiting_.push_back({token, request, now_ + request.max_wait});
+    // Nobody is told when whoever asked has gone: what it claims is no reason to keep it for long.
+    waiting_.push_back({token, request, now_ + std::min(request.max_wait, options_.fetch_timeout)});
 }
 
 FetchResponse Raft::fetch(const FetchRequest& request) {

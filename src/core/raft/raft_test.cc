@@ -122,6 +122,17 @@ TEST(RaftAlone, AnotherDirectoryIsNoVoter) {
     EXPECT_EQ(raft.epoch(), 0);
 }
 
+TEST(RaftAlone, ObserversDoNotKeepItInOffice) {
+    Raft raft = make(1, {.voters = VoterHistory(VoterSet({voter(1)}))});
+    settle(raft, TimeReached{}, at_ms(0));
+    FetchRequest fetch{.replica = {5, {}}, .epoch = 1};
+    settle(raft, RequestArrived{1, fetch}, at_ms(10));
+    // It has gone, and others are not asked for.
+    settle(raft, TimeReached{}, at_ms(60'000));
+    EXPECT_TRUE(raft.is_leader());
+    EXPECT_EQ(raft.epoch(), 1);
+}
+
 TEST(RaftVotes, AGrantLeavesOnlyWhenItIsStored) {
     Raft raft = make(1, {.voters = VoterHistory(three_voters())});
     raft.step(TimeReached{}, at_ms(0));
@@ -210,6 +221,50 @@ TEST(RaftOfThree, AnElectionGoesThroughPreVoteAndVote) {
               "leader epoch 1 leader 1\n"
               "send to 2: begin epoch 1 leader 1\n"
               "send to 3: begin epoch 1 leader 1\n");
+}
+
+// A follower of epoch 3, led by 2, that was told to fetch a snapshot at 0 ms.
+Raft fetching_a_snapshot() {
+    Raft raft =
+        make(1, {.state = {.epoch = 3, .leader = 2}, .voters = VoterHistory(three_voters())});
+    Actions actions = raft.step(TimeReached{}, at_ms(0));
+    EXPECT_EQ(actions.sends.size(), 1U);
+    FetchResponse response{.answer = {.leader = 2, .epoch = 3}, .snapshot = OffsetAndEpoch{50, 3}};
+    actions = raft.step(ResponseArrived{2, actions.sends.at(0).correlation, response}, at_ms(0));
+    EXPECT_TRUE(actions.fetch_snapshot);
+    return raft;
+}
+
+TEST(RaftOfThree, PiecesOfASnapshotKeepAFollowerAtItsLeader) {
+    Raft raft = fetching_a_snapshot();
+    for (std::int64_t ms = 1500; ms <= 9000; ms += 1500)
+        settle(raft, SnapshotPieceFetched{}, at_ms(ms));
+    EXPECT_EQ(raft.role(), Role::follower);
+    settle(raft, SnapshotFetched{OffsetAndEpoch{50, 3}, {}, 0}, at_ms(9100));
+    EXPECT_EQ(raft.log().last(), (OffsetAndEpoch{50, 3}));
+    EXPECT_EQ(raft.high_watermark(), 50);
+    EXPECT_EQ(raft.voters(), three_voters());  // of the config, as the snapshot names none
+
+    Raft left = fetching_a_snapshot();
+    settle(left, TimeReached{}, at_ms(2500));
+    EXPECT_EQ(left.role(), Role::prospective);
+}
+
+TEST(RaftOfThree, ASnapshotThatLacksWhatIsCommittedIsNotFetched) {
+    LogFacts log{.end = 80};
+    log.epochs.assign(3, 0);
+    Raft raft = make(
+        1,
+        {.state = {.epoch = 3, .leader = 2}, .log = log, .voters = VoterHistory(three_voters())});
+    Actions actions = raft.step(TimeReached{}, at_ms(0));
+    FetchResponse committed{.answer = {.leader = 2, .epoch = 3}, .high_watermark = 80};
+    actions = raft.step(ResponseArrived{2, actions.sends.at(0).correlation, committed}, at_ms(1));
+    EXPECT_EQ(raft.leader_high_watermark(), 80);
+    ASSERT_EQ(actions.sends.size(), 1U);
+    FetchResponse response{.answer = {.leader = 2, .epoch = 3}, .snapshot = OffsetAndEpoch{50, 3}};
+    actions = raft.step(ResponseArrived{2, actions.sends.at(0).correlation, response}, at_ms(2));
+    EXPECT_FALSE(actions.fetch_snapshot);
+    EXPECT_FALSE(raft.fetching_snapshot());
 }
 
 }  // namespace
