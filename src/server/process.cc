@@ -29,6 +29,11 @@ Result<> check_supported(const config::BrokerConfig& config) {
             "which is {}; this version has no SASL, and uses PLAINTEXT and SSL",
             config.controller_listener(), config::name_of(config.controller_protocol())));
     }
+    if (config.controller_quorum_auto_join_enable()) {
+        return refuse(
+            "controller.quorum.auto.join.enable: this version adds no voters to a quorum; set it "
+            "to false, and name the controller to kafka-storage format --initial-controllers");
+    }
     if (!config.authorizer_class_name().empty()) {
         return refuse(
             fmt::format("authorizer.class.name: '{}' cannot be run; this version has no "
