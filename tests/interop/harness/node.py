@@ -16,6 +16,7 @@ class Node:
 
     kind = ""
     log_level = None  # of Apache's node: warn, unless the environment says otherwise
+    format_flags = ("--standalone",)  # the only voter of a dynamic quorum
 
     def __init__(self, folder, ports=None, **overrides):
         self.folder = pathlib.Path(folder)
@@ -80,12 +81,19 @@ class Node:
 
     def start(self):
         """Starts the node, and waits until a client can use it."""
+        self.launch()
+        return self.wait_until_ready()
+
+    def launch(self):
         self.write_properties()
         self._logged_before = self.log.stat().st_size if self.log.exists() else 0
         self.process = processes.Process(
             self.server_command(), self.log, env=self.environment(), cwd=self.folder)
+
+    def wait_until_ready(self):
         processes.wait_until(
-            self._ready, START_SECONDS, lambda: f"{self.kind} node:\n{self.tail()}")
+            self._lives_and_is_ready, START_SECONDS,
+            lambda: f"{self.kind} node:\n{self.tail()}")
         return self
 
     def since_start(self):
@@ -102,10 +110,14 @@ class Node:
     def tail(self):
         return self.process.tail() if self.process else ""
 
-    def _ready(self):
+    def _lives_and_is_ready(self):
         if not self.process.alive():
             raise AssertionError(
                 f"the {self.kind} node ended with {self.process.wait(1)}:\n{self.tail()}")
+        return self.ready()
+
+    def ready(self):
+        """Whether a client can use it."""
         try:
             with self.connect(timeout=5) as connection:
                 return connection.call("Metadata", 12, {"Topics": []})["Brokers"]
@@ -141,7 +153,7 @@ class ApacheNode(Node):
 
     def format_command(self):
         return [*toolchains.java(), "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID,
-                "-c", self.properties_file, "--standalone"]
+                "-c", self.properties_file, *self.format_flags]
 
     def server_command(self):
         return [*toolchains.java("1g"), "kafka.Kafka", self.properties_file]
@@ -166,7 +178,7 @@ class MillraceNode(Node):
 
     def format_command(self):
         return [self.executable, "storage", "format", "-t", CLUSTER_ID,
-                "-c", self.properties_file, "--standalone"]
+                "-c", self.properties_file, *self.format_flags]
 
     def server_command(self):
         return [self.executable, "server", self.properties_file]
