@@ -139,6 +139,7 @@ Task<Result<>> Broker::start_broker() {
     co_await tls_->reconfigure();
     scope_.spawn(follow_metadata());
     CO_RETURN_IF_ERROR(co_await listen(config_.broker_endpoints(), false));
+    co_await begin_replication();
     if (config_.is_controller()) scope_.spawn(register_controller());
     CO_RETURN_IF_ERROR(co_await lifecycle_->start(told(config_.advertised_broker_endpoints())));
     CO_RETURN_IF_ERROR(begin_remote_storage());
@@ -220,6 +221,19 @@ Task<void> Broker::begin_upkeep() {
             });
         };
         states_[static_cast<std::size_t>(there.id())]->upkeep.start(save_log_starts);
+        co_return;
+    });
+}
+
+Task<void> Broker::begin_replication() {
+    return on_all([this](env::Shard& there) -> Task<void> {
+        ShardFront& front = *fronts_[static_cast<std::size_t>(there.id())];
+        front.isr_changes.start();
+        front.fetchers.start([this, &there] {
+            return env::call_on(there, shard_.id(), [this](env::Shard&) {
+                return checkpoints_->write(storage::CheckpointKind::recovery_point);
+            });
+        });
         co_return;
     });
 }
@@ -307,6 +321,8 @@ Task<Result<>> Broker::stop(bool hand_over) {
     co_await on_all([this, patience](env::Shard& there) -> Task<void> {
         auto& front = *fronts_[static_cast<std::size_t>(there.id())];
         co_await front.server.stop(there.now() + patience);
+        co_await front.fetchers.stop();
+        co_await front.isr_changes.stop();
         co_await front.controllers.close();
     });
     co_await lifecycle_->stop();

@@ -64,6 +64,7 @@ class Broker {
     Task<Result<>> listen_on(net::ListenerInfo& info);
     Task<void> follow_metadata();
     void assign_directories();
+    Task<void> begin_replication();
     Task<void> begin_upkeep();
     Result<> begin_remote_storage();
     ShardFront& front() { return *fronts_.front(); }

@@ -1,6 +1,7 @@
 #include "broker/broker_shard.h"
 
 #include "base/random.h"
+#include "core/controller/alter_partition.h"
 
 namespace millrace::broker {
 namespace {
@@ -57,6 +58,14 @@ ShardFront::ShardFront(ShardState& state, const Shared& shared)
       groups(router, state.metadata, shared.groups),
       controllers(state.shard, shared.quorum, shared.channel, state.metadata, state.config),
       producer_ids(controllers, state.metadata, shared.node.id),
+      replication_metrics(state.metrics),
+      isr_changes({state.partitions, state.metadata, state.config, replication_metrics,
+                   [this](AlterPartitionRequest request) {
+                       return controllers.submit(controller::AlterPartition{std::move(request)});
+                   }},
+                  shared.node.id),
+      fetchers({state.shard, shared.node, state.metadata, state.config, replication_metrics},
+               state.metrics),
       quorum_member(state.shard, shared.quorum),
       services{state.shard,
                shared.node,
@@ -74,6 +83,7 @@ ShardFront::ShardFront(ShardState& state, const Shared& shared)
       dispatcher(services),
       server(state.shard, dispatcher, session_limits(state.config),
              queued_bytes(state.config, router.shards()), shared.connections, state.metrics) {
+    state.partitions.listen(fetchers);
     if (!shared.remote) return;
     remote.emplace(*shared.remote, RemoteStorage::Ways{state.partitions, router, state.metadata,
                                                        controllers, state.config, state.metrics});

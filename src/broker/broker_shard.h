@@ -8,10 +8,12 @@
 #include "broker/coordinators/group_hosts.h"
 #include "broker/dispatcher.h"
 #include "broker/fetch_sessions.h"
+#include "broker/fetchers/replica_fetchers.h"
 #include "broker/groups.h"
 #include "broker/log_directories.h"
 #include "broker/metadata_cache.h"
 #include "broker/partition_router.h"
+#include "broker/partitions/isr_changes.h"
 #include "broker/partitions/upkeep.h"
 #include "broker/producer_ids.h"
 #include "broker/quorum_member.h"
@@ -57,6 +59,9 @@ struct ShardFront {
     Groups groups;
     Controllers controllers;
     ProducerIds producer_ids;
+    ReplicationMetrics replication_metrics;
+    IsrChanges isr_changes;
+    ReplicaFetchers fetchers;
     QuorumMember quorum_member;
     std::optional<RemoteStorage> remote;
     Services services;

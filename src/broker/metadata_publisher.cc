@@ -53,6 +53,7 @@ Result<> MetadataPublisher::scan(storage::LogDirectory& directory, FoundPartitio
     ASSIGN_OR_RETURN(auto recovery_points, directory.checkpoint(CheckpointKind::recovery_point));
     ASSIGN_OR_RETURN(auto log_starts, directory.checkpoint(CheckpointKind::log_start));
     ASSIGN_OR_RETURN(auto first_dirty, directory.checkpoint(CheckpointKind::cleaner));
+    ASSIGN_OR_RETURN(auto high_watermarks, directory.checkpoint(CheckpointKind::high_watermark));
     ASSIGN_OR_RETURN(auto partitions, directory.partitions());
     auto offset_in = [](const storage::OffsetCheckpoint& checkpoint,
                         const storage::PartitionName& name) {
@@ -82,7 +83,8 @@ Result<> MetadataPublisher::scan(storage::LogDirectory& directory, FoundPartitio
                                       : std::nullopt,
                    .clean_shutdown = directory.clean_shutdown(),
                    .pages_in_doubt = directory.pages_in_doubt()},
-                  each.partition};
+                  each.partition,
+                  offset_in(high_watermarks, each.partition)};
         if (!each.topic_id) {
             unidentified_.push_back({std::move(one), each.kind});
             continue;
@@ -289,6 +291,7 @@ void MetadataPublisher::open(const metadata::Topic& topic, std::int32_t index,
     openings_.push_back({.identity = {topic.name, topic.id, index},
                          .directory = found.directory,
                          .origin = std::move(found.origin),
+                         .high_watermark = found.high_watermark,
                          .state = state,
                          .config = config_of(topic)});
 }

@@ -58,6 +58,7 @@ class MetadataPublisher {
         storage::LogDirectory* directory = nullptr;
         storage::LogOrigin origin;
         storage::PartitionName name;
+        storage::Offset high_watermark = 0;
     };
     struct Future {
         TopicIdPartition id;

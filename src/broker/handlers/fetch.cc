@@ -26,6 +26,9 @@ namespace {
 using Response = FetchResponse;
 using PartitionData = Response::PartitionData;
 
+constexpr std::string_view rack_aware_selector =
+    "org.apache.kafka.common.replica.RackAwareReplicaSelector";
+
 struct Item {
     FetchTarget* target = nullptr;
     const metadata::Topic* topic = nullptr;
@@ -39,16 +42,33 @@ struct Limits {
     std::uint64_t max_bytes = 0;
     std::uint64_t min_bytes = 0;
     bool read_committed = false;
-    bool from_replica = false;
+    std::optional<FetchingReplica> replica;
+    bool leader_only = true;
+    std::string_view rack;  // to be sent to a nearer replica (KIP-392)
 };
 
-FetchTerms terms_of(const FetchTarget& target, const Limits& limits) {
-    return {.offset = target.offset,
-            .max_bytes = static_cast<std::uint64_t>(std::max(0, target.max_bytes)),
-            .read_committed = limits.read_committed,
-            .current_leader_epoch = target.current_leader_epoch,
-            .last_fetched_epoch = target.last_fetched_epoch,
-            .from_replica = limits.from_replica};
+FetchTerms terms_of(const FetchTarget& target, const Limits& limits, bool again) {
+    FetchTerms terms{.offset = target.offset,
+                     .max_bytes = static_cast<std::uint64_t>(std::max(0, target.max_bytes)),
+                     .read_committed = limits.read_committed,
+                     .current_leader_epoch = target.current_leader_epoch,
+                     .last_fetched_epoch = target.last_fetched_epoch,
+                     .replica = limits.replica,
+                     .again = again,
+                     .leader_only = limits.leader_only,
+                     .rack = limits.rack};
+    if (terms.replica) terms.replica->log_start = target.follower_log_start;
+    return terms;
+}
+
+// Before version 15 a replica does not tell the epoch of its broker.
+std::optional<FetchingReplica> replica_of(const FetchRequest& request) {
+    if (request.replica_state.replica_id >= 0) {
+        return FetchingReplica{.id = request.replica_state.replica_id,
+                               .broker_epoch = request.replica_state.replica_epoch};
+    }
+    if (request.replica_id >= 0) return FetchingReplica{.id = request.replica_id};
+    return std::nullopt;
 }
 
 // Finds the partitions; what is unknown has its error already.
@@ -96,7 +116,8 @@ Task<void> on_shards(PartitionRouter& router, std::vector<Item>& items, Function
     });
 }
 
-Task<void> read_group(Partitions& partitions, std::vector<Item*>& items, Limits limits) {
+Task<void> read_group(Partitions& partitions, std::vector<Item*>& items, Limits limits,
+                      bool again) {
     std::uint64_t room = limits.max_bytes;
     bool first = true;
     for (Item* item : items) {
@@ -105,7 +126,7 @@ Task<void> read_group(Partitions& partitions, std::vector<Item*>& items, Limits 
             item->result = {.error = partitions.absence_of(item->id)};
             continue;
         }
-        item->terms = terms_of(*item->target, limits);
+        item->terms = terms_of(*item->target, limits, again);
         item->terms.max_bytes = std::min(item->terms.max_bytes, room);
         item->terms.whole_first_batch = first;
         item->result = co_await partition->fetch(item->terms);
@@ -135,30 +156,28 @@ std::uint64_t cut_to(std::vector<Item>& items, std::uint64_t max_bytes) {
 }
 
 // Ends when one of the partitions has more than what was seen of it, or ceases to be led here.
-Task<void> wait_group(Partitions& partitions, std::vector<Item*>& items, bool read_committed) {
+Task<void> wait_group(Partitions& partitions, std::vector<Item*>& items) {
     std::vector<std::shared_ptr<Partition>> held;
     std::vector<Arrivals*> watched;
     for (Item* item : items) {
         std::shared_ptr<Partition> partition = partitions.find(item->id);
-        const Fetched& seen = item->result;
-        storage::Offset end = read_committed ? seen.last_stable_offset : seen.high_watermark;
-        if (!partition || partition->has_beyond(end, read_committed)) co_return;
-        watched.push_back(&partition->arrivals());
+        FetchBound bound = item->terms.bound();
+        if (!partition || partition->end_for(bound) > item->result.bound) co_return;
+        watched.push_back(&partition->arrivals(bound));
         held.push_back(std::move(partition));
     }
     co_await ArrivalWait(watched);
 }
 
 // The first shard that has news ends the wait of all.
-Task<void> wait_for_news(PartitionRouter& router, std::vector<Item>& items, bool read_committed) {
+Task<void> wait_for_news(PartitionRouter& router, std::vector<Item>& items) {
     Condition news;
     bool arrived = false;
     std::map<int, std::vector<Item*>> by_shard;
     for (Item& item : items) by_shard[item.shard].push_back(&item);
     auto wait = [&](int shard, std::vector<Item*>& group) -> Task<void> {
-        co_await router.on(shard, [&](Partitions& partitions) {
-            return wait_group(partitions, group, read_committed);
-        });
+        co_await router.on(shard,
+                           [&](Partitions& partitions) { return wait_group(partitions, group); });
         arrived = true;
         news.notify_all();
     };
@@ -172,19 +191,18 @@ Task<void> wait_for_news(PartitionRouter& router, std::vector<Item>& items, bool
 
 Task<void> read_until_enough(PartitionRouter& router, std::vector<Item>& items, Limits limits,
                              Time deadline) {
-    for (;;) {
+    for (bool again = false;; again = true) {
         co_await on_shards(router, items, [&](Partitions& partitions, std::vector<Item*>& group) {
-            return read_group(partitions, group, limits);
+            return read_group(partitions, group, limits, again);
         });
         std::uint64_t bytes = cut_to(items, limits.max_bytes);
         bool told = std::ranges::any_of(items, [](const Item& item) {
             return item.result.error != ErrorCode::none || item.result.diverging ||
-                   item.result.is_remote;
+                   item.result.is_remote || item.result.preferred_replica;
         });
         env::Shard& here = router.here();
         if (items.empty() || told || bytes >= limits.min_bytes || here.now() >= deadline) co_return;
-        bool news = co_await env::with_deadline(
-            here, deadline, wait_for_news(router, items, limits.read_committed));
+        bool news = co_await env::with_deadline(here, deadline, wait_for_news(router, items));
         if (!news) co_return;
     }
 }
@@ -237,6 +255,7 @@ PartitionData describe(Item& item, bool read_committed, std::int16_t version) {
     if (tells_leader) {
         data.current_leader = {.leader_id = result.leader_id, .leader_epoch = result.leader_epoch};
     }
+    data.preferred_read_replica = result.preferred_replica.value_or(-1);
     if (is_readable(item)) data.aborted_transactions = std::nullopt;
     if (read_committed && result.aborted) {
         auto& aborted = data.aborted_transactions.emplace();
@@ -250,8 +269,8 @@ PartitionData describe(Item& item, bool read_committed, std::int16_t version) {
 
 // Whether an incremental answer has to mention the partition; takes note of what it is told.
 bool is_news(FetchTarget& target, const Fetched& result) {
-    bool news = !result.records.empty() || result.error != ErrorCode::none ||
-                result.diverging.has_value() || target.told_error ||
+    bool news = !result.records.empty() || result.error != ErrorCode::none || result.diverging ||
+                result.preferred_replica || target.told_error ||
                 target.told_high_watermark != result.high_watermark ||
                 target.told_log_start != result.log_start;
     target.told_error = result.error != ErrorCode::none;
@@ -307,8 +326,10 @@ Task<Answer<Response>> answer(const FetchRequest& request, const Caller& caller,
             std::max(0, std::min(request.max_bytes, config.fetch_max_bytes()))),
         .min_bytes = static_cast<std::uint64_t>(std::max(0, request.min_bytes)),
         .read_committed = request.isolation_level == 1,
-        .from_replica = request.replica_id >= 0 || request.replica_state.replica_id >= 0,
+        .replica = replica_of(request),
+        .leader_only = caller.version() < 11,
     };
+    if (config.replica_selector_class() == rack_aware_selector) limits.rack = request.rack_id;
     Time deadline = caller.request.received + Duration::milliseconds(request.max_wait_ms);
     co_await read_until_enough(router, items, limits, deadline);
     bool is_remote =

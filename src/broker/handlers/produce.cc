@@ -181,7 +181,8 @@ Task<Answer<Response>> answer(const ProduceRequest& request, const Caller& calle
     }
     ProduceTerms terms{.acks = request.acks,
                        .version = caller.version(),
-                       .transactional = request.transactional_id.has_value()};
+                       .transactional = request.transactional_id.has_value(),
+                       .timeout = Duration::milliseconds(request.timeout_ms)};
     if (!items.empty()) {
         bool one_shard = items.front().shard == items.back().shard;
         co_await (one_shard ? produce_on(router, items, terms)

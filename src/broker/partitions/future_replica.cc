@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <fmt/core.h>
 
+#include "broker/partitions/replicated_append.h"
 #include "env/disk.h"
-#include "records/batch.h"
 
 namespace millrace::broker {
 
@@ -51,21 +51,6 @@ Result<> FutureReplica::begin_anew(storage::Log& current) {
                                .producers = std::move(producers)});
 }
 
-// A log may begin within a batch, where DeleteRecords has moved its start to.
-Result<storage::Appended> FutureReplica::append(Slice batches) {
-    storage::Offset start = log_->end_offset();
-    BatchReader reader(batches.bytes());
-    ASSIGN_OR_RETURN(auto first, reader.next());
-    bool within = first && log_->local_start_offset() == start && first->base_offset() < start &&
-                  first->next_offset() > start;
-    if (!within) return log_->append_as_follower(std::move(batches));
-    RETURN_IF_ERROR(log_->truncate_fully(first->base_offset()));
-    ASSIGN_OR_RETURN(storage::Appended appended, log_->append_as_follower(std::move(batches)));
-    log_->write_queued();
-    RETURN_IF_ERROR(log_->advance_start(start));
-    return appended;
-}
-
 Task<Result<std::uint64_t>> FutureReplica::copy(storage::Log& current, std::uint64_t max_bytes) {
     CO_RETURN_IF_ERROR(align(current));
     if (log_->next_offset() >= current.end_offset()) co_return std::uint64_t{0};
@@ -80,7 +65,8 @@ Task<Result<std::uint64_t>> FutureReplica::copy(storage::Log& current, std::uint
     ASSIGN_OR_CO_RETURN(std::size_t count,
                         co_await range.file->read_cold(range.offset, buffer.mutable_bytes()));
     buffer.resize(count);
-    ASSIGN_OR_CO_RETURN(auto appended, append(std::move(buffer).freeze().slice(0, count)));
+    ASSIGN_OR_CO_RETURN(auto appended,
+                        append_replicated(*log_, std::move(buffer).freeze().slice(0, count)));
     CO_RETURN_IF_ERROR(co_await log_->written(appended.next_offset));
     unsynced_ += count;
     co_return std::uint64_t{count};

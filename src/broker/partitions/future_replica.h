@@ -38,7 +38,6 @@ class FutureReplica {
     Result<> align(storage::Log& current);
     storage::Offset shared_end(const storage::Log& current) const;
     Result<> begin_anew(storage::Log& current);
-    Result<storage::Appended> append(Slice batches);
 
     storage::LogDirectory& directory_;
     std::shared_ptr<storage::Log> log_;

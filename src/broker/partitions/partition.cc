@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include "broker/log.h"
+#include "core/replication/nearest.h"
 #include "env/shard.h"
 #include "records/builder.h"
 #include "storage/transaction_index.h"
@@ -82,7 +83,7 @@ Partition::Partition(env::Shard& shard, Identity identity, std::int32_t node_id,
       node_id_(node_id),
       directory_(&directory),
       log_(std::move(log)),
-      high_watermark_(log_->end_offset()),
+      high_watermark_(log_->start_offset()),
       metrics_(metrics.topic(identity_.topic)),
       log_syncs_(metrics.log_syncs()),
       readings_(metrics.watch(*this)) {
@@ -91,19 +92,12 @@ Partition::Partition(env::Shard& shard, Identity identity, std::int32_t node_id,
 
 Partition::~Partition() { log_->listen(nullptr); }
 
-void Partition::update(const metadata::Partition& state) {
-    bool new_term = state.leader == node_id_ &&
-                    (state_.leader != node_id_ || state_.leader_epoch != state.leader_epoch);
-    state_ = state;
-    if (new_term) log_->begin_epoch(state.leader_epoch);
-    arrivals_.notify();  // fetches of a leader that stepped down must hear of it
-}
-
 void Partition::configure(const config::TopicConfig& config, const NodeTerms& node) {
     config_ = config;
     node_ = node;
     log_->options() = log_options(config, node);
     if (future_) future_->log().options() = log_->options();
+    if (followers_) step(replication::StateChanged{state_, config_.min_insync_replicas()});
 }
 
 storage::RetentionLimits Partition::retention() const {
@@ -123,7 +117,11 @@ Task<void> Partition::retire() {
     recovered_.notify_all();
     co_await settled();
     state_ = {};
+    followers_.reset();
+    commit_waits_.wake_all();
     arrivals_.notify();
+    replica_arrivals_.notify();
+    replicas_started_.notify_all();
     co_await log_->abandon();
     if (future_) co_await future_->log().abandon();
 }
@@ -138,26 +136,18 @@ storage::RetentionLimits Partition::local_retention() const {
 }
 
 ErrorCode Partition::check_leader(std::int32_t current_leader_epoch) const {
+    ErrorCode error = check_epoch(current_leader_epoch);
+    if (error != ErrorCode::none || is_leader()) return error;
+    return ErrorCode::not_leader_or_follower;
+}
+
+ErrorCode Partition::check_epoch(std::int32_t current_leader_epoch) const {
     if (offline_) return ErrorCode::kafka_storage_error;
     if (current_leader_epoch >= 0 && current_leader_epoch != state_.leader_epoch) {
         return current_leader_epoch < state_.leader_epoch ? ErrorCode::fenced_leader_epoch
                                                           : ErrorCode::unknown_leader_epoch;
     }
-    return is_leader() ? ErrorCode::none : ErrorCode::not_leader_or_follower;
-}
-
-// What its producer wants on stable storage nobody sees before it is there: with the power it would
-// be taken back.
-void Partition::advance_high_watermark() {
-    storage::Offset flushed = log_->flushed_end_offset();
-    storage::Offset to = flushed < stable_wanted_ ? flushed : log_->end_offset();
-    if (to <= high_watermark_) return;
-    high_watermark_ = to;
-    if (hidden_below_ && to >= *hidden_below_) {
-        hidden_below_.reset();
-        recovered_.notify_all();
-    }
-    arrivals_.notify();
+    return ErrorCode::none;
 }
 
 void Partition::hide_unsynced() {
@@ -165,13 +155,17 @@ void Partition::hide_unsynced() {
     storage::Offset shown = std::max(log_->start_offset(), log_->flushed_end_offset());
     if (shown >= end) return;
     hidden_below_ = stable_wanted_ = end;
-    high_watermark_ = shown;
+    high_watermark_ = std::min(high_watermark_, shown);
 }
 
 Task<Result<>> Partition::sync_recovered() {
-    if (!hidden_below_) co_return Result<>{};
-    std::shared_ptr<storage::Log> log = log_;  // another one may take its place
-    co_return co_await log->durable(*hidden_below_);
+    while (hidden_below_) {
+        std::shared_ptr<storage::Log> log = log_;  // another one may take its place
+        Result<> synced = co_await log->durable(*hidden_below_);
+        // A follower's log may have been cut meanwhile: less is to be synced.
+        if (synced || !log->takes_appends()) co_return synced;
+    }
+    co_return Result<>{};
 }
 
 void Partition::log_failed(const Error& error) {
@@ -212,28 +206,13 @@ ProduceRules Partition::rules(const ProduceTerms& terms) const {
     };
 }
 
-std::int32_t Partition::isr_against_minimum() const {
-    if (!is_leader()) return 1;
-    // More than there are replicas cannot be asked for.
-    auto replicas = static_cast<std::int32_t>(state_.replicas.size());
-    return static_cast<std::int32_t>(state_.isr.size()) -
-           std::min(config_.min_insync_replicas(), replicas);
-}
-
-Result<> Partition::check_isr() const {
-    if (isr_against_minimum() >= 0) return {};
-    return fail(ErrorCode::not_enough_replicas,
-                fmt::format("{} has {} replicas in sync; min.insync.replicas is {}", name_,
-                            state_.isr.size(), config_.min_insync_replicas()));
-}
-
 Task<Produced> Partition::produce(Slice records, ProduceTerms terms, BatchValidator& validator) {
     metrics_->produce_request();
     std::size_t bytes = records.size();
     if (!gate_.open()) co_await gate_.pass();
     auto appended = append(std::move(records), terms, validator);
     if (appended) {
-        Result<> done = co_await acknowledged(appended->next_offset, terms.acks);
+        Result<> done = co_await acknowledged(appended->next_offset, terms.acks, terms.timeout);
         bool tells_time = config_.log_append_time() || appended->duplicate;
         if (done) {
             co_return Produced{.base_offset = appended->first_offset,
@@ -279,21 +258,11 @@ std::expected<storage::Appended, Produced> Partition::append(Slice records, Prod
     return *appended;
 }
 
-// To be called in the turn of the append, before it is written.
-Task<Result<>> Partition::acknowledged(storage::Offset end, std::int16_t acks) {
-    bool stable = acks == -1 && node_.flush_acks_all;
-    bool many = end - log_->flushed_end_offset() >= config_.flush_messages();
-    if (!stable && !many) return log_->written(end);
-    stable_wanted_ = std::max(stable_wanted_, end);
-    return log_->durable(end);
-}
-
 Task<Result<storage::Offset>> Partition::append_own(Slice batch) {
     return append_as_coordinator(std::move(batch), 0);
 }
 
 Task<Result<storage::Offset>> Partition::end_transaction(TransactionEnd end) {
-    if (is_leader()) CO_RETURN_IF_ERROR(check_isr());
     Timestamp now = shard_.wall_ms();
     Slice marker =
         transaction_marker_batch(end.committed ? ControlType::commit : ControlType::abort,
@@ -314,6 +283,7 @@ Task<Result<storage::Offset>> Partition::append_as_coordinator(Slice batch,
     if (ErrorCode error = check_leader(-1); error != ErrorCode::none) {
         co_return fail(error, fmt::format("this node does not lead {}", name_));
     }
+    CO_RETURN_IF_ERROR(check_isr());
     ASSIGN_OR_CO_RETURN(
         storage::Appended appended,
         log_->append_as_leader(std::move(batch), {.origin = storage::AppendOrigin::coordinator,
@@ -338,20 +308,52 @@ Result<storage::Offset> Partition::delete_records(storage::Offset offset) {
                                 high_watermark_, offset));
     }
     if (to > log_->start_offset()) RETURN_IF_ERROR(log_->advance_start(to));
-    return log_->start_offset();
+    return to;
+}
+
+Task<Result<storage::Offset>> Partition::deleted_below(storage::Offset offset, Time deadline) {
+    storage::Offset low = log_->start_offset();
+    auto everywhere = [&]() -> Task<Result<>> {
+        std::uint64_t leadership = leaderships_;
+        for (; leadership == leaderships_ && !retired_; co_await replicas_started_.wait()) {
+            low = log_->start_offset();
+            if (followers_) low = followers_->low_watermark(low, image());
+            if (low >= offset) co_return Result<>{};
+        }
+        co_return fail(ErrorCode::not_leader_or_follower);
+    };
+    auto done = co_await env::with_deadline(shard_, deadline, everywhere());
+    if (!done) {
+        co_return fail(
+            ErrorCode::request_timed_out,
+            fmt::format("replicas of {} have not deleted up to offset {} in time", name_, offset));
+    }
+    CO_RETURN_IF_ERROR(*done);
+    co_return low;
 }
 
 // Reading --------------------------------------------------------------------------------------
 
-bool Partition::has_beyond(storage::Offset offset, bool read_committed) {
-    return offset < (read_committed ? last_stable_offset() : high_watermark_);
+storage::Offset Partition::end_for(FetchBound bound) {
+    switch (bound) {
+        case FetchBound::log_end:
+            return log_->end_offset();
+        case FetchBound::last_stable:
+            return last_stable_offset();
+        default:
+            return high_watermark_;
+    }
 }
 
 Task<Fetched> Partition::fetch(FetchTerms terms) {
     metrics_->fetch_request();
     Fetched fetched = co_await read_records(terms);
     if (fetched.error != ErrorCode::none) metrics_->fetch_failed();
-    metrics_->fetched(fetched.records.size());
+    if (terms.replica) {
+        metrics_->replica_fetched(fetched.records.size());
+    } else {
+        metrics_->fetched(fetched.records.size());
+    }
     co_return fetched;
 }
 
@@ -367,9 +369,27 @@ std::optional<std::vector<Fetched::Aborted>> Partition::aborted_in(
     return aborted;
 }
 
+ErrorCode Partition::check_fetch(const FetchTerms& terms) const {
+    ErrorCode error = check_epoch(terms.current_leader_epoch);
+    if (error != ErrorCode::none) return error;
+    if (!is_leader()) {
+        // A client may read of a follower what is committed (KIP-392).
+        bool may_read = !terms.leader_only && !terms.replica && role().follows() && !retired_;
+        return may_read ? ErrorCode::none : ErrorCode::not_leader_or_follower;
+    }
+    if (!terms.replica || (followers_ && followers_->knows(terms.replica->id))) return error;
+    return terms.current_leader_epoch >= 0 ? ErrorCode::unknown_leader_epoch
+                                           : ErrorCode::not_leader_or_follower;
+}
+
+std::optional<std::int32_t> Partition::preferred_replica(const FetchTerms& terms) const {
+    if (terms.rack.empty() || !followers_) return std::nullopt;
+    return replication::nearest_replica(*followers_, node_id_, terms.offset, terms.rack, image());
+}
+
 Task<Fetched> Partition::read_records(FetchTerms terms) {
     Fetched result;
-    result.error = check_leader(terms.current_leader_epoch);
+    result.error = check_fetch(terms);
     if (result.error != ErrorCode::none) {
         result.leader_id = state_.leader;
         result.leader_epoch = state_.leader_epoch;
@@ -385,44 +405,52 @@ Task<Fetched> Partition::read_records(FetchTerms terms) {
         if (diverges) result.diverging = *end;
     }
     storage::Offset stable = last_stable_offset();
-    storage::Offset bound = terms.read_committed ? stable : high_watermark_;
+    result.bound = end_for(terms.bound());
+    result.preferred_replica = preferred_replica(terms);
     bool is_remote =
         terms.offset >= log_->start_offset() && terms.offset < log_->local_start_offset();
-    if (is_remote && terms.from_replica) {
+    if (result.diverging || result.preferred_replica) {
+        // Nothing is read.
+    } else if (is_remote && terms.replica) {
         result.error = ErrorCode::offset_moved_to_tiered_storage;
     } else if (is_remote) {
-        result.is_remote = !result.diverging;
-    } else if (!result.diverging) {
-        // Between the bound and the log's end there is nothing yet; outside the log is an error.
-        auto log = log_;
-        storage::ReadRequest wanted{.offset = terms.offset,
-                                    .max_bytes = terms.max_bytes,
-                                    .whole_first_batch = terms.whole_first_batch,
-                                    .upper_bound = bound};
-        Result<storage::ReadResult> read = co_await log->fetch(wanted);
-        if (!read && log != log_) {  // another log has taken its place
-            log = log_;
-            read = co_await log->fetch(wanted);
-        }
-        if (!read) {
-            result.error = read.error().code;
-            co_return result;
-        }
-        if (terms.read_committed && !read->records.empty()) {
-            result.aborted = aborted_in(*log, terms.offset, *read);
-            if (!result.aborted) {
-                result.error = ErrorCode::kafka_storage_error;
-                co_return result;
-            }
-        }
-        result.records = std::move(read->records);
-        result.first_batch_size = read->first_batch_size;
+        result.is_remote = true;
+    } else {
+        co_await read_local(terms, result);
+        if (result.error != ErrorCode::none) co_return result;
     }
     if (terms.read_committed && !result.aborted) result.aborted.emplace();
     result.high_watermark = high_watermark_;
     result.last_stable_offset = stable;
     result.log_start = log_->start_offset();
     co_return result;
+}
+
+// Between the bound and the log's end there is nothing yet; outside the log is an error.
+Task<void> Partition::read_local(const FetchTerms& terms, Fetched& result) {
+    std::int32_t epoch = state_.leader_epoch;
+    auto log = log_;
+    storage::ReadRequest wanted{.offset = terms.offset,
+                                .max_bytes = terms.max_bytes,
+                                .whole_first_batch = terms.whole_first_batch,
+                                .upper_bound = result.bound};
+    Result<storage::ReadResult> read = co_await log->fetch(wanted);
+    if (!read && log != log_) {  // another log has taken its place
+        log = log_;
+        read = co_await log->fetch(wanted);
+    }
+    if (!read) {
+        result.error = read.error().code;
+        co_return;
+    }
+    if (terms.read_committed && !read->records.empty()) {
+        result.aborted = aborted_in(*log, terms.offset, *read);
+        if (!result.aborted) result.error = ErrorCode::kafka_storage_error;
+    }
+    if (terms.replica && !terms.again) result.error = count_replica(terms, epoch);
+    if (result.error != ErrorCode::none) co_return;
+    result.records = std::move(read->records);
+    result.first_batch_size = read->first_batch_size;
 }
 
 Task<Fetched> Partition::fetch_remote(FetchTerms terms, Fetched fetched) {

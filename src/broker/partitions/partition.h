@@ -5,12 +5,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/chain.h"
 #include "base/result.h"
 #include "base/task.h"
 #include "broker/partitions/arrivals.h"
+#include "broker/partitions/commit_waits.h"
 #include "broker/partitions/future_replica.h"
 #include "broker/partitions/gate.h"
 #include "broker/partitions/partition_metrics.h"
@@ -18,6 +20,8 @@
 #include "config/broker_config.h"
 #include "config/topic_config.h"
 #include "core/metadata/partition.h"
+#include "core/replication/follower.h"
+#include "core/replication/leader.h"
 #include "records/validate.h"
 #include "storage/log.h"
 
@@ -41,6 +45,19 @@ class LogWorkListener {
     ~LogWorkListener() = default;
 };
 
+// What the leader of a partition with followers needs of its shard.
+class ReplicationHost {
+  public:
+    virtual const metadata::Image& image() const = 0;  // of the moment
+    virtual Duration max_lag() const = 0;              // replica.lag.time.max.ms
+    // The controller is to be asked; not at once where it was before (`retry`).
+    virtual void isr_wanted(Partition& partition, replication::IsrChange change, bool retry) = 0;
+    virtual void isr_settled(replication::LeaderActions::Outcome outcome) = 0;
+
+  protected:
+    ~ReplicationHost() = default;
+};
+
 // What the node's configs, rather than the topic's, say of every partition.
 struct NodeTerms {
     bool flush_acks_all = true;
@@ -57,7 +74,8 @@ storage::LogOptions log_options(const config::TopicConfig& topic, const NodeTerm
 struct ProduceTerms {
     std::int16_t acks = -1;
     std::int16_t version = 0;
-    bool transactional = false;  // the request has a transactional id
+    bool transactional = false;          // the request has a transactional id
+    Duration timeout = Duration::max();  // for the replicas in sync, from the append on
 };
 
 struct Produced {
@@ -79,6 +97,16 @@ struct TransactionEnd {
     bool committed = false;
 };
 
+// Up to where a fetch reads.
+enum class FetchBound : std::uint8_t { log_end, high_watermark, last_stable };
+
+// The replica that fetches, rather than a client.
+struct FetchingReplica {
+    std::int32_t id = -1;
+    std::int64_t broker_epoch = -1;
+    storage::Offset log_start = -1;
+};
+
 struct FetchTerms {
     storage::Offset offset = 0;
     std::uint64_t max_bytes = 0;
@@ -86,7 +114,17 @@ struct FetchTerms {
     bool read_committed = false;
     std::int32_t current_leader_epoch = -1;
     std::int32_t last_fetched_epoch = -1;
-    bool from_replica = false;
+    std::optional<FetchingReplica> replica;
+    bool again = false;  // the same request has read here before
+    // Of a client: it reads from whom leads only; or where it is, to be sent to a nearer replica.
+    bool leader_only = true;
+    std::string_view rack;
+
+    // What may be read and is not yet there is waited for.
+    FetchBound bound() const {
+        if (replica) return FetchBound::log_end;
+        return read_committed ? FetchBound::last_stable : FetchBound::high_watermark;
+    }
 };
 
 struct Fetched {
@@ -94,9 +132,11 @@ struct Fetched {
     storage::Offset high_watermark = -1;
     storage::Offset last_stable_offset = -1;
     storage::Offset log_start = -1;
+    storage::Offset bound = -1;  // nothing was read at or behind it
     std::optional<storage::EpochEnd> diverging;
     std::int32_t leader_id = -1;  // told when the client's leader or epoch is not this one
     std::int32_t leader_epoch = -1;
+    std::optional<std::int32_t> preferred_replica;  // is to be asked instead
     struct Aborted {
         std::int64_t producer_id;
         storage::Offset first_offset;
@@ -127,14 +167,22 @@ class Partition final : private storage::LogListener {
     const Identity& identity() const { return identity_; }
     TopicIdPartition id() const { return {identity_.topic_id, identity_.index}; }
     void listen(LogWorkListener& work) { work_ = &work; }
+    void lead_for(ReplicationHost& host) { host_ = &host; }
+    // What a start knows of the high watermark. Before anybody uses it.
+    void restore_high_watermark(storage::Offset offset);
     // After an unclean end the log may hold what is only in the system's memory, and would go with
     // the power: hidden from clients until it is on stable storage. Before anybody uses it.
     void hide_unsynced();
     bool hides_unsynced() const { return hidden_below_.has_value(); }
     Task<Result<>> sync_recovered();
-    // Ends when nothing is hidden any more, or the replica is no longer the node's.
+    // The high watermark is below what clients may have been told: after an unclean end, or by the
+    // leader before (KIP-207).
+    bool watermark_is_low() const {
+        return hides_unsynced() || (followers_ && high_watermark_ < followers_->epoch_start());
+    }
+    // Ends when it is not, or the replica is no longer the node's.
     Task<void> recovered() {
-        co_await recovered_.until([this] { return !hidden_below_ || retired_; });
+        co_await recovered_.until([this] { return !watermark_is_low() || retired_; });
     }
     // Takes over what the controller decided; a new epoch of ours begins in the log.
     void update(const metadata::Partition& state);
@@ -156,6 +204,14 @@ class Partition final : private storage::LogListener {
     // Of a leader: how many replicas are in sync beyond min.insync.replicas; 1 where it follows.
     std::int32_t isr_against_minimum() const;
     std::int32_t leader_epoch() const { return state_.leader_epoch; }
+    struct Role {
+        std::int32_t leader = metadata::no_leader;
+        std::int32_t epoch = -1;
+        bool leads = false;
+        bool operator==(const Role&) const = default;
+        bool follows() const { return !leads && leader != metadata::no_leader; }
+    };
+    Role role() const { return {state_.leader, state_.leader_epoch, is_leader()}; }
     // None when this node leads and the client's epoch (-1: it has none) is the current one;
     // kafka_storage_error when it is offline.
     ErrorCode check_leader(std::int32_t current_leader_epoch) const;
@@ -170,9 +226,28 @@ class Partition final : private storage::LogListener {
     Task<Fetched> fetch(FetchTerms terms);
     // What `fetched` says is in remote storage. replica_not_available: it is not known yet where.
     Task<Fetched> fetch_remote(FetchTerms terms, Fetched fetched);
-    // Whether a fetch at `offset` would find something.
-    bool has_beyond(storage::Offset offset, bool read_committed);
-    Arrivals& arrivals() { return arrivals_; }
+    // Where such a fetch ends now, and who waits for that to move.
+    storage::Offset end_for(FetchBound bound);
+    Arrivals& arrivals(FetchBound bound = FetchBound::high_watermark) {
+        return bound == FetchBound::log_end ? replica_arrivals_ : arrivals_;
+    }
+
+    // --- Replication (partition_replication.cc) ---
+    // Of a leader that has followers; null otherwise.
+    const replication::Leader* followers() const { return followers_.get(); }
+    // A follower may have fallen behind by now.
+    void check_lag();
+    void isr_answered(const replication::ChangeAnswered& answer);
+    bool follows(std::int32_t leader_epoch) const {
+        return !is_leader() && !offline_ && !retired_ && state_.leader_epoch == leader_epoch;
+    }
+    // Of a follower, whose log is on stable storage up to its end.
+    replication::FollowerLog follower_log() const;
+    // Carries out what follows from a leader's answer; `records` came with it. Ends when the log is
+    // as synced as the node wants its replicas to be, and has learnt the rest. The error bears
+    // NOT_LEADER_OR_FOLLOWER when the partition follows in this epoch no longer.
+    Task<Result<>> follow(std::int32_t leader_epoch, replication::FollowerActions actions,
+                          Slice records);
 
     struct ListTerms {
         Timestamp timestamp =
@@ -188,8 +263,10 @@ class Partition final : private storage::LogListener {
         std::int32_t leader_epoch = -1;
     };
     Task<ListedOffset> list_offset(ListTerms terms);
-    // The new log start, or the error; -1 deletes up to the high watermark.
+    // Records below `offset` are gone here; -1 stands for the high watermark. Returns the offset.
     Result<storage::Offset> delete_records(storage::Offset offset);
+    // Ends when they are on every living replica, and gives the low watermark. request_timed_out.
+    Task<Result<storage::Offset>> deleted_below(storage::Offset offset, Time deadline);
 
     // What retention and flush.ms say of the log; no limits without cleanup.policy=delete.
     storage::RetentionLimits retention() const;
@@ -244,17 +321,35 @@ class Partition final : private storage::LogListener {
     std::size_t producer_count() const { return log_->producers().producers().size(); }
 
   private:
-    void log_written(storage::Offset) override { advance_high_watermark(); }
+    void log_written(storage::Offset) override {
+        advance_high_watermark();
+        if (followers_) replica_arrivals_.notify();
+    }
     void log_flushed(storage::Offset) override { advance_high_watermark(); }
     void log_failed(const Error& error) override;
     void log_rolled() override;
     void files_doomed(Timestamp due) override;
     void sync_took(Duration time) override { log_syncs_.update(time); }
     void advance_high_watermark();
+    void set_high_watermark(storage::Offset to);
+    void begin_role(bool new_term);
+    const metadata::Image& image() const;
+    void step(const replication::LeaderEvent& event);
+    replication::LeaderActions step_now(const replication::LeaderEvent& event);
+    ErrorCode check_fetch(const FetchTerms& terms) const;
+    ErrorCode count_replica(const FetchTerms& terms, std::int32_t epoch);
+    Task<Result<>> replicated(storage::Offset end, Duration timeout);
+    Task<Result<>> committed(storage::Offset end, std::uint64_t leadership);
+    Result<> append_from_leader(Slice records);
+    Result<> truncate(storage::Offset to);
+    void forget_hidden_from(storage::Offset end);
     Produced refused(Error error) const;
     std::expected<storage::Appended, Produced> append(Slice records, ProduceTerms terms,
                                                       BatchValidator& validator);
     Task<Fetched> read_records(FetchTerms terms);
+    Task<void> read_local(const FetchTerms& terms, Fetched& result);
+    std::optional<std::int32_t> preferred_replica(const FetchTerms& terms) const;
+    ErrorCode check_epoch(std::int32_t current_leader_epoch) const;
     static std::optional<std::vector<Fetched::Aborted>> aborted_in(storage::Log& log,
                                                                    storage::Offset offset,
                                                                    const storage::ReadResult& read);
@@ -262,7 +357,8 @@ class Partition final : private storage::LogListener {
     Task<Result<storage::Offset>> append_as_coordinator(Slice batch,
                                                         std::int8_t transaction_version);
     Result<> check_isr() const;
-    Task<Result<>> acknowledged(storage::Offset end, std::int16_t acks);
+    Task<Result<>> acknowledged(storage::Offset end, std::int16_t acks,
+                                Duration timeout = Duration::max());
     Task<ListedOffset> find_offset(Timestamp timestamp);
     ListedOffset at_offset(storage::Offset offset) const;
     ListedOffset pending_upload() const;
@@ -291,7 +387,13 @@ class Partition final : private storage::LogListener {
     storage::Offset stable_wanted_ = 0;  // behind the last record that is to be on stable storage
     std::optional<storage::Offset> hidden_below_;  // the log's end when it was opened
     Condition recovered_;
-    Arrivals arrivals_;
+    Arrivals arrivals_;          // to the high watermark
+    Arrivals replica_arrivals_;  // to the log's end
+    ReplicationHost* host_ = nullptr;
+    std::unique_ptr<replication::Leader> followers_;
+    std::uint64_t leaderships_ = 0;  // that have ended
+    CommitWaits commit_waits_;
+    Condition replicas_started_;  // the log of a follower may begin elsewhere
     std::shared_ptr<RemoteLog> remote_;
     std::shared_ptr<TopicMetrics> metrics_;
     metrics::Timer& log_syncs_;

@@ -12,7 +12,8 @@ namespace millrace::broker {
 struct PartitionOpening {
     Partition::Identity identity;
     storage::LogDirectory* directory = nullptr;
-    storage::LogOrigin origin;  // path empty: the directory is made
+    storage::LogOrigin origin;           // path empty: the directory is made
+    storage::Offset high_watermark = 0;  // replication-offset-checkpoint
     metadata::Partition state;
     config::TopicConfig config;
 };

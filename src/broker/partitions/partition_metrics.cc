@@ -30,8 +30,10 @@ TopicMetrics::TopicMetrics(metrics::Registry& registry, std::string topic)
       bytes_rejected_(registry.meter(declared::broker_topic_metrics_bytes_rejected_per_sec)),
       produce_failures_(
           registry.meter(declared::broker_topic_metrics_failed_produce_requests_per_sec)),
-      fetch_failures_(
-          registry.meter(declared::broker_topic_metrics_failed_fetch_requests_per_sec)) {}
+      fetch_failures_(registry.meter(declared::broker_topic_metrics_failed_fetch_requests_per_sec)),
+      replication_bytes_out_(
+          registry.meter(declared::broker_topic_metrics_replication_bytes_out_per_sec)),
+      produces_expired_(registry.meter(declared::delayed_produce_metrics_expires_per_sec)) {}
 
 TopicMetrics::~TopicMetrics() { registry_.remove_labelled("topic", topic_); }
 
@@ -46,6 +48,8 @@ void TopicMetrics::produce_failed(std::uint64_t bytes) {
     produce_failures_.mark();
     bytes_rejected_.mark(bytes);
 }
+void TopicMetrics::replica_fetched(std::uint64_t bytes) { replication_bytes_out_.mark(bytes); }
+void TopicMetrics::produce_expired() { produces_expired_.mark(); }
 void TopicMetrics::fetch_failed() { fetch_failures_.mark(); }
 
 void TopicMetrics::began_behind_remote(std::uint64_t times) {

@@ -24,8 +24,10 @@ class TopicMetrics {
     void fetch_request();
     void produced(std::uint64_t records, std::uint64_t bytes);
     void fetched(std::uint64_t bytes);
+    void replica_fetched(std::uint64_t bytes);
     void produce_failed(std::uint64_t bytes);
     void fetch_failed();
+    void produce_expired();  // its replicas did not have the records in time
     void began_behind_remote(std::uint64_t times);
 
   private:
@@ -35,6 +37,8 @@ class TopicMetrics {
     metrics::Meter& bytes_rejected_;
     metrics::Meter& produce_failures_;
     metrics::Meter& fetch_failures_;
+    metrics::Meter& replication_bytes_out_;
+    metrics::Meter& produces_expired_;
 };
 
 // The figures of one shard's partitions.

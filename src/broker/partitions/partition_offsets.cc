@@ -22,8 +22,7 @@ Task<Partition::ListedOffset> Partition::list_offset(ListTerms terms) {
     storage::Offset bound = high_watermark_;
     if (terms.read_committed) bound = last_stable_offset();
     if (terms.from_replica) bound = log_->end_offset();
-    // Clients may have been told of a higher one, before an unclean end (KIP-207).
-    bool bound_is_low = hides_unsynced() && !terms.from_replica;
+    bool bound_is_low = watermark_is_low() && !terms.from_replica;
     ListedOffset beyond{.error = bound_is_low ? ErrorCode::offset_not_available : ErrorCode::none};
     switch (terms.timestamp) {
         case latest:

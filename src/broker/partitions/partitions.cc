@@ -54,9 +54,9 @@ Task<void> Partitions::apply(PartitionChanges changes) {
     for (PartitionUpdate& update : changes.updates) {
         std::shared_ptr<Partition> partition = find(update.id);
         if (!partition) continue;
-        bool led = partition->is_leader();
+        Partition::Role before = partition->role();
         partition->update(update.state);
-        lead_or_follow(partition, led);
+        lead_or_follow(partition, before);
     }
     for (PartitionConfiguration& each : changes.configurations) {
         if (std::shared_ptr<Partition> partition = find(each.id)) {
@@ -66,13 +66,24 @@ Task<void> Partitions::apply(PartitionChanges changes) {
     }
 }
 
-void Partitions::lead_or_follow(const std::shared_ptr<Partition>& partition, bool led_before) {
-    if (led_before == partition->is_leader()) return;
+void Partitions::lead_or_follow(const std::shared_ptr<Partition>& partition,
+                                const Partition::Role& before) {
+    Partition::Role now = partition->role();
+    if (now == before) return;
     for (LeadershipListener* listener : listeners_) {
-        if (led_before) {
-            listener->resigned(*partition);
+        if (before.leads && !now.leads) listener->resigned(*partition);
+        if (before.follows() && !now.follows()) listener->unfollowed(*partition);
+        if (now.leads && !before.leads) listener->elected(partition);
+        if (now.follows()) listener->followed(partition);
+    }
+}
+
+void Partitions::end_role(const Partition& partition) {
+    for (LeadershipListener* listener : listeners_) {
+        if (partition.is_leader()) {
+            listener->resigned(partition);
         } else {
-            listener->elected(partition);
+            listener->unfollowed(partition);
         }
     }
 }
@@ -124,10 +135,12 @@ Task<bool> Partitions::open(PartitionOpening opening, NodeTerms node) {
                                                  *opening.directory, std::move(*log), metrics_);
     configure(*partition, opening.config, node);
     if (log_work_ != nullptr) partition->listen(*log_work_);
+    if (host_ != nullptr) partition->lead_for(*host_);
+    partition->restore_high_watermark(opening.high_watermark);
     if (node.flush_acks_all) partition->hide_unsynced();
     partition->update(opening.state);
     partitions_[id] = partition;
-    lead_or_follow(partition, false);
+    lead_or_follow(partition, {});
     co_return partition->hides_unsynced();
 }
 
@@ -152,9 +165,7 @@ Task<void> Partitions::take_offline(const storage::LogDirectory& directory) {
         if (&partition->directory() != &directory || find(id) != partition) continue;
         offline_.insert(id);
         partitions_.erase(id);
-        if (partition->is_leader()) {
-            for (LeadershipListener* listener : listeners_) listener->resigned(*partition);
-        }
+        end_role(*partition);
         co_await partition->go_offline();
         ++lost;
     }
@@ -168,9 +179,7 @@ Task<void> Partitions::remove(PartitionRemoval removal, NodeTerms node) {
     if (found == partitions_.end()) co_return;
     std::shared_ptr<Partition> partition = found->second;
     partitions_.erase(found);
-    if (partition->is_leader()) {
-        for (LeadershipListener* listener : listeners_) listener->resigned(*partition);
-    }
+    end_role(*partition);
     partition->update({});  // requests under way hear that this node does not lead
     Duration delay = Duration::milliseconds(node.directory_delete_delay_ms);
     co_await partition->retire();
@@ -211,9 +220,7 @@ Task<void> Partitions::stop() {
     co_await scope_.close();
     auto stopping = partitions_;  // a directory that fails meanwhile takes its own out
     for (auto& [id, partition] : stopping) {
-        if (partition->is_leader()) {
-            for (LeadershipListener* listener : listeners_) listener->resigned(*partition);
-        }
+        end_role(*partition);
         co_await partition->settled();
     }
 }

@@ -15,12 +15,15 @@
 
 namespace millrace::broker {
 
-// Is told which partitions this node begins and ceases to lead, and of new configs of theirs.
+// Is told which partitions this node begins and ceases to lead or follow, and of new configs.
 class LeadershipListener {
   public:
     virtual void elected(const std::shared_ptr<Partition>& partition) = 0;
     virtual void resigned(const Partition& partition) = 0;
     virtual void configured(const std::shared_ptr<Partition>& /*partition*/) {}
+    // It follows a leader, or another one, or in another epoch; it follows nobody any more.
+    virtual void followed(const std::shared_ptr<Partition>& /*partition*/) {}
+    virtual void unfollowed(const Partition& /*partition*/) {}
 
   protected:
     ~LeadershipListener() = default;
@@ -61,6 +64,7 @@ class Partitions {
     BatchValidator& validator() { return validator_; }
     void listen(LeadershipListener& listener) { listeners_.push_back(&listener); }
     void listen(LogWorkListener& listener) { log_work_ = &listener; }
+    void lead_for(ReplicationHost& host) { host_ = &host; }
 
     // What could not be opened is logged and stays away. Returns whether the log may hold more than
     // is on stable storage, which stays hidden until sync_recovered().
@@ -112,7 +116,9 @@ class Partitions {
     void give_up(FutureReplica& future, const Partition& partition);
     Task<void> wipe_later(storage::LogDirectory& directory, std::string path, Duration delay);
     void watch(metrics::Registry& registry);
-    void lead_or_follow(const std::shared_ptr<Partition>& partition, bool led_before);
+    // Tells of what has become of `before`.
+    void lead_or_follow(const std::shared_ptr<Partition>& partition, const Partition::Role& before);
+    void end_role(const Partition& partition);
     void configure(Partition& partition, const config::TopicConfig& config, const NodeTerms& node);
     // As Apache: neither internal topics nor compacted ones are.
     bool is_tiered(const std::string& topic, const config::TopicConfig& config,
@@ -126,6 +132,7 @@ class Partitions {
     std::set<TopicIdPartition> offline_;
     std::vector<LeadershipListener*> listeners_;
     LogWorkListener* log_work_ = nullptr;
+    ReplicationHost* host_ = nullptr;
     std::vector<metrics::Registry::Reading> readings_;
     bool wiping_ = false;
     Condition wiped_;
