@@ -18,10 +18,14 @@
 
 namespace millrace::server {
 
-// Configuration of a client of the simulated node, of lines as in a properties file.
+// Configuration of a client of lines as in a properties file; of the simulated node, unless they
+// name others.
 template <typename Config>
 Config client_config(std::string_view lines = {}) {
-    std::vector<config::Property> properties{{"bootstrap.servers", "broker:9092"}};
+    std::vector<config::Property> properties;
+    if (lines.find("bootstrap.servers=") == std::string_view::npos) {
+        properties.push_back({"bootstrap.servers", "broker:9092"});
+    }
     auto parsed = config::Properties::parse(lines);
     CHECK(parsed.has_value());
     for (const config::Property& each : parsed->all()) properties.push_back(each);

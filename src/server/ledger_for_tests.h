@@ -20,8 +20,9 @@ namespace millrace::server {
 // that. The records' values are "PRODUCER:NUMBER" and padding, numbered in the order of sending.
 class Ledger {
   public:
-    Ledger(std::string topic, std::int32_t partitions)
-        : topic_(std::move(topic)), partitions_(partitions) {}
+    // `servers`: a line of the clients' configuration.
+    Ledger(std::string topic, std::int32_t partitions, std::string servers = {})
+        : topic_(std::move(topic)), partitions_(partitions), servers_(std::move(servers)) {}
 
     const std::string& topic() const { return topic_; }
     std::int32_t partitions() const { return partitions_; }
@@ -36,32 +37,33 @@ class Ledger {
 
     // Sends `count` records, more or less steadily, and notes what it is told of each.
     Task<void> produce(env::Shard& shard, int producer, int count, std::string_view lines) {
-        co_await with_producer(shard, lines, [&](client::Producer& to) -> Task<void> {
-            std::deque<Sent> sent;
-            for (int i = 0; i < count; ++i) {
-                int number = next_number_[producer]++;
-                auto partition = static_cast<std::int32_t>(
-                    shard.random().below(static_cast<std::uint64_t>(partitions_)));
-                std::string value = fmt::format("{}:{} ", producer, number);
-                value.append(shard.random().below(500), 'x');
-                auto delivery = co_await to.send(
-                    {.topic = topic_, .partition = partition, .value = as_bytes(value)});
-                if (delivery) {
-                    sent.push_back({partition, value, *delivery});
-                } else {
-                    note_refused(value, delivery.error());
+        co_await with_producer(
+            shard, servers_ + std::string(lines), [&](client::Producer& to) -> Task<void> {
+                std::deque<Sent> sent;
+                for (int i = 0; i < count; ++i) {
+                    int number = next_number_[producer]++;
+                    auto partition = static_cast<std::int32_t>(
+                        shard.random().below(static_cast<std::uint64_t>(partitions_)));
+                    std::string value = fmt::format("{}:{} ", producer, number);
+                    value.append(shard.random().below(500), 'x');
+                    auto delivery = co_await to.send(
+                        {.topic = topic_, .partition = partition, .value = as_bytes(value)});
+                    if (delivery) {
+                        sent.push_back({partition, value, *delivery});
+                    } else {
+                        note_refused(value, delivery.error());
+                    }
+                    while (!sent.empty() && sent.front().delivery.done()) settle(sent);
+                    if (shard.random().chance(0.5)) continue;
+                    co_await env::sleep_for(
+                        shard, Duration::microseconds(shard.random().between(0, 100'000)));
                 }
-                while (!sent.empty() && sent.front().delivery.done()) settle(sent);
-                if (shard.random().chance(0.5)) continue;
-                co_await env::sleep_for(shard,
-                                        Duration::microseconds(shard.random().between(0, 100'000)));
-            }
-            while (!sent.empty()) {
-                Result<client::RecordMetadata> ended = co_await sent.front().delivery.get();
-                (void)ended;  // as settle() reads it
-                settle(sent);
-            }
-        });
+                while (!sent.empty()) {
+                    Result<client::RecordMetadata> ended = co_await sent.front().delivery.get();
+                    (void)ended;  // as settle() reads it
+                    settle(sent);
+                }
+            });
     }
     // Whether a record may fail for good: where the node refuses what it cannot store.
     void allow_refusals() { refusals_allowed_ = true; }
@@ -69,32 +71,33 @@ class Ledger {
     // Reads from the beginning, in order, all that can be read, until `done()`. What was seen once
     // stays, and the end never goes back.
     Task<void> observe(env::Shard& shard, std::string_view lines, std::function<bool()> done) {
-        co_await with_consumer(shard, lines, [&](client::Consumer& consumer) -> Task<void> {
-            EXPECT_TRUE(consumer.assign(names()));
-            for (const auto& each : names()) EXPECT_TRUE(consumer.seek(each, 0));
-            std::map<client::TopicPartition, std::int64_t> ends;
-            while (!done()) {
-                auto records = co_await consumer.poll(Duration::milliseconds(200));
-                EXPECT_TRUE(records) << (records ? "" : records.error().message);
-                if (!records) co_return;
-                for (const auto& batch : records->batches) note_observed(batch);
-                if (!shard.random().chance(0.2)) continue;
-                auto told = co_await consumer.end_offsets(names());
-                if (!told) continue;  // it is away for longer than a call waits
-                for (const auto& [partition, end] : *told) {
-                    EXPECT_GE(end, ends[partition])
-                        << to_string(partition) << ": the high watermark went back";
-                    ends[partition] = end;
+        co_await with_consumer(
+            shard, servers_ + std::string(lines), [&](client::Consumer& consumer) -> Task<void> {
+                EXPECT_TRUE(consumer.assign(names()));
+                for (const auto& each : names()) EXPECT_TRUE(consumer.seek(each, 0));
+                std::map<client::TopicPartition, std::int64_t> ends;
+                while (!done()) {
+                    auto records = co_await consumer.poll(Duration::milliseconds(200));
+                    EXPECT_TRUE(records) << (records ? "" : records.error().message);
+                    if (!records) co_return;
+                    for (const auto& batch : records->batches) note_observed(batch);
+                    if (!shard.random().chance(0.2)) continue;
+                    auto told = co_await consumer.end_offsets(names());
+                    if (!told) continue;  // it is away for longer than a call waits
+                    for (const auto& [partition, end] : *told) {
+                        EXPECT_GE(end, ends[partition])
+                            << to_string(partition) << ": the high watermark went back";
+                        ends[partition] = end;
+                    }
                 }
-            }
-        });
+            });
     }
 
     // Reads everything and compares it with what was told.
     Task<void> check(env::Shard& shard) {
         contents_.assign(static_cast<std::size_t>(partitions_), {});
         co_await with_consumer(
-            shard, "auto.offset.reset=earliest\ndefault.api.timeout.ms=120000\n",
+            shard, servers_ + "auto.offset.reset=earliest\ndefault.api.timeout.ms=120000\n",
             [&](client::Consumer& consumer) -> Task<void> {
                 EXPECT_TRUE(consumer.assign(names()));
                 auto ends = co_await consumer.end_offsets(names());
@@ -219,6 +222,7 @@ class Ledger {
 
     std::string topic_;
     std::int32_t partitions_;
+    std::string servers_;
     bool refusals_allowed_ = false;
     std::size_t refused_ = 0;
     std::size_t observed_count_ = 0;
