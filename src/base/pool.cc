@@ -16,7 +16,9 @@ constexpr std::size_t most_pooled = 0;
 #else
 constexpr std::size_t most_pooled = 1 << 20;
 #endif
-constexpr std::size_t most_kept = 4 << 20;  // bytes of a thread
+// Bytes of a thread: a few of the largest requests of several connections. What is beyond goes to
+// malloc, which gives it back to the system, and takes it again a page fault at a time.
+constexpr std::size_t most_kept = 16 << 20;
 
 // Sizes go up in steps of 64 bytes, and above 4 KiB four to each power of two.
 constexpr std::size_t step = 64;
