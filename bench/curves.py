@@ -24,19 +24,20 @@ def consume(readers):
                 ("warm-bytes", 100_000_000), batches=16_000)
 
 
-# (what is varied, [(value, load)])
+# (what is varied, [(value, load)]). A run of less than half a second would mostly show what the
+# node does beside it, such as to delete the topic of the run before.
 CURVES = {
     "record-size": ("bytes a record, 16 a batch", [
-        (size, produce(min(40_000, 400_000_000 // (16 * size)), shape(16, size)))
+        (size, produce(min(300_000, 400_000_000 // (16 * size)), shape(16, size)))
         for size in (10, 100, 1_000, 10_000, 60_000)]),
     "batch-size": ("records of 100 B a batch", [
-        (records, produce(min(60_000, 4_000_000 // records), shape(records, 100)))
+        (records, produce(min(300_000, 4_000_000 // records), shape(records, 100)))
         for records in (1, 10, 100, 1_000, 9_000)]),
     "connections": ("connections, one record of 100 B in flight on each", [
         (count, produce(100_000, {**shape(1, 100), "connections": count, "in-flight": 1}))
         for count in (1, 10, 100, 1_000, 5_000)]),
     "partitions": ("partitions, one record of 100 B a request, 100 connections", [
-        (count, produce(100_000, {**shape(1, 100), "connections": 100, "in-flight": 5},
+        (count, produce(500_000, {**shape(1, 100), "connections": 100, "in-flight": 5},
                         partitions=count))
         for count in (1, 10, 100)]),
     "readers": ("readers of each of 4 partitions", [
