@@ -63,14 +63,18 @@ Task<raft::Event> Peers::ask(raft::Send send) {
     std::uint64_t correlation = send.correlation;
     auto answered = co_await env::with_deadline(shard_, shard_.now() + request_timeout_,
                                                 exchange(std::move(send)));
-    if (answered && *answered) co_return raft::ResponseArrived{to, correlation, **answered};
+    if (answered && *answered) {
+        noted_.erase(to);
+        co_return raft::ResponseArrived{to, correlation, **answered};
+    }
     if (answered) note(to, answered->error());
     co_return raft::SendFailed{to, correlation};
 }
 
-// What ends by itself is told by the pool, once.
+// Once, however often it is tried again. What ends by itself is told by the pool.
 void Peers::note(std::int32_t to, const Error& error) {
-    if (is_retriable(error.code)) return;
+    if (is_retriable(error.code) || std::exchange(noted_[to], error.message) == error.message)
+        return;
     LOG_ERROR("controller {} cannot take part in the quorum with this node: {} ({})", to,
               error.message, name_of(error.code));
 }

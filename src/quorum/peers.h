@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -56,6 +58,7 @@ class Peers {
     std::int32_t fetch_max_bytes_;
     std::int32_t snapshot_max_bytes_;
     std::unique_ptr<client::ConnectionPool> pool_;
+    std::map<std::int32_t, std::string> noted_;  // what keeps a controller from answering
 };
 
 // How a node connects to controllers: the TLS of their listener where it is SSL, and the name of

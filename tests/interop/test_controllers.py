@@ -42,6 +42,16 @@ def create(node, topic):
     processes.wait_until(created, WAIT_SECONDS, f"topic {topic} by {node.kind}")
 
 
+def begin_producing(node):
+    """A producer id, which the broker has from a block of the active controller's."""
+    def given():
+        with node.connect(timeout=30) as connection:
+            return connection.call("InitProducerId", 4, {
+                "TransactionalId": None, "TransactionTimeoutMs": 1000, "ProducerId": -1,
+                "ProducerEpoch": -1})["ErrorCode"] == 0
+    processes.wait_until(given, WAIT_SECONDS, f"a producer id of {node.kind}")
+
+
 def topics_of(node):
     with node.connect(timeout=30) as connection:
         answer = connection.call("Metadata", 12, {"Topics": None})
@@ -85,6 +95,11 @@ def test_each_controller_leads(start_cluster, kinds, dynamic):
             expected.add(topic)
         agree(cluster, expected)
         processes.wait_until(lambda: caught_up(cluster), WAIT_SECONDS, "all to catch up")
+        # A broker that leaves is let go, and comes back; its first block of producer ids is new.
+        ours = cluster.members[12]
+        assert ours.stop() == 0
+        ours.start()
+        begin_producing(ours)
         if led == set(cluster.controllers):
             break
         (cluster.members[leader].kill if turn % 2 else cluster.members[leader].stop)()
@@ -98,6 +113,26 @@ def test_each_controller_leads(start_cluster, kinds, dynamic):
     shortest = min(len(log.rstrip(b"\0")) for log in logs)
     assert shortest > 1000
     assert all(log[:shortest] == logs[0][:shortest] for log in logs)
+
+
+def test_nodes_of_both_roles(start_cluster):
+    """Each is a broker and a controller; the leader is killed, and comes back."""
+    cluster = start_cluster({
+        1: ("apache", "broker,controller"), 2: ("millrace", "broker,controller"),
+        3: ("millrace", "broker,controller")})
+    expected = set()
+    for turn in range(3):
+        leader = processes.wait_until(cluster.leader, WAIT_SECONDS, "a leader")
+        for node in cluster.brokers.values():
+            topic = f"turn-{turn}-by-{node.properties['node.id']}"
+            create(node, topic)
+            expected.add(topic)
+        agree(cluster, expected)
+        cluster.members[leader].kill()
+        processes.wait_until(
+            lambda: cluster.leader() not in (None, leader), WAIT_SECONDS, "another leader")
+        cluster.members[leader].start()
+    agree(cluster, expected)
 
 
 @pytest.mark.parametrize("slow", ["apache", "millrace"])
