@@ -136,7 +136,7 @@ Task<Result<>> Broker::start_broker() {
                             .assignments = *assignments_,
                             .checkpoints = *checkpoints_});
     assign_directories();
-    co_await tls_->reconfigure();
+    CO_RETURN_IF_ERROR(co_await tls_->start(Listeners::all));
     scope_.spawn(follow_metadata());
     CO_RETURN_IF_ERROR(co_await listen(config_.broker_endpoints(), false));
     co_await begin_replication();
@@ -265,7 +265,7 @@ Task<Result<>> Broker::start_tls() {
         });
     };
     tls_ = std::make_unique<TlsListeners>(shard_, states_[0]->config, std::move(publish));
-    return tls_->start();
+    return tls_->start(Listeners::of_controllers);
 }
 
 // Shard by shard: the first one finds out the port, where the OS chooses it.

@@ -1,6 +1,7 @@
 #include "broker/tls_listeners.h"
 
 #include <fmt/core.h>
+#include <utility>
 #include <vector>
 
 #include "broker/log.h"
@@ -14,9 +15,11 @@ constexpr Duration watch_interval = Duration::seconds(1);
 using ProfilePtr = std::shared_ptr<const tls::Profile>;
 using Side = tls::Profile::Side;
 
-std::vector<std::string> listeners_with_tls(const config::BrokerConfig& config) {
+std::vector<std::string> listeners_with_tls(const config::BrokerConfig& config, Listeners which) {
     std::vector<std::string> names;
     for (const auto* endpoints : {&config.broker_endpoints(), &config.controller_endpoints()}) {
+        bool of_brokers = endpoints == &config.broker_endpoints();
+        if (of_brokers && which == Listeners::of_controllers) continue;
         for (const config::Endpoint& each : *endpoints) {
             if (config::uses_tls(each.protocol)) names.push_back(each.listener);
         }
@@ -55,9 +58,10 @@ Result<ProfilePtr> profile_of(const std::string& listener, const config::BrokerC
 }  // namespace
 
 Result<net::TlsProfiles> tls_profiles(const config::BrokerConfig& next,
-                                      const net::TlsProfiles& current, env::Shard& shard) {
+                                      const net::TlsProfiles& current, env::Shard& shard,
+                                      Listeners which) {
     net::TlsProfiles profiles;
-    for (const std::string& listener : listeners_with_tls(next)) {
+    for (const std::string& listener : listeners_with_tls(next, which)) {
         auto at = current.by_listener.find(listener);
         ProfilePtr old = at == current.by_listener.end() ? nullptr : at->second;
         Result<ProfilePtr> profile = profile_of(listener, next, old, shard);
@@ -70,11 +74,12 @@ Result<net::TlsProfiles> tls_profiles(const config::BrokerConfig& next,
     return profiles;
 }
 
-Task<Result<>> TlsListeners::start() {
-    ASSIGN_OR_CO_RETURN(current_, tls_profiles(config_, {}, shard_));
+Task<Result<>> TlsListeners::start(Listeners which) {
+    which_ = which;
+    ASSIGN_OR_CO_RETURN(current_, tls_profiles(config_, current_, shard_, which_));
     if (current_.by_listener.empty()) co_return Result<>{};
     co_await publish_(current_);
-    scope_.spawn(watch_files());
+    if (!std::exchange(watching_, true)) scope_.spawn(watch_files());
     co_return Result<>{};
 }
 
@@ -87,7 +92,7 @@ Task<void> TlsListeners::watch_files() {
 
 Task<void> TlsListeners::renew(std::string_view cause) {
     if (current_.by_listener.empty()) co_return;
-    Result<net::TlsProfiles> next = tls_profiles(config_, current_, shard_);
+    Result<net::TlsProfiles> next = tls_profiles(config_, current_, shard_, which_);
     if (!next) {
         if (refused_ != next.error().message) {
             LOG_ERROR("{} changed, and cannot be used; what was there goes on: {}", cause,
