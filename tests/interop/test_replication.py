@@ -32,13 +32,14 @@ def partitions_of(cluster):
     node = next(node for node in cluster.brokers.values() if node.alive())
     with node.connect(timeout=30) as connection:
         answer = connection.call("Metadata", 12, {"Topics": None})
-    topic = next(one for one in answer["Topics"] if one["Name"] == TOPIC)
     return {one["PartitionIndex"]: (one["LeaderId"], set(one["IsrNodes"]))
+            for topic in answer["Topics"] if topic["Name"] == TOPIC
             for one in topic["Partitions"]}
 
 
 def all_in_sync(cluster):
-    return all(isr == set(BROKERS) for _, isr in partitions_of(cluster).values())
+    found = partitions_of(cluster)
+    return found and all(isr == set(BROKERS) for _, isr in found.values())
 
 
 def log_of(node, partition):
