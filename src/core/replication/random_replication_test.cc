@@ -184,6 +184,7 @@ class Play {
     }
     // Images come in order, each at its own time.
     void publish() {
+        ++image_.offset;
         for (Replica& replica : replicas_) {
             send([this, &replica, life = replica.life, image = image_, state = state_] {
                 if (replica.alive && replica.life == life) learn(replica, image, state);
@@ -193,7 +194,7 @@ class Play {
 
     // --- The replicas ------------------------------------------------------------------------
     void learn(Replica& replica, const metadata::Image& image, const metadata::Partition& state) {
-        if (state.epoch < replica.state.epoch) return;  // overtaken by a later one
+        if (image.offset < replica.image.offset) return;  // overtaken by a later one
         replica.image = image;
         bool new_epoch = state.leader_epoch != replica.state.leader_epoch;
         replica.state = state;
@@ -378,6 +379,7 @@ class Play {
         ++replica.life;
         replica.asking = false;
         replica.state = {};
+        replica.image = {};
         register_broker(replica);
         elect();
         publish();
