@@ -71,6 +71,9 @@ class Trial {
         ASSERT_TRUE(cluster_.wait_for([&] { return have_ended(); }, Duration::seconds(900)))
             << "the producers did not end";
         recover();
+        // A leader that was cut off, and does not know yet that it leads no longer, answers with
+        // what it has.
+        ASSERT_TRUE(cluster_.wait_for([&] { return cluster_.settled(); }));
         run_on(world_, *checker_, [this](env::Shard& shard) { return ledger_.check(shard); });
         reading_ended_ = true;
         ASSERT_TRUE(cluster_.wait_for([&] { return !observer_->running(); }));
