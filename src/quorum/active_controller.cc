@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/controller/activation.h"
+#include "core/controller/elect_leaders.h"
 #include "core/controller/heartbeat.h"
 #include "quorum/quorum_log.h"
 #include "quorum/record_batches.h"
@@ -72,7 +73,12 @@ ActiveController::ActiveController(env::Shard& shard, MetadataLog& log, RaftDriv
       idle_interval_(Duration::milliseconds(settings.config.metadata_max_idle_interval_ms())),
       session_timeout_(Duration::milliseconds(settings.config.broker_session_timeout_ms())),
       state_(std::move(settings)),
-      sessions_(session_timeout_) {}
+      sessions_(session_timeout_),
+      balances_(state_.settings().config.auto_leader_rebalance_enable()),
+      balance_{
+          Duration::seconds(state_.settings().config.leader_imbalance_check_interval_seconds())},
+      unclean_{
+          Duration::milliseconds(state_.settings().config.unclean_leader_election_interval_ms())} {}
 
 ActiveController::~ActiveController() = default;
 
@@ -93,6 +99,8 @@ Result<> ActiveController::activate(metadata::Records bootstrap, bool own_broker
     if (own_broker_is_gone) sessions_.forget(state_.settings().node_id);
     last_append_ = shard_.now();
     next_expiry_check_ = shard_.now() + session_timeout_;
+    if (balances_) balance_.begin(shard_.now());
+    unclean_.begin(shard_.now());
     controller::Inputs in{shard_.now(), shard_.random(), sessions_};
     controller::Activate command{std::move(bootstrap)};
     ASSIGN_OR_RETURN(auto decided, controller::decide(command, state_, in));
@@ -188,14 +196,35 @@ Time ActiveController::next_no_op() const {
 
 Task<void> ActiveController::keep_time() {
     while (!ended_) {
-        co_await env::with_deadline(shard_, std::min(next_no_op(), next_expiry_check_),
+        co_await env::with_deadline(shard_, next_duty(),
                                     term_ended_.until([this] { return ended_.has_value(); }));
         if (ended_) co_return;
         Result<> done;
         if (shard_.now() >= next_expiry_check_) done = fence_stale_brokers();
+        if (done) done = hold(balance_, controller::BalanceLeaders{});
+        if (done) done = hold(unclean_, controller::ElectUncleanLeaders{});
         if (done && shard_.now() >= next_no_op()) done = write_no_op();
         if (!done && !ended_) co_return driver_.fail_with(done.error());
     }
+}
+
+Time ActiveController::next_duty() const {
+    return std::min({next_no_op(), next_expiry_check_, balance_.next, unclean_.next});
+}
+
+template <typename Command>
+Result<> ActiveController::hold(Elections& elections, Command command) {
+    if (shard_.now() < elections.next) return {};
+    bool more = false;
+    auto elected = propose([&](const controller::State& state, controller::Inputs in) {
+        auto decided = controller::decide(command, state, in);
+        more = decided.response.more;
+        return Proposal{std::move(decided.records), decided.atomic};
+    });
+    if (!elected) return fail(std::move(elected).error());
+    elections.begin(shard_.now());
+    if (more) elections.next = shard_.now();
+    return {};
 }
 
 Result<> ActiveController::write_no_op() {

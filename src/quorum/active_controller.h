@@ -54,7 +54,8 @@ class ActiveController {
     bool has_room() const;
     // Ends when that changes, or with the term.
     Task<void> room();
-    // Writes the NoOpRecords of an idle log and fences brokers that are not heard of.
+    // Writes the NoOpRecords of an idle log, fences brokers that are not heard of, and elects
+    // leaders that are preferred (auto.leader.rebalance.enable) or may be unclean.
     Task<void> keep_time();
 
     // Releases what is committed. What becomes visible; nothing when that is nothing new.
@@ -72,10 +73,20 @@ class ActiveController {
     };
     class Commit;
     struct CommitLink;
+    // Elections that nobody asks for, every so often.
+    struct Elections {
+        Duration interval;
+        Time next = Time::never();
+
+        void begin(Time now) { next = now + interval; }
+    };
 
     Result<std::vector<Slice>> encode(const Proposal& proposal, Timestamp now) const;
     Result<> fence_stale_brokers();
     Result<> write_no_op();
+    template <typename Command>
+    Result<> hold(Elections& elections, Command command);
+    Time next_duty() const;
     Time next_no_op() const;
 
     env::Shard& shard_;
@@ -97,6 +108,9 @@ class ActiveController {
     Condition room_;
     Time last_append_;
     Time next_expiry_check_;
+    bool balances_;
+    Elections balance_;
+    Elections unclean_;
 };
 
 }  // namespace millrace::quorum

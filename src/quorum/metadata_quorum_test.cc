@@ -1,10 +1,12 @@
 #include "quorum/metadata_quorum.h"
 
 #include <gtest/gtest.h>
+#include <map>
 #include <optional>
 #include <set>
 #include <vector>
 
+#include "core/controller/alter_partition.h"
 #include "env/sim/world.h"
 #include "quorum/quorum_for_tests.h"
 #include "quorum/snapshot_file.h"
@@ -178,6 +180,51 @@ TEST_F(MetadataQuorumTest, AnIdleLogGetsNoOpRecordsAndSilentBrokersAreFenced) {
             co_await quorum.image_after(quorum.image()->offset);
         EXPECT_GE(shard.now() - begin, Duration::milliseconds(8'900));
         EXPECT_LE(shard.now() - begin, Duration::milliseconds(18'500));
+    });
+}
+
+TEST_F(MetadataQuorumTest, LeadershipsGoBackToThePreferredReplicas) {
+    config = config_for_tests("/data", "leader.imbalance.check.interval.seconds=3\n");
+    run([](env::Shard& shard, MetadataQuorum& quorum) -> Task<void> {
+        std::map<std::int32_t, std::int64_t> epochs;
+        co_await quorum.caught_up();
+        for (std::int32_t id : {1, 2}) {
+            auto registered = co_await quorum.submit(registration_for_tests(shard, id));
+            EXPECT_TRUE(registered);
+            if (!registered) co_return;
+            epochs[id] = registered->response.broker_epoch;
+        }
+        auto beat = [&](std::int32_t id, bool fence) -> Task<void> {
+            auto command = heartbeat_for_tests(id, epochs[id], quorum.image()->offset);
+            command.request.want_fence = fence;
+            EXPECT_TRUE(co_await quorum.submit(command));
+        };
+        for (std::int32_t id : {1, 2}) co_await beat(id, false);
+        controller::CreateTopics topic;
+        auto& wanted = topic.request.topics.emplace_back();
+        wanted.name = "t";
+        wanted.num_partitions = wanted.replication_factor = -1;
+        wanted.assignments.push_back({.partition_index = 0, .broker_ids = {1, 2}});
+        EXPECT_TRUE(co_await quorum.submit(topic));
+        for (bool fence : {true, false}) co_await beat(1, fence);
+
+        auto leader = [&] { return quorum.image()->topics.find("t", 0)->leader; };
+        EXPECT_EQ(leader(), 2);
+        controller::AlterPartition join;
+        join.request.broker_id = 2;
+        join.request.broker_epoch = epochs[2];
+        const metadata::Topic& made = *quorum.image()->topics.find("t");
+        auto& data = join.request.topics.emplace_back();
+        data.topic_id = made.id;
+        auto& partition = data.partitions.emplace_back();
+        partition.leader_epoch = made.partition(0)->leader_epoch;
+        partition.partition_epoch = made.partition(0)->epoch;
+        partition.new_isr_with_epochs = {{.broker_id = 2, .broker_epoch = epochs[2]},
+                                         {.broker_id = 1, .broker_epoch = epochs[1]}};
+        EXPECT_TRUE(co_await quorum.submit(join));
+        Time began = shard.now();
+        while (leader() != 1) co_await quorum.image_after(quorum.image()->offset);
+        EXPECT_LE(shard.now() - began, Duration::milliseconds(3'100));
     });
 }
 
