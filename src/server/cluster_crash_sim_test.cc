@@ -104,7 +104,7 @@ class Trial {
             co_return 0;
         });
         for (int round = 0; round < 12 && !testing::Test::HasFailure(); ++round) suffer();
-        recover();
+        cluster_.recover();
         enough_ = true;
         ASSERT_TRUE(cluster_.wait_for([&] { return !client_.running(); }, Duration::seconds(600)));
         ASSERT_TRUE(cluster_.wait_for([&] { return cluster_.settled(); }));
@@ -176,17 +176,6 @@ class Trial {
         if (random().chance(0.7)) world_.fabric().heal();
         if (random().chance(0.8)) cluster_.start_all();
         world_.run_for(Duration::milliseconds(random().between(10, 4000)));
-    }
-
-    void recover() {
-        world_.fabric().heal();
-        EXPECT_TRUE(cluster_.wait_for(
-            [&] {
-                cluster_.start_all();
-                return cluster_.all_ready();
-            },
-            Duration::seconds(600)))
-            << "the cluster does not come back";
     }
 
     env::sim::World world_;

@@ -67,10 +67,10 @@ class Trial {
         create_topic();
         start_clients();
         while (!testing::Test::HasFailure() && !have_ended()) suffer();
-        recover();
+        cluster_.recover();
         ASSERT_TRUE(cluster_.wait_for([&] { return have_ended(); }, Duration::seconds(900)))
             << "the producers did not end";
-        recover();
+        cluster_.recover();
         // A leader that was cut off, and does not know yet that it leads no longer, answers with
         // what it has.
         ASSERT_TRUE(cluster_.wait_for([&] { return cluster_.settled(); }));
@@ -162,16 +162,6 @@ class Trial {
         world_.run_for(Duration::milliseconds(random().between(10, 8000)));
         if (random().chance(0.8)) world_.fabric().heal();
         if (random().chance(0.8)) cluster_.start_all();
-    }
-    void recover() {
-        world_.fabric().heal();
-        EXPECT_TRUE(cluster_.wait_for(
-            [&] {
-                cluster_.start_all();
-                return cluster_.all_ready();
-            },
-            Duration::seconds(600)))
-            << "the cluster does not come back";
     }
 
     // The segments of all replicas are the same, byte for byte, once they are level.

@@ -79,6 +79,15 @@ class SimulatedCluster {
         start_all();
         return wait_for([&] { return all_ready(); });
     }
+    // Every node runs and is ready on a network that is whole, whatever it dies of meanwhile.
+    void recover() {
+        world_.fabric().heal();
+        auto done = [&] {
+            start_all();
+            return all_ready();
+        };
+        EXPECT_TRUE(wait_for(done, Duration::seconds(600))) << "the cluster does not come back";
+    }
     // The node that leads in the newest epoch, of those that run.
     std::optional<std::int32_t> leader() const {
         std::optional<std::int32_t> found;
