@@ -1,10 +1,31 @@
 #include "core/raft/raft.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/check.h"
 
 namespace millrace::raft {
+namespace {
+
+// No elections come to an epoch above; a node that tells of one has lost its way.
+constexpr std::int32_t highest_epoch =
+    std::numeric_limits<std::int32_t>::max() - (std::int32_t{1} << 20U);
+
+bool may_be(std::int32_t epoch) { return epoch >= -1 && epoch <= highest_epoch; }
+
+Response refusal_of(const VoteRequest&, Answer answer) { return VoteResponse{std::move(answer)}; }
+Response refusal_of(const BeginEpochRequest&, Answer answer) {
+    return BeginEpochResponse{std::move(answer)};
+}
+Response refusal_of(const EndEpochRequest&, Answer answer) {
+    return EndEpochResponse{std::move(answer)};
+}
+Response refusal_of(const FetchRequest&, Answer answer) {
+    return FetchResponse{.answer = std::move(answer)};
+}
+
+}  // namespace
 
 Raft::Raft(Options options, Recovered recovered, Random random)
     : options_(std::move(options)),
@@ -46,14 +67,22 @@ void Raft::start() {
 void Raft::on(const TimeReached&) {}
 
 void Raft::on(const RequestArrived& event) {
-    std::visit([&](const auto& request) { handle(event.token, request); }, event.request);
+    auto take = [&](const auto& request) {
+        if (may_be(request.epoch)) return handle(event.token, request);
+        reply(event.token, refusal_of(request, answer(ErrorCode::invalid_request)));
+    };
+    std::visit(take, event.request);
 }
 
 void Raft::on(const ResponseArrived& event) {
     auto peer = peers_.find(event.from);
     if (peer == peers_.end() || peer->second.in_flight != event.correlation) return;
     peer->second.in_flight = 0;
-    std::visit([&](const auto& response) { handle(event.from, response); }, event.response);
+    auto take = [&](const auto& response) {
+        if (may_be(response.answer.epoch)) return handle(event.from, response);
+        peer->second.retry_at = now_ + options_.retry_backoff;
+    };
+    std::visit(take, event.response);
 }
 
 void Raft::on(const SendFailed& event) {

@@ -3,6 +3,7 @@
 #include <deque>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <limits>
 
 namespace millrace::raft {
 namespace {
@@ -163,6 +164,17 @@ TEST(RaftVotes, AVoteSurvivesARestart) {
     EXPECT_THAT(
         settle(raft, RequestArrived{1, VoteRequest{.candidate = {3, {}}, .epoch = 3}}, at_ms(1)),
         testing::HasSubstr("refused"));
+}
+
+TEST(RaftVotes, AnEpochThatNoElectionComesToIsRefused) {
+    Raft raft = make(1, {.state = {.epoch = 2}, .voters = VoterHistory(three_voters())});
+    for (std::int32_t epoch :
+         {std::numeric_limits<std::int32_t>::max(), std::numeric_limits<std::int32_t>::min()}) {
+        VoteRequest request{.candidate = {2, {}}, .epoch = epoch};
+        EXPECT_THAT(settle(raft, RequestArrived{1, request}, at_ms(1)),
+                    testing::HasSubstr("error INVALID_REQUEST"));
+        EXPECT_EQ(raft.epoch(), 2);
+    }
 }
 
 TEST(RaftVotes, AShorterLogIsRefused) {
