@@ -10,8 +10,17 @@ WAIT_SECONDS = 120
 BROKERS = (11, 12, 13)
 
 
+def all_alive(cluster):
+    """No broker is fenced: one that is leads nothing."""
+    with next(iter(cluster.brokers.values())).connect(timeout=30) as connection:
+        answer = connection.call("Metadata", 12, {"Topics": []})
+    return {one["NodeId"] for one in answer["Brokers"]} == set(BROKERS)
+
+
 def create(cluster):
     """Each broker leads one partition, to begin with."""
+    processes.wait_until(lambda: all_alive(cluster), WAIT_SECONDS, "all brokers")
+
     def created():
         with next(iter(cluster.brokers.values())).connect(timeout=30) as connection:
             answer = connection.call("CreateTopics", 7, {
