@@ -114,7 +114,7 @@ std::size_t Stream::write(std::span<const iovec> pieces, bool more) {
         message.msg_iovlen = pieces.size();
         ssize_t count = ::sendmsg(socket_, &message, MSG_NOSIGNAL | (more ? MSG_MORE : 0));
         if (count >= 0) return static_cast<std::size_t>(count);
-        if (would_block()) return 0;
+        if (takes_nothing()) return 0;
         fail("sendmsg");
     }
     std::size_t total = 0;

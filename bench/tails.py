@@ -23,13 +23,14 @@ import subprocess
 import sys
 import tempfile
 
-from hot_path import PARTITIONS, ROOT, Broker, nodes, shape
+from hot_path import ROOT, nodes, processes, shape
 
 SERVERS = {"millrace": ("millrace", {"log__flush__acks__all": "false"}),
            "synced": ("millrace", {}), "apache": ("apache", {})}
 STEADY = {**shape(1, 100), "connections": 8, "acks": -1}
 BULK = {**shape(255, 1024), "connections": 1, "acks": 1}
 BULK_RATE = 400  # requests a second: 100 MB
+PARTITIONS = 4
 FIGURES = {"p50": "p50_us", "p99": "p99_us", "p99.9": "p999_us"}
 
 
@@ -39,22 +40,35 @@ class Tails:
     def __init__(self, options, kind, folder):
         self.options = options
         name, overrides = SERVERS[kind]
-        self.server = Broker(name, folder / kind, options.server_core, **overrides)
-        self.data = folder / kind
+        self.node = nodes.make(name, folder / kind, **overrides)
+        command = self.node.server_command()
+        self.node.server_command = lambda: ["taskset", "-c", options.server_core, *command]
+        self.node.start()
         self.topics = 0
 
     def words(self, topic, command, **options):
         words = ["taskset", "-c", self.options.load_core, self.options.build / "bench" / "load",
-                 "--port", self.server.port, "--topic", topic, "--partitions", PARTITIONS,
-                 "--pid", self.server.pid, command]
+                 "--port", self.node.port, "--topic", topic, "--partitions", PARTITIONS,
+                 "--pid", self.node.process.pid, command]
         for name, value in options.items():
             words += [f"--{name}", value]
         return [str(word) for word in words]
 
     def begin_topic(self):
         self.topics += 1
-        self.server.begin(f"tails-{self.topics}")
-        return f"tails-{self.topics}"
+        topic = f"tails-{self.topics}"
+        with self.node.connect() as connection:
+            connection.call("CreateTopics", 4, {"timeoutMs": 30000, "Topics": [
+                {"Name": topic, "NumPartitions": PARTITIONS, "ReplicationFactor": 1}]})
+            processes.wait_until(lambda: self.leads(connection, topic), 30, topic)
+        return topic
+
+    @staticmethod
+    def leads(connection, topic):
+        (told,) = connection.call("ListOffsets", 5, {"ReplicaId": -1, "Topics": [
+            {"Name": topic, "Partitions": [{"PartitionIndex": index, "Timestamp": -1}
+                                           for index in range(PARTITIONS)]}]})["Topics"]
+        return all(one["ErrorCode"] == 0 for one in told["Partitions"])
 
     def steady(self):
         rate, seconds = self.options.rate, self.options.seconds
@@ -62,7 +76,6 @@ class Tails:
         done = subprocess.run(
             self.words(topic, "produce", **STEADY, rate=rate, warm=rate,
                        requests=rate * seconds), capture_output=True, text=True, check=False)
-        self.server.end(topic)
         if done.returncode != 0:
             raise SystemExit(f"steady producer: {done.stderr}")
         return json.loads(done.stdout)
@@ -77,7 +90,7 @@ class Tails:
 
     def forget(self):
         """Takes the topic's files out of the page cache."""
-        for path in self.data.glob(f"data/{self.cold}-*/*.log"):
+        for path in self.node.data.glob(f"{self.cold}-*/*.log"):
             with open(path, "rb") as file:
                 os.fsync(file.fileno())
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
@@ -152,7 +165,7 @@ def main():
                 tails.steady()  # warms up
                 table(kind, [tails.round() for _ in range(options.rounds)])
             finally:
-                tails.server.stop()
+                tails.node.kill()
 
 
 if __name__ == "__main__":
