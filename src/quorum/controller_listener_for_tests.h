@@ -63,7 +63,8 @@ class ControllerListener final : private net::RequestHandler {
         CHECK(bytes);
         return {.bytes = *std::move(bytes)};
     }
-    static net::Reply encode(const net::Request& request, const FetchAnswer& answer) {
+    template <typename Wire>
+    static net::Reply encode(const net::Request& request, const QuorumAnswer<Wire>& answer) {
         return encode(request, answer.response);
     }
     template <typename Request>

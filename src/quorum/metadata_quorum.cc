@@ -38,26 +38,26 @@ Task<void> MetadataQuorum::leader_changed(std::int32_t from) {
     return replica_->leader_changed(from);
 }
 
-Task<VoteResponse> MetadataQuorum::answer(const VoteRequest& request, Asker asker) {
+Task<QuorumAnswer<VoteResponse>> MetadataQuorum::answer(const VoteRequest& request, Asker asker) {
     return replica_->answer(request, asker);
 }
 
-Task<BeginQuorumEpochResponse> MetadataQuorum::answer(const BeginQuorumEpochRequest& request,
-                                                      Asker asker) {
+Task<QuorumAnswer<BeginQuorumEpochResponse>> MetadataQuorum::answer(
+    const BeginQuorumEpochRequest& request, Asker asker) {
     return replica_->answer(request, asker);
 }
 
-Task<EndQuorumEpochResponse> MetadataQuorum::answer(const EndQuorumEpochRequest& request,
-                                                    Asker asker) {
+Task<QuorumAnswer<EndQuorumEpochResponse>> MetadataQuorum::answer(
+    const EndQuorumEpochRequest& request, Asker asker) {
     return replica_->answer(request, asker);
 }
 
-Task<FetchAnswer> MetadataQuorum::answer(const FetchRequest& request, Asker asker) {
+Task<QuorumAnswer<FetchResponse>> MetadataQuorum::answer(const FetchRequest& request, Asker asker) {
     return replica_->answer(request, asker);
 }
 
-Task<FetchSnapshotResponse> MetadataQuorum::answer(const FetchSnapshotRequest& request,
-                                                   Asker asker) {
+Task<QuorumAnswer<FetchSnapshotResponse>> MetadataQuorum::answer(
+    const FetchSnapshotRequest& request, Asker asker) {
     return replica_->answer(request, asker);
 }
 

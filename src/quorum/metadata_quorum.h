@@ -113,11 +113,14 @@ class MetadataQuorum {
 
     // Answers the quorum's requests of other nodes: Vote, BeginQuorumEpoch, EndQuorumEpoch, Fetch
     // of the metadata log and FetchSnapshot.
-    Task<VoteResponse> answer(const VoteRequest& request, Asker asker);
-    Task<BeginQuorumEpochResponse> answer(const BeginQuorumEpochRequest& request, Asker asker);
-    Task<EndQuorumEpochResponse> answer(const EndQuorumEpochRequest& request, Asker asker);
-    Task<FetchAnswer> answer(const FetchRequest& request, Asker asker);
-    Task<FetchSnapshotResponse> answer(const FetchSnapshotRequest& request, Asker asker);
+    Task<QuorumAnswer<VoteResponse>> answer(const VoteRequest& request, Asker asker);
+    Task<QuorumAnswer<BeginQuorumEpochResponse>> answer(const BeginQuorumEpochRequest& request,
+                                                        Asker asker);
+    Task<QuorumAnswer<EndQuorumEpochResponse>> answer(const EndQuorumEpochRequest& request,
+                                                      Asker asker);
+    Task<QuorumAnswer<FetchResponse>> answer(const FetchRequest& request, Asker asker);
+    Task<QuorumAnswer<FetchSnapshotResponse>> answer(const FetchSnapshotRequest& request,
+                                                     Asker asker);
 
     // Decides a command on the controller that this node is; answers when its records are
     // committed. not_controller when this node does not lead, or ceased to before the commit.

@@ -23,40 +23,44 @@ bool names_the_metadata_log(const FetchSnapshotRequest& request) {
 
 // `Wire`: the answer's type; `Answer`: raft's.
 template <typename Wire, typename Answer, typename Request>
-Task<Wire> QuorumAnswers::ask(Result<Request> request, Asker asker) {
-    Wire wire;
+Task<QuorumAnswer<Wire>> QuorumAnswers::ask(Result<Request> request, Asker asker) {
+    QuorumAnswer<Wire> told;
     if (!request) {
-        wire.error_code = request.error().code;
-        co_return wire;
+        told.response.error_code = request.error().code;
+        co_return told;
     }
     auto response = co_await driver_.answer(raft::Request(*std::move(request)));
     if (!response) {
-        wire.error_code = response.error().code;
-        co_return wire;
+        told.response.error_code = response.error().code;
+        co_return told;
     }
-    co_return to_wire(std::get<Answer>(*response), asker.listener, asker.version);
+    auto answer = std::make_shared<const Answer>(std::get<Answer>(*std::move(response)));
+    told.response = to_wire(*answer, asker.listener, asker.version);
+    told.keep = std::move(answer);
+    co_return told;
 }
 
-Task<VoteResponse> QuorumAnswers::to(const VoteRequest& request, Asker asker) {
+Task<QuorumAnswer<VoteResponse>> QuorumAnswers::to(const VoteRequest& request, Asker asker) {
     return ask<VoteResponse, raft::VoteResponse>(from_wire(request, cluster_id_), asker);
 }
 
-Task<BeginQuorumEpochResponse> QuorumAnswers::to(const BeginQuorumEpochRequest& request,
-                                                 Asker asker) {
+Task<QuorumAnswer<BeginQuorumEpochResponse>> QuorumAnswers::to(
+    const BeginQuorumEpochRequest& request, Asker asker) {
     return ask<BeginQuorumEpochResponse, raft::BeginEpochResponse>(from_wire(request, cluster_id_),
                                                                    asker);
 }
 
-Task<EndQuorumEpochResponse> QuorumAnswers::to(const EndQuorumEpochRequest& request, Asker asker) {
+Task<QuorumAnswer<EndQuorumEpochResponse>> QuorumAnswers::to(const EndQuorumEpochRequest& request,
+                                                             Asker asker) {
     return ask<EndQuorumEpochResponse, raft::EndEpochResponse>(from_wire(request, cluster_id_),
                                                                asker);
 }
 
 // Records stay in their files. They are read when raft's answer is there, for which the epoch in
 // which it was made has to go on: else they could be those of another leader.
-Task<FetchAnswer> QuorumAnswers::to(const FetchRequest& request, Asker asker) {
+Task<QuorumAnswer<FetchResponse>> QuorumAnswers::to(const FetchRequest& request, Asker asker) {
     auto failed = [](const Error& error) {
-        return FetchAnswer{FetchResponse{.error_code = error.code}, nullptr};
+        return QuorumAnswer<FetchResponse>{FetchResponse{.error_code = error.code}, nullptr};
     };
     auto asked = from_wire(request, cluster_id_);
     if (!asked) co_return failed(asked.error());
@@ -78,7 +82,7 @@ Task<FetchAnswer> QuorumAnswers::to(const FetchRequest& request, Asker asker) {
     }
     FetchResponse wire = to_wire(*fetched, asker.listener, asker.version);
     if (records) wire.responses.front().partitions.front().records = *std::move(records);
-    co_return FetchAnswer{std::move(wire), std::move(fetched)};
+    co_return QuorumAnswer<FetchResponse>{std::move(wire), std::move(fetched)};
 }
 
 Task<Result<Chain>> QuorumAnswers::read(std::int64_t offset, std::int32_t epoch,
@@ -105,15 +109,17 @@ ErrorCode QuorumAnswers::check_leads(std::int32_t epoch) const {
     return raft.is_leader() ? ErrorCode::none : ErrorCode::not_leader_or_follower;
 }
 
-Task<FetchSnapshotResponse> QuorumAnswers::to(const FetchSnapshotRequest& request, Asker asker) {
-    FetchSnapshotResponse response;
+Task<QuorumAnswer<FetchSnapshotResponse>> QuorumAnswers::to(const FetchSnapshotRequest& request,
+                                                            Asker asker) {
+    QuorumAnswer<FetchSnapshotResponse> told;
+    FetchSnapshotResponse& response = told.response;
     if (request.cluster_id && *request.cluster_id != cluster_id_) {
         response.error_code = ErrorCode::inconsistent_cluster_id;
-        co_return response;
+        co_return told;
     }
     if (request.topics.size() != 1 || request.topics.front().partitions.size() != 1) {
         response.error_code = ErrorCode::invalid_request;
-        co_return response;
+        co_return told;
     }
     const raft::Raft& raft = driver_.raft();
     const auto& asked = request.topics.front().partitions.front();
@@ -125,18 +131,20 @@ Task<FetchSnapshotResponse> QuorumAnswers::to(const FetchSnapshotRequest& reques
     partition.error_code = names_the_metadata_log(request) ? check_leads(asked.current_leader_epoch)
                                                            : ErrorCode::unknown_topic_or_partition;
     partition.current_leader = {raft.leader(), raft.epoch()};
-    for (const raft::Endpoint& each : raft.leader_endpoints()) {
+    auto endpoints = std::make_shared<const std::vector<raft::Endpoint>>(raft.leader_endpoints());
+    told.keep = endpoints;
+    for (const raft::Endpoint& each : *endpoints) {
         if (asker.version < 1 || each.listener != asker.listener || raft.leader() < 0) continue;
         response.node_endpoints.push_back(
             {.node_id = raft.leader(), .host = each.host, .port = each.port});
     }
-    if (partition.error_code != ErrorCode::none) co_return response;
+    if (partition.error_code != ErrorCode::none) co_return told;
     if (Result<> read = read_piece(request, partition); !read) {
         partition.error_code = read.error().code;
-        co_return response;
+        co_return told;
     }
     driver_.snapshot_served({request.replica_id, asked.replica_directory_id});
-    co_return response;
+    co_return told;
 }
 
 Result<> QuorumAnswers::read_piece(const FetchSnapshotRequest& request,

@@ -24,10 +24,11 @@ struct Asker {
     std::int16_t version = 0;
 };
 
-// An answer to Fetch, and what its views point into.
-struct FetchAnswer {
-    FetchResponse response;
-    std::shared_ptr<const raft::FetchResponse> keep;
+// An answer, and what its views point into.
+template <typename Wire>
+struct QuorumAnswer {
+    Wire response;
+    std::shared_ptr<const void> keep;
 };
 
 // What this node answers to the quorum's requests of others.
@@ -37,15 +38,17 @@ class QuorumAnswers {
                   const config::BrokerConfig& config)
         : cluster_id_(std::move(cluster_id)), log_(log), driver_(driver), config_(config) {}
 
-    Task<VoteResponse> to(const VoteRequest& request, Asker asker);
-    Task<BeginQuorumEpochResponse> to(const BeginQuorumEpochRequest& request, Asker asker);
-    Task<EndQuorumEpochResponse> to(const EndQuorumEpochRequest& request, Asker asker);
-    Task<FetchAnswer> to(const FetchRequest& request, Asker asker);
-    Task<FetchSnapshotResponse> to(const FetchSnapshotRequest& request, Asker asker);
+    Task<QuorumAnswer<VoteResponse>> to(const VoteRequest& request, Asker asker);
+    Task<QuorumAnswer<BeginQuorumEpochResponse>> to(const BeginQuorumEpochRequest& request,
+                                                    Asker asker);
+    Task<QuorumAnswer<EndQuorumEpochResponse>> to(const EndQuorumEpochRequest& request,
+                                                  Asker asker);
+    Task<QuorumAnswer<FetchResponse>> to(const FetchRequest& request, Asker asker);
+    Task<QuorumAnswer<FetchSnapshotResponse>> to(const FetchSnapshotRequest& request, Asker asker);
 
   private:
     template <typename Wire, typename Answer, typename Request>
-    Task<Wire> ask(Result<Request> request, Asker asker);
+    Task<QuorumAnswer<Wire>> ask(Result<Request> request, Asker asker);
     Task<Result<Chain>> read(std::int64_t offset, std::int32_t epoch, std::uint64_t max_bytes);
     Result<> read_piece(const FetchSnapshotRequest& request,
                         FetchSnapshotResponse::PartitionSnapshot& into);

@@ -130,8 +130,8 @@ Slice batch_of(std::int64_t base, std::int32_t epoch, int records) {
 }
 
 FetchResponse answer_with(Chain records) {
-    raft::FetchResponse response{.answer = {.leader = 1, .epoch = 5, .endpoints = heard},
-                                 .high_watermark = 12};
+    static const raft::FetchResponse response{
+        .answer = {.leader = 1, .epoch = 5, .endpoints = heard}, .high_watermark = 12};
     FetchResponse wire = to_wire(response, listener, 18);
     wire.responses.front().partitions.front().records = std::move(records);
     return wire;

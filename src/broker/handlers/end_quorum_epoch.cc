@@ -9,9 +9,11 @@
 namespace millrace::broker {
 namespace {
 
-Task<EndQuorumEpochResponse> answer(const EndQuorumEpochRequest& request, const Caller& caller,
-                                    QuorumMember& member) {
-    co_return co_await member.answer(request, caller);
+Task<Answer<EndQuorumEpochResponse>> answer(const EndQuorumEpochRequest& request,
+                                            const Caller& caller, QuorumMember& member) {
+    auto told = co_await member.answer(request, caller);
+    co_return Answer<EndQuorumEpochResponse>{.response = std::move(told.response),
+                                             .keep = std::move(told.keep)};
 }
 
 }  // namespace

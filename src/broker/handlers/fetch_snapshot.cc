@@ -10,9 +10,11 @@
 namespace millrace::broker {
 namespace {
 
-Task<FetchSnapshotResponse> answer(const FetchSnapshotRequest& request, const Caller& caller,
-                                   QuorumMember& member) {
-    co_return co_await member.answer(request, caller);
+Task<Answer<FetchSnapshotResponse>> answer(const FetchSnapshotRequest& request,
+                                           const Caller& caller, QuorumMember& member) {
+    auto told = co_await member.answer(request, caller);
+    co_return Answer<FetchSnapshotResponse>{.response = std::move(told.response),
+                                            .keep = std::move(told.keep)};
 }
 
 }  // namespace

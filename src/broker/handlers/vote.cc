@@ -10,8 +10,11 @@
 namespace millrace::broker {
 namespace {
 
-Task<VoteResponse> answer(const VoteRequest& request, const Caller& caller, QuorumMember& member) {
-    co_return co_await member.answer(request, caller);
+Task<Answer<VoteResponse>> answer(const VoteRequest& request, const Caller& caller,
+                                  QuorumMember& member) {
+    auto told = co_await member.answer(request, caller);
+    co_return Answer<VoteResponse>{.response = std::move(told.response),
+                                   .keep = std::move(told.keep)};
 }
 
 }  // namespace
