@@ -104,21 +104,16 @@ Task<Result<>> list_endpoints(client::Admin& admin, const Arguments& arguments, 
 
 Task<int> run(env::Shard& shard, const Arguments& arguments, Output& output) {
     Result<> checked = check_bootstrap(arguments);
-    if (checked) checked = arguments.alone("config", {"command-config"});
     if (checked && arguments.verb() == "list-endpoints") {
         checked = arguments.alone("include-fenced-brokers", {"bootstrap-controller"});
     }
     if (!checked) co_return output.fail(checked.error());
-    AdminRun how;
-    if (arguments.has("config")) {
-        auto properties = read_properties(shard, arguments.text("config"));
-        if (!properties) co_return output.fail(properties.error());
-        how.more = properties->all();
-    }
+    auto how = with_old_config(shard, arguments, "config");
+    if (!how) co_return output.fail(how.error());
     AdminTool tool = arguments.verb() == "cluster-id"   ? cluster_id
                      : arguments.verb() == "unregister" ? unregister
                                                         : list_endpoints;
-    co_return co_await run_with_admin(shard, arguments, output, tool, std::move(how));
+    co_return co_await run_with_admin(shard, arguments, output, tool, *std::move(how));
 }
 
 }  // namespace

@@ -71,6 +71,16 @@ Result<> check_bootstrap(const Arguments& arguments) {
     return arguments.exactly_one({"bootstrap-server", "bootstrap-controller"});
 }
 
+Result<AdminRun> with_old_config(env::Shard& shard, const Arguments& arguments,
+                                 std::string_view flag) {
+    RETURN_IF_ERROR(arguments.alone(flag, {"command-config"}));
+    AdminRun how;
+    if (!arguments.has(flag)) return how;
+    ASSIGN_OR_RETURN(auto properties, read_properties(shard, arguments.text(flag)));
+    how.more = properties.all();
+    return how;
+}
+
 Task<int> run_with_admin(env::Shard& shard, const Arguments& arguments, Output& output,
                          AdminTool tool, AdminRun how) {
     auto config = admin_config(shard, arguments, std::move(how.more));

@@ -41,6 +41,9 @@ struct AdminRun {
     std::vector<config::Property> more = {};  // of the admin, over those of --command-config
     int failed = 1;                           // the exit code when the cluster refuses
 };
+// With the properties of the file that an old name of --command-config names, if it is given.
+Result<AdminRun> with_old_config(env::Shard& shard, const Arguments& arguments,
+                                 std::string_view flag);
 // Runs it with an admin of --command-config, then `more`, then --bootstrap-server or
 // --bootstrap-controller. An Error is told; the exit code, 1 for a wrong command line.
 Task<int> run_with_admin(env::Shard& shard, const Arguments& arguments, Output& output,

@@ -119,15 +119,10 @@ Task<int> run(env::Shard& shard, const Arguments& arguments, Output& output) {
         arguments.exactly_one({"topic", "all-topic-partitions", "path-to-json-file"});
     if (checked) checked = arguments.only_with("partition", {"topic"});
     if (checked) checked = arguments.only_with("topic", {"partition"});
-    if (checked) checked = arguments.alone("admin.config", {"command-config"});
     if (!checked) co_return output.fail(checked.error());
-    AdminRun how;
-    if (arguments.has("admin.config")) {
-        auto properties = read_properties(shard, arguments.text("admin.config"));
-        if (!properties) co_return output.fail(properties.error());
-        how.more = properties->all();
-    }
-    co_return co_await run_with_admin(shard, arguments, output, elect, std::move(how));
+    auto how = with_old_config(shard, arguments, "admin.config");
+    if (!how) co_return output.fail(how.error());
+    co_return co_await run_with_admin(shard, arguments, output, elect, *std::move(how));
 }
 
 }  // namespace
