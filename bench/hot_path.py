@@ -126,6 +126,20 @@ class Limit:
         return self.process.pid
 
 
+def create(node, topic, partitions):
+    """Ends when all are led."""
+    def led():
+        (told,) = connection.call("ListOffsets", 5, {"ReplicaId": -1, "Topics": [
+            {"Name": topic, "Partitions": [{"PartitionIndex": i, "Timestamp": -1}
+                                           for i in range(partitions)]}]})["Topics"]
+        return all(one["ErrorCode"] == 0 for one in told["Partitions"])
+
+    with node.connect() as connection:
+        connection.call("CreateTopics", 4, {"timeoutMs": 30000, "Topics": [
+            {"Name": topic, "NumPartitions": partitions, "ReplicationFactor": 1}]})
+        processes.wait_until(led, 30, topic)
+
+
 class Broker:
     """A whole node: a topic a load. It listens with TLS, too."""
 
@@ -149,17 +163,7 @@ class Broker:
         return self.tls_port if tls else self.port
 
     def begin(self, topic, load):
-        with self.node.connect() as connection:
-            connection.call("CreateTopics", 4, {"timeoutMs": 30000, "Topics": [
-                {"Name": topic, "NumPartitions": load.partitions, "ReplicationFactor": 1}]})
-            processes.wait_until(lambda: self._leads(connection, topic, load), 30, topic)
-
-    @staticmethod
-    def _leads(connection, topic, load):
-        (told,) = connection.call("ListOffsets", 5, {"ReplicaId": -1, "Topics": [
-            {"Name": topic, "Partitions": [{"PartitionIndex": i, "Timestamp": -1}
-                                           for i in range(load.partitions)]}]})["Topics"]
-        return all(one["ErrorCode"] == 0 for one in told["Partitions"])
+        create(self.node, topic, load.partitions)
 
     def end(self, topic):
         with self.node.connect() as connection:

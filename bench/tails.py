@@ -23,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 
-from hot_path import ROOT, nodes, processes, shape
+from hot_path import ROOT, create, nodes, shape
 
 SERVERS = {"millrace": ("millrace", {"log__flush__acks__all": "false"}),
            "synced": ("millrace", {}), "apache": ("apache", {})}
@@ -57,18 +57,8 @@ class Tails:
     def begin_topic(self):
         self.topics += 1
         topic = f"tails-{self.topics}"
-        with self.node.connect() as connection:
-            connection.call("CreateTopics", 4, {"timeoutMs": 30000, "Topics": [
-                {"Name": topic, "NumPartitions": PARTITIONS, "ReplicationFactor": 1}]})
-            processes.wait_until(lambda: self.leads(connection, topic), 30, topic)
+        create(self.node, topic, PARTITIONS)
         return topic
-
-    @staticmethod
-    def leads(connection, topic):
-        (told,) = connection.call("ListOffsets", 5, {"ReplicaId": -1, "Topics": [
-            {"Name": topic, "Partitions": [{"PartitionIndex": index, "Timestamp": -1}
-                                           for index in range(PARTITIONS)]}]})["Topics"]
-        return all(one["ErrorCode"] == 0 for one in told["Partitions"])
 
     def steady(self):
         rate, seconds = self.options.rate, self.options.seconds
