@@ -74,7 +74,6 @@ ActiveController::ActiveController(env::Shard& shard, MetadataLog& log, RaftDriv
       session_timeout_(Duration::milliseconds(settings.config.broker_session_timeout_ms())),
       state_(std::move(settings)),
       sessions_(session_timeout_),
-      balances_(state_.settings().config.auto_leader_rebalance_enable()),
       balance_{
           Duration::seconds(state_.settings().config.leader_imbalance_check_interval_seconds())},
       unclean_{
@@ -99,7 +98,8 @@ Result<> ActiveController::activate(metadata::Records bootstrap, bool own_broker
     if (own_broker_is_gone) sessions_.forget(state_.settings().node_id);
     last_append_ = shard_.now();
     next_expiry_check_ = shard_.now() + session_timeout_;
-    if (balances_) balance_.begin(shard_.now());
+    bool balances = state_.settings().config.auto_leader_rebalance_enable();
+    if (balances) balance_.begin(shard_.now());
     unclean_.begin(shard_.now());
     controller::Inputs in{shard_.now(), shard_.random(), sessions_};
     controller::Activate command{std::move(bootstrap)};

@@ -108,7 +108,6 @@ class ActiveController {
     Condition room_;
     Time last_append_;
     Time next_expiry_check_;
-    bool balances_;
     Elections balance_;
     Elections unclean_;
 };
