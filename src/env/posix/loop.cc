@@ -16,6 +16,10 @@ namespace {
 constexpr int events_a_poll = 256;
 constexpr std::size_t resumes_a_turn = 256;
 constexpr int inline_a_turn = 64;
+// A request of 256 KiB takes its checks and its way into the page cache, some 0.2 ms; what is sent
+// from there takes a quarter of that.
+constexpr std::size_t received_a_turn = 256 << 10;
+constexpr std::size_t sent_a_turn = 1 << 20;
 // With work at hand, descriptors are asked again only after this long.
 constexpr Duration busy_poll_interval = Duration::microseconds(50);
 
@@ -61,6 +65,8 @@ Loop::Loop(int id, std::uint64_t seed, Surroundings surroundings)
     : id_(id),
       around_(surroundings),
       random_(seed),
+      received_(received_a_turn),
+      sent_(sent_a_turn),
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
       wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       network_(make_network(*this)),
@@ -109,12 +115,12 @@ void Loop::run() {
     while (!stopped_) {
         count(turns_);
         inline_left_ = inline_a_turn;
+        received_.begin_turn();
+        sent_.begin_turn();
         poll();
         receive_messages();
-        while (Continuation* next = continuations_.pop_front()) {
-            next->go_on();
-            if (inline_left_-- <= 0) break;
-        }
+        sent_.go_on();
+        received_.go_on();
         timers().fire_due(now_);
         run_ready();
         end_turn();
@@ -124,7 +130,8 @@ void Loop::run() {
 
 void Loop::poll() {
     read_clock();
-    bool busy = !ready_.empty() || !hooks_.empty() || !continuations_.empty() || !inbox_.empty();
+    bool busy = !ready_.empty() || !hooks_.empty() || !received_.empty() || !sent_.empty() ||
+                !inbox_.empty();
     if (busy || timers().soonest() <= now_) {
         if (now_ - last_poll_ >= busy_poll_interval) wait_for_events(now_);
     } else if (inbox_.fall_asleep()) {

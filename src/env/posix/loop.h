@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <coroutine>
 #include <cstdint>
@@ -26,13 +27,39 @@ class EventTarget {
     ~EventTarget() = default;
 };
 
-// Work that let other work go first and is taken up again in the next turn.
+// Work that let other work go first and is taken up again in one of the next turns.
 class Continuation : public ListNode {
   public:
     virtual void go_on() = 0;
 
   protected:
     ~Continuation() = default;
+};
+
+// How many bytes those that move many of them may move in one turn, all together: work on them
+// keeps everyone else waiting. Who comes later takes its turn in the next ones, in order of
+// arrival; who moves little need not ask.
+class BulkShare {
+  public:
+    explicit BulkShare(std::size_t a_turn) : a_turn_(a_turn) {}
+    bool empty() const { return waiting_.empty(); }
+    bool open() const { return left_ > 0 && waiting_.empty(); }
+    void take(std::size_t bytes) { left_ -= std::min(left_, bytes); }
+    void wait(Continuation& continuation) { waiting_.push_back(continuation); }
+    // A new turn: those that wait go first.
+    void begin_turn() { left_ = a_turn_; }
+    void go_on() {
+        while (left_ > 0) {
+            Continuation* next = waiting_.pop_front();
+            if (next == nullptr) break;
+            next->go_on();
+        }
+    }
+
+  private:
+    const std::size_t a_turn_;
+    std::size_t left_ = 0;
+    List<Continuation> waiting_;
 };
 
 // One shard of the real world: an epoll loop on a thread of its own.
@@ -83,10 +110,12 @@ class Loop final : public Shard {
     // Edge-triggered, both directions, until the descriptor is closed.
     void watch(int fd, EventTarget& target);
     void unwatch(int fd);
-    void go_on_later(Continuation& continuation) { continuations_.push_back(continuation); }
     // Whether an operation that ended at once may let its coroutine go on at once. It may not for
     // ever: a peer that always has more to say would keep the loop from everyone else.
     bool may_go_on_inline() { return inline_left_ > 0 && inline_left_-- > 0; }
+
+    BulkShare& received() { return received_; }
+    BulkShare& sent() { return sent_; }
 
     // What the loop has done so far; read by any thread.
     struct Counters {
@@ -123,7 +152,8 @@ class Loop final : public Shard {
     std::vector<std::coroutine_handle<>> ready_;
     std::vector<std::coroutine_handle<>> running_;
     TurnHooks hooks_;
-    List<Continuation> continuations_;
+    BulkShare received_;
+    BulkShare sent_;
     std::vector<std::pair<Loop*, MessageChain>> outboxes_;  // by receiver
     Descriptor epoll_;
     Descriptor wake_;

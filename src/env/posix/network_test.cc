@@ -1,5 +1,6 @@
 #include "env/posix/network.h"
 
+#include <algorithm>
 #include <fcntl.h>
 #include <filesystem>
 #include <gtest/gtest.h>
@@ -8,6 +9,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <utility>
 #include <vector>
 
 #include "env/disk.h"
@@ -193,6 +195,62 @@ TEST(PosixNetwork, AFileThatIsNotInMemoryIsReadInAndSent) {
         co_await scope.join();
     });
     std::filesystem::remove(path);
+}
+
+// What connections bring, by turns of the loop.
+struct Brought {
+    std::uint64_t turn = 0;
+    std::size_t in_turn = 0;
+    std::size_t most_in_turn = 0;
+};
+
+Task<void> read_bulk(Loop& loop, Connection& from, std::size_t size, std::size_t& received,
+                     Brought& brought) {
+    std::vector<std::uint8_t> into(256 << 10);
+    while (received < size) {
+        Result<std::size_t> count = co_await from.read(into);
+        EXPECT_TRUE(count && *count > 0);
+        if (!count || *count == 0) co_return;
+        received += *count;
+        std::uint64_t turn = loop.counters().turns;
+        if (std::exchange(brought.turn, turn) != turn) brought.in_turn = 0;
+        brought.in_turn += *count;
+        brought.most_in_turn = std::max(brought.most_in_turn, brought.in_turn);
+    }
+}
+
+// Connections with much to say share a turn of the loop, and keep nobody else from it for long.
+TEST(PosixNetwork, ConnectionsThatBringMuchTakeTurns) {
+    constexpr std::size_t size = 32 << 20;
+    World world(one_shard());
+    run(world, [&](Shard& here) -> Task<void> {
+        auto listener = here.network().listen({"127.0.0.1", 0});
+        std::vector<std::unique_ptr<Connection>> clients;
+        std::vector<std::unique_ptr<Connection>> servers;
+        for (int i = 0; i < 2; ++i) {
+            clients.push_back(*co_await here.network().connect((*listener)->local()));
+            servers.push_back(*co_await (*listener)->accept());
+        }
+        auto write = [](Connection& to) -> Task<void> {
+            EXPECT_TRUE(co_await to.write(Slice::copy(std::string(size, 'x'))));
+        };
+        Brought brought;
+        std::vector<std::size_t> received(2);
+        std::size_t least_of_other = size;
+        auto read = [&](std::size_t index) -> Task<void> {
+            co_await read_bulk(world.loop(0), *servers[index], size, received[index], brought);
+            least_of_other = std::min(least_of_other, received[1 - index]);
+        };
+        Scope scope(here);
+        for (std::size_t i = 0; i < 2; ++i) {
+            scope.spawn(write(*clients[i]));
+            scope.spawn(read(i));
+        }
+        co_await scope.join();
+        EXPECT_EQ(received, std::vector<std::size_t>(2, size));
+        EXPECT_LE(brought.most_in_turn, 512U << 10);
+        EXPECT_GT(least_of_other, size / 2);
+    });
 }
 
 TEST(PosixNetwork, ShuttingDownEndsAWriteThatWaits) {

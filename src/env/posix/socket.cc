@@ -16,10 +16,18 @@ namespace millrace::env::posix {
 namespace {
 
 constexpr std::size_t pieces_a_call = 64;
-// After this much of one write, others get their turn.
-constexpr std::uint64_t bytes_a_turn = 4 << 20;
+// A read with room for this much, and a write of this much, moves many bytes, as the loop sees it.
+constexpr std::uint64_t bulk = 32 << 10;
+// One system call of theirs moves no more.
+constexpr std::uint64_t most_received = 256 << 10;
+constexpr std::uint64_t most_sent = 512 << 10;
 // What is probed for warmth, or read in by a helper, at once.
-constexpr std::uint64_t warm_step = 512 << 10;
+constexpr std::uint64_t warm_step = most_sent;
+
+std::uint64_t size_of(const Chain::Piece& piece) {
+    const auto* range = std::get_if<FileRange>(&piece);
+    return range != nullptr ? range->size : std::get<Slice>(piece).size();
+}
 
 }  // namespace
 
@@ -86,18 +94,41 @@ void Socket::on_events(std::uint32_t events) {
     if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) hung_up_ = true;
     if ((events & EPOLLIN) != 0 || hung_up_) readable_ = true;
     if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0) writable_ = true;
-    if (read_ != nullptr && try_read(*read_)) std::exchange(read_, nullptr)->complete();
-    if (writable_) go_on();
+    if (read_ != nullptr && may_read(*read_)) read_now();
+    if (writable_) write_on();
 }
 
-void Socket::go_on() {
-    if (write_ == nullptr || warming_ != nullptr || Continuation::linked()) return;
-    if (advance(*write_)) std::exchange(write_, nullptr)->complete();
+void Socket::read_now() {
+    if (try_read(*read_)) std::exchange(read_, nullptr)->complete();
+}
+
+bool Socket::may_read(const ReadOperation& operation) {
+    if (operation.into.size() < bulk || !readable_) return true;
+    if (read_later_.linked()) return false;
+    if (loop_.received().open()) return true;
+    loop_.received().wait(read_later_);
+    return false;
+}
+
+bool Socket::may_write(const WriteOperation& operation) {
+    std::uint64_t size = size_of(operation.chain.pieces()[operation.piece]);
+    if (size < bulk || loop_.sent().open()) return true;
+    loop_.sent().wait(write_later_);
+    return false;
+}
+
+void Socket::write_on() {
+    if (write_ == nullptr || warming_ != nullptr || write_later_.linked()) return;
+    write_now();
+}
+
+void Socket::write_now() {
+    if (advance(*write_, true)) std::exchange(write_, nullptr)->complete();
 }
 
 bool Socket::begin(ReadOperation& operation) {
     CHECK(read_ == nullptr && !operation.into.empty());
-    if (try_read(operation)) {
+    if (may_read(operation) && try_read(operation)) {
         if (loop_.may_go_on_inline()) return false;
         operation.complete();
         return true;
@@ -113,13 +144,15 @@ bool Socket::try_read(ReadOperation& operation) {
                                 fmt::format("the connection to {} is closed", peer_.to_string()));
         return true;
     }
+    std::size_t room = std::min<std::uint64_t>(operation.into.size(), most_received);
     while (readable_) {
-        ssize_t count = ::recv(fd_.get(), operation.into.data(), operation.into.size(), 0);
+        ssize_t count = ::recv(fd_.get(), operation.into.data(), room, 0);
         if (count >= 0) {
             // Less than asked for was all there was: epoll tells of more, which saves the call
             // that would say so.
-            bool drained = static_cast<std::size_t>(count) < operation.into.size();
+            bool drained = static_cast<std::size_t>(count) < room;
             if (drained && watched_ && !hung_up_) readable_ = false;
+            if (room >= bulk) loop_.received().take(static_cast<std::size_t>(count));
             operation.result = static_cast<std::size_t>(count);
             return true;
         }
@@ -145,27 +178,22 @@ bool Socket::begin(WriteOperation& operation) {
     return true;
 }
 
-bool Socket::advance(WriteOperation& operation) {
+bool Socket::advance(WriteOperation& operation, bool is_its_turn) {
     if (!fd_.valid()) {
         operation.result = fail(ErrorCode::network_exception,
                                 fmt::format("the connection to {} is closed", peer_.to_string()));
         return true;
     }
     const Chain::Pieces& pieces = operation.chain.pieces();
-    std::uint64_t sent_now = 0;
     while (operation.piece < pieces.size()) {
         if (!writable_) {
             watch();
             return false;
         }
-        if (sent_now >= bytes_a_turn) {
-            loop_.go_on_later(*this);
-            return false;
-        }
+        if (!std::exchange(is_its_turn, false) && !may_write(operation)) return false;
         const auto* range = std::get_if<FileRange>(&pieces[operation.piece]);
         if (range != nullptr && !is_warm(operation, *range)) return false;
-        ssize_t sent = range != nullptr ? send_range(operation, *range)
-                                        : send_slices(operation, bytes_a_turn - sent_now);
+        ssize_t sent = range != nullptr ? send_range(operation, *range) : send_slices(operation);
         if (sent == 0) {
             operation.result =
                 fail(ErrorCode::kafka_storage_error,
@@ -175,7 +203,7 @@ bool Socket::advance(WriteOperation& operation) {
         }
         if (sent > 0) {
             account(operation, static_cast<std::uint64_t>(sent));
-            sent_now += static_cast<std::uint64_t>(sent);
+            loop_.sent().take(static_cast<std::uint64_t>(sent));
         } else if (sent == -EAGAIN) {
             writable_ = false;
         } else if (sent == -EIO && range != nullptr) {
@@ -192,20 +220,20 @@ bool Socket::advance(WriteOperation& operation) {
     return true;
 }
 
-ssize_t Socket::send_slices(const WriteOperation& operation, std::uint64_t limit) {
+ssize_t Socket::send_slices(const WriteOperation& operation) {
     const Chain::Pieces& pieces = operation.chain.pieces();
     iovec vector[pieces_a_call];
     msghdr message{};
     message.msg_iov = vector;
     std::size_t skip = operation.offset;
-    std::uint64_t gathered = 0;
+    std::size_t room = most_sent;
     std::size_t next = operation.piece;
-    for (; next < pieces.size() && message.msg_iovlen < pieces_a_call && gathered < limit; ++next) {
+    for (; next < pieces.size() && message.msg_iovlen < pieces_a_call && room > 0; ++next) {
         const auto* slice = std::get_if<Slice>(&pieces[next]);
         if (slice == nullptr) break;
-        vector[message.msg_iovlen++] = {const_cast<std::uint8_t*>(slice->data()) + skip,
-                                        slice->size() - skip};
-        gathered += slice->size() - skip;
+        std::size_t size = std::min(slice->size() - skip, room);
+        vector[message.msg_iovlen++] = {const_cast<std::uint8_t*>(slice->data()) + skip, size};
+        room -= size;
         skip = 0;
     }
     // What follows at once shall share packets with the end of this.
@@ -225,15 +253,7 @@ void Socket::account(WriteOperation& operation, std::uint64_t sent) {
     const Chain::Pieces& pieces = operation.chain.pieces();
     operation.offset += sent;
     while (operation.piece < pieces.size()) {
-        std::uint64_t size = std::visit(
-            [](const auto& piece) -> std::uint64_t {
-                if constexpr (requires { piece.offset; }) {
-                    return piece.size;
-                } else {
-                    return piece.size();
-                }
-            },
-            pieces[operation.piece]);
+        std::uint64_t size = size_of(pieces[operation.piece]);
         if (operation.offset < size) return;
         operation.offset -= size;
         ++operation.piece;
@@ -262,11 +282,11 @@ void Socket::warmed(std::uint64_t until, Result<> read) {
         return;
     }
     warm_until_ = until;
-    go_on();
+    write_on();
 }
 
 void Socket::stop_writing() {
-    Continuation::unlink();
+    write_later_.unlink();
     write_ = nullptr;
     if (warming_ == nullptr) return;
     warming_->socket = nullptr;
@@ -274,6 +294,7 @@ void Socket::stop_writing() {
 }
 
 void Socket::give_up(ReadOperation& operation) {
+    read_later_.unlink();
     read_ = nullptr;
     operation.complete();
 }
@@ -288,13 +309,14 @@ void Socket::shutdown_write() {
     ::shutdown(fd_.get(), SHUT_WR);
     // A write that still waits for room learns now that there will be none.
     writable_ = true;
-    go_on();
+    write_on();
 }
 
 void Socket::close() {
     if (!fd_.valid()) return;
     (void)local();  // for messages about a connection that has gone
     fd_.reset();
+    read_later_.unlink();
     ReadOperation* read = std::exchange(read_, nullptr);
     WriteOperation* write = write_;
     stop_writing();
