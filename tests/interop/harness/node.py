@@ -150,13 +150,14 @@ class ApacheNode(Node):
     """Apache Kafka 4.3.1: the oracle."""
 
     kind = "apache"
+    jvm = toolchains.QUICK_JVM
 
     def format_command(self):
         return [*toolchains.java(), "kafka.tools.StorageTool", "format", "-t", CLUSTER_ID,
                 "-c", self.properties_file, *self.format_flags]
 
     def server_command(self):
-        return [*toolchains.java("1g"), "kafka.Kafka", self.properties_file]
+        return [*toolchains.java("1g", self.jvm), "kafka.Kafka", self.properties_file]
 
     def environment(self):
         level = os.environ.get("INTEROP_LOG_LEVEL", self.log_level or "warn")

@@ -19,6 +19,11 @@ ROOT = HERE.parents[1]
 CACHE = pathlib.Path(os.environ.get("MILLRACE_INTEROP_CACHE", ROOT / "build" / "interop"))
 DRIVERS = HERE / "drivers"
 INSTALL_SECONDS = 900
+# Of a JVM that starts soon, and of the one that kafka-server-start.sh starts.
+QUICK_JVM = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
+DELIVERED_JVM = ("-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20",
+                 "-XX:InitiatingHeapOccupancyPercent=35", "-XX:+ExplicitGCInvokesConcurrent",
+                 "-XX:MaxInlineLevel=15", "-Djava.awt.headless=true")
 
 
 class Missing(Exception):
@@ -95,11 +100,10 @@ def java_classes():
     return folder
 
 
-def java(heap="256m"):
+def java(heap="256m", jvm=QUICK_JVM):
     """The start of a command line that runs a class of Apache's, or of drivers/java."""
     path = f"{java_classes()}:{kafka_jars()}/*"
-    return [need("java", "default-jre-headless"), f"-Xmx{heap}", "-XX:+UseSerialGC",
-            "-XX:TieredStopAtLevel=1", "-Xshare:auto", "-Dfile.encoding=UTF-8",
+    return [need("java", "default-jre-headless"), f"-Xmx{heap}", *jvm, "-Dfile.encoding=UTF-8",
             f"-Dlog4j2.configurationFile={DRIVERS / 'java' / 'log4j2.xml'}", "-cp", path]
 
 
