@@ -5,12 +5,17 @@
 
 Curves: record-size, batch-size, connections, partitions, readers. Per point: microseconds of
 processor time a request and seconds a GB of both, and how many times the limit's it is.
+
+And of the node alone (sizes.py): segments of a partition, metadata.
 """
 
 import argparse
+import resource
 import statistics
+import tempfile
 
 import hot_path
+import sizes
 from hot_path import Load, shape
 
 
@@ -72,13 +77,26 @@ def main():
     parser.add_argument("--scale", type=float, default=1.0, help="how much of each load")
     hot_path.add_places(parser)
     options = parser.parse_args()
-    unknown = set(options.curves) - set(CURVES)
+    known = [*CURVES, *sizes.CURVES]
+    unknown = set(options.curves) - set(known)
     if unknown:
-        parser.error(f"there is no curve {', '.join(unknown)}; there are {', '.join(CURVES)}")
+        parser.error(f"there is no curve {', '.join(unknown)}; there are {', '.join(known)}")
     options.servers = ["limit", "millrace"]
-    with hot_path.running(options) as bench:
-        for name in options.curves or CURVES:
-            measure(bench, name, options.rounds, options.scale)
+    wanted, place = options.curves or known, options.folder
+    loads = [name for name in wanted if name in CURVES]
+    if loads:
+        with hot_path.running(options) as bench:
+            for name in loads:
+                measure(bench, name, options.rounds, options.scale)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    hot_path.nodes.MillraceNode.executable = options.millrace.resolve()
+    options.build = options.build.resolve()
+    for name in wanted:
+        if name in CURVES:
+            continue
+        with tempfile.TemporaryDirectory(prefix="millrace-curves-", dir=place) as folder:
+            sizes.measure(name, options, folder)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,25 @@
 #!/usr/bin/env python3
 """What a node costs that nobody uses: memory and processor time of an idle process, of partitions
-and of idle connections, plain and with TLS; and how long partitions take to be made.
+and of idle connections, plain and with TLS; and how long partitions take to be made, and groups.
 
     bench/standing.py [PART...] [--servers millrace,apache] [--millrace EXE]
 
-Parts: idle, partitions, connections, tls-connections. Each is measured at several sizes, on a node
-of its own, so that it is seen how the cost grows; the largest size is the goal's.
+Parts: idle, partitions, connections, tls-connections, groups. Each is measured at several sizes, on
+a node of its own, so that it is seen how the cost grows; the largest size is the goal's.
+
+A group's members (classic protocol, range) join at one moment; it is formed when all partitions are
+shared out in one generation. `delay` is group.initial.rebalance.delay.ms.
 """
 
 import argparse
+import json
 import os
 import pathlib
 import resource
 import socket
 import ssl
+import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -23,14 +29,17 @@ sys.path.insert(0, str(ROOT / "tests" / "interop"))
 
 from harness import certificates  # noqa: E402
 from harness import node as nodes  # noqa: E402
-from harness import processes, wire  # noqa: E402
+from harness import processes, toolchains, wire  # noqa: E402
 
+nodes.ApacheNode.jvm = toolchains.DELIVERED_JVM
 TICKS = os.sysconf("SC_CLK_TCK")
 PARTITION_COUNTS = [1, 10, 100, 1_000, 10_000]
 CONNECTION_COUNTS = [10, 100, 1_000, 10_000]
 PER_TOPIC = 1_000
 QUIET = 10  # seconds over which idle processor time is taken
-PARTS = ["idle", "partitions", "connections", "tls-connections"]
+GROUPS = [(1, 10), (10, 100), (50, 500)]  # members, partitions
+GROUP_ROUNDS = 5
+PARTS = ["idle", "partitions", "connections", "tls-connections", "groups"]
 
 
 def cpu_seconds(pid):
@@ -55,15 +64,15 @@ def open_files(node):
 
 
 class Bench:
-    def __init__(self, folder):
-        self.folder = folder
+    def __init__(self, folder, options):
+        self.folder, self.options = folder, options
         self.started = 0
         self.certificate = certificates.Authority(folder / "ca", "Bench CA").issue(
             "broker", "/O=Bench/CN=broker")
 
-    def node(self, kind):
+    def node(self, kind, **properties):
         self.started += 1
-        node = nodes.KINDS[kind](self.folder / f"{kind}-{self.started}")
+        node = nodes.KINDS[kind](self.folder / f"{kind}-{self.started}", **properties)
         (node.tls_port,) = processes.free_ports(1)
         listeners = (f"PLAINTEXT://{node.bootstrap},SSL://localhost:{node.tls_port},"
                      f"CONTROLLER://127.0.0.1:{node.controller_port}")
@@ -117,6 +126,33 @@ class Bench:
                 close()
             node.kill()
 
+    def groups(self, kind, sizes):
+        print(f"{'':10}{'delay ms':>9}{'members':>9}{'partitions':>11}{'formed in s':>13}"
+              f"{'joins':>7}{'CPU ms':>8}")
+        for delay in (0, 3000):
+            for members, partitions in sizes:
+                node = self.node(kind, group__initial__rebalance__delay__ms=delay)
+                make(node, partitions)
+                told = [self.form(node, members, f"group-{number}")
+                        for number in range(GROUP_ROUNDS + 1)][1:]
+                row = f"{kind:10}{delay:9}{members:9}{partitions:11}"
+                for figure, form in (("seconds", "13.3f"), ("joins", "7.0f"), ("cpu_ms", "8.0f")):
+                    row += format(statistics.median(one[figure] for one in told), form)
+                print(row, flush=True)
+                node.kill()
+
+    def form(self, node, members, group):
+        """The first one makes __consumer_offsets, too."""
+        cpu = cpu_seconds(node.process.pid)
+        done = subprocess.run(
+            [self.options.build / "bench" / "group_members", "--port", str(node.port), "--topic",
+             topics(1)[0][0], "--group", group, "--members", str(members)],
+            capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise SystemExit(done.stderr)
+        return {**json.loads(done.stdout),
+                "cpu_ms": 1000 * (cpu_seconds(node.process.pid) - cpu)}
+
 
 def make(node, count):
     """Topics with so many partitions together, that have leaders when this returns."""
@@ -167,6 +203,7 @@ def main():
     parser.add_argument("--servers", default="millrace")
     parser.add_argument("--millrace", type=pathlib.Path,
                         default=ROOT / "build" / "release" / "millrace")
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "bench")
     parser.add_argument("--folder", type=pathlib.Path, help="on the disk to use")
     parser.add_argument("--most", type=int, default=10_000, help="of partitions and connections")
     options = parser.parse_args()
@@ -177,7 +214,7 @@ def main():
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     with tempfile.TemporaryDirectory(prefix="millrace-standing-", dir=options.folder) as folder:
-        bench = Bench(pathlib.Path(folder))
+        bench = Bench(pathlib.Path(folder), options)
         for part in options.parts or PARTS:
             print(f"\n{part}")
             for kind in options.servers.split(","):
@@ -185,6 +222,8 @@ def main():
                     bench.idle(kind)
                 elif part == "partitions":
                     bench.partitions(kind, [n for n in PARTITION_COUNTS if n <= options.most])
+                elif part == "groups":
+                    bench.groups(kind, GROUPS)
                 else:
                     bench.connections(kind, [n for n in CONNECTION_COUNTS if n <= options.most],
                                       part.startswith("tls"))

@@ -42,9 +42,11 @@ class Tails:
         name, overrides = SERVERS[kind]
         self.node = nodes.make(name, folder / kind, **overrides)
         command = self.node.server_command()
-        self.node.server_command = lambda: ["taskset", "-c", options.server_core, *command]
+        self.node.server_command = lambda: [
+            *options.first, "taskset", "-c", options.server_core, *command]
         self.node.start()
         self.topics = 0
+        self.patience = ["--patient"] if options.real_time else []
 
     def words(self, topic, command, **options):
         words = ["taskset", "-c", self.options.load_core, self.options.build / "bench" / "load",
@@ -63,9 +65,10 @@ class Tails:
     def steady(self):
         rate, seconds = self.options.rate, self.options.seconds
         topic = self.begin_topic()
-        done = subprocess.run(
-            self.words(topic, "produce", **STEADY, rate=rate, warm=rate,
-                       requests=rate * seconds), capture_output=True, text=True, check=False)
+        words = self.words(topic, "produce", **STEADY, rate=rate, warm=rate,
+                           requests=rate * seconds)
+        done = subprocess.run([*self.options.first, *words, *self.patience], capture_output=True,
+                              text=True, check=False)
         if done.returncode != 0:
             raise SystemExit(f"steady producer: {done.stderr}")
         return json.loads(done.stdout)
@@ -93,9 +96,10 @@ class Tails:
                                **{"end-offset": self.end_offset})
         else:
             words = self.words(self.begin_topic(), "produce", **BULK, rate=BULK_RATE,
-                               requests=1 << 40)
+                               requests=1 << 40) + self.patience
         # The load's core is the producer's first: what is measured is the node.
-        with subprocess.Popen(["nice", "-n", "19", *words]) as process:
+        first = ["chrt", "-f", "10"] if self.options.real_time else ["nice", "-n", "19"]
+        with subprocess.Popen([*first, *words]) as process:
             try:
                 yield
                 if process.poll() is not None:
@@ -137,7 +141,10 @@ def main():
     parser.add_argument("--folder", type=pathlib.Path, help="on the disk to use")
     parser.add_argument("--server-core", default="0")
     parser.add_argument("--load-core", default="1")
+    parser.add_argument("--real-time", action="store_true",
+                        help="all by SCHED_FIFO and without spinning, for a busy machine")
     options = parser.parse_args()
+    options.first = ["chrt", "-f", "20"] if options.real_time else []
     known = ["cold-reader", "bulk"]
     options.neighbours = options.neighbours or known
     unknown = set(options.neighbours) - set(known)

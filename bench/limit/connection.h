@@ -37,6 +37,7 @@ class Connection {
     } fetch;
     bool waits = false;
     bool gone = false;
+    bool follows = false;
     bool watched_for_room = false;
     // TLS may hold bytes that the socket no longer tells of.
     bool may_have_more() const { return stream.encrypted() && filled_; }

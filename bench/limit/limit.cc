@@ -1,7 +1,7 @@
 // What a broker cannot cost less than: one thread that receives Produce and Fetch requests, checks
 // the CRC of each batch, stamps its offset, writes it to a file and sends it from there. It knows
 // one topic, versions 8 of Produce and 11 of Fetch, and trusts whoever speaks: bench/hot_path.py
-// measures Millrace and Apache Kafka against it.
+// measures Millrace and Apache Kafka against it. With followers it is the leader of a cluster.
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -24,6 +24,8 @@
 
 #include "base/bytes.h"
 #include "limit/connection.h"
+#include "limit/fields.h"
+#include "limit/followers.h"
 #include "limit/partition.h"
 #include "stream.h"
 
@@ -34,64 +36,20 @@ namespace {
     throw std::system_error(errno, std::generic_category(), what);
 }
 
-// Fields of a request, in order.
-class Fields {
-  public:
-    explicit Fields(MutableBytes bytes) : at_(bytes.data()), end_(at_ + bytes.size()) {}
-    template <typename T>
-    T number() {
-        T value = load_be<T>(take(sizeof(T)));
-        return value;
-    }
-    std::string_view string() {
-        auto size = number<std::int16_t>();
-        if (size < 0) return {};
-        return {reinterpret_cast<const char*>(take(size)), static_cast<std::size_t>(size)};
-    }
-    MutableBytes bytes() {
-        auto size = static_cast<std::size_t>(number<std::int32_t>());
-        return {take(size), size};
-    }
-    std::uint8_t* take(std::size_t size) {
-        if (size > static_cast<std::size_t>(end_ - at_))
-            throw std::runtime_error("a short request");
-        return std::exchange(at_, at_ + size);
-    }
-
-  private:
-    std::uint8_t* at_;
-    std::uint8_t* end_;
-};
-
-class Writer {
-  public:
-    explicit Writer(std::vector<std::uint8_t>& out) : out_(out), begin_(out.size()) {
-        number<std::int32_t>(0);
-    }
-    template <typename T>
-    void number(T value) {
-        out_.resize(out_.size() + sizeof(T));
-        store_be<T>(out_.data() + out_.size() - sizeof(T), value);
-    }
-    void string(std::string_view text) {
-        number<std::int16_t>(static_cast<std::int16_t>(text.size()));
-        out_.insert(out_.end(), text.begin(), text.end());
-    }
-    // `behind`: bytes of the message that come from elsewhere.
-    void end(std::size_t behind = 0) {
-        store_be<std::int32_t>(out_.data() + begin_,
-                               static_cast<std::int32_t>(out_.size() - begin_ - 4 + behind));
-    }
-
-  private:
-    std::vector<std::uint8_t>& out_;
-    std::size_t begin_;
+struct Terms {
+    std::uint16_t port = 0;
+    std::string topic;
+    int partitions = 1;
+    std::string folder;
+    std::optional<Tls> tls;
+    std::size_t followers = 0;  // that have to have what is answered
+    std::uint16_t leader = 0;   // the port of the one to follow
+    bool sync = false;          // what is answered is on stable storage
 };
 
 class Server {
   public:
-    Server(std::uint16_t port, std::string topic, int partitions, const std::string& folder,
-           std::optional<Tls> tls);
+    explicit Server(Terms terms);
     [[noreturn]] void run();
 
   private:
@@ -100,15 +58,22 @@ class Server {
     void produce(Connection& connection, std::int32_t correlation, Fields fields);
     void fetch(Connection& connection, std::int32_t correlation, Fields fields);
     void answer(Connection& connection);
+    void answer_produce(const Partition::Unanswered& request, int partition);
+    void follow();
+    void take_over(Connection& leader);
     void take_turn(Connection& connection);
     void end_turn();
+    void write_grown();
+    void commit();
+    void end_gone();
     void watch(Connection& connection, int operation) const;
 
-    std::string topic_;
-    std::optional<Tls> tls_;
+    Terms terms_;
     int listener_ = -1;
     int epoll_ = -1;
     std::vector<std::unique_ptr<Partition>> partitions_;
+    Followers followers_{partitions_, terms_.followers};
+    Connection* leader_ = nullptr;
     std::map<int, std::unique_ptr<Connection>> connections_;
     // Of this turn.
     std::vector<int> grown_;
@@ -118,18 +83,16 @@ class Server {
     std::vector<Connection*> unread_;
 };
 
-Server::Server(std::uint16_t port, std::string topic, int partitions, const std::string& folder,
-               std::optional<Tls> tls)
-    : topic_(std::move(topic)), tls_(std::move(tls)) {
-    for (int i = 0; i < partitions; ++i) {
-        partitions_.push_back(std::make_unique<Partition>(folder, i));
+Server::Server(Terms terms) : terms_(std::move(terms)) {
+    for (int i = 0; i < terms_.partitions; ++i) {
+        partitions_.push_back(std::make_unique<Partition>(terms_.folder, i));
     }
     listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     int on = 1;
     ::setsockopt(listener_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     sockaddr_in address{};
     address.sin_family = AF_INET;
-    address.sin_port = htons(port);
+    address.sin_port = htons(terms_.port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (::bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
         ::listen(listener_, 1024) != 0) {
@@ -138,6 +101,16 @@ Server::Server(std::uint16_t port, std::string topic, int partitions, const std:
     epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
     epoll_event event{.events = EPOLLIN, .data = {.ptr = nullptr}};
     if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, listener_, &event) != 0) fail("epoll_ctl");
+    if (terms_.leader != 0) follow();
+}
+
+void Server::follow() {
+    auto connection = std::make_unique<Connection>(Stream::connect(terms_.leader, nullptr));
+    leader_ = connection.get();
+    ask_to_follow(leader_->out);
+    leader_->flush();
+    watch(*leader_, EPOLL_CTL_ADD);
+    connections_[leader_->stream.descriptor()] = std::move(connection);
 }
 
 void Server::watch(Connection& connection, int operation) const {
@@ -150,8 +123,8 @@ void Server::accept() {
     while (true) {
         int socket = ::accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (socket < 0) return;
-        auto connection =
-            std::make_unique<Connection>(tls_ ? Stream(socket, *tls_, true) : Stream(socket));
+        auto connection = std::make_unique<Connection>(
+            terms_.tls ? Stream(socket, *terms_.tls, true) : Stream(socket));
         watch(*connection, EPOLL_CTL_ADD);
         connections_[socket] = std::move(connection);
     }
@@ -163,6 +136,10 @@ void Server::serve(Connection& connection) {
         MutableBytes request = connection.next_request();
         if (request.empty()) return;
         Fields fields(request);
+        if (connection.follows) {
+            followers_.take_acknowledgement(connection, fields);
+            continue;
+        }
         auto key = fields.number<std::int16_t>();
         fields.number<std::int16_t>();
         auto correlation = fields.number<std::int32_t>();
@@ -171,6 +148,8 @@ void Server::serve(Connection& connection) {
             produce(connection, correlation, fields);
         } else if (key == 1) {
             fetch(connection, correlation, fields);
+        } else if (key == follow_key) {
+            followers_.add(connection);
         } else {
             throw std::runtime_error("neither Produce nor Fetch");
         }
@@ -185,16 +164,23 @@ void Server::produce(Connection& connection, std::int32_t correlation, Fields fi
     fields.string();
     fields.number<std::int32_t>();
     auto index = fields.number<std::int32_t>();
-    std::int64_t base = partitions_.at(index)->append(fields.bytes());
+    Partition& partition = *partitions_.at(index);
+    std::int64_t base = partition.append(fields.bytes());
     grown_.push_back(index);
-    Writer answer(connection.out);
-    answer.number(correlation);
+    Partition::Unanswered request{&connection, correlation, base, partition.size_to_be()};
+    if (!followers_.wanted() && !terms_.sync) return answer_produce(request, index);
+    partition.unanswered.push_back(request);
+}
+
+void Server::answer_produce(const Partition::Unanswered& request, int partition) {
+    Writer answer(request.connection->out);
+    answer.number(request.correlation);
     answer.number<std::int32_t>(1);
-    answer.string(topic_);
+    answer.string(terms_.topic);
     answer.number<std::int32_t>(1);
-    answer.number(index);
+    answer.number<std::int32_t>(partition);
     answer.number<std::int16_t>(0);
-    answer.number(base);
+    answer.number(request.base);
     answer.number<std::int64_t>(-1);
     answer.number<std::int64_t>(0);
     answer.number<std::int32_t>(0);
@@ -232,7 +218,7 @@ void Server::answer(Connection& connection) {
     answer.number<std::int16_t>(0);
     answer.number<std::int32_t>(0);
     answer.number<std::int32_t>(1);
-    answer.string(topic_);
+    answer.string(terms_.topic);
     answer.number<std::int32_t>(1);
     answer.number<std::int32_t>(fetch.partition);
     answer.number<std::int16_t>(0);
@@ -256,11 +242,26 @@ void Server::take_turn(Connection& connection) {
         gone_.push_back(&connection);
         return;
     }
-    serve(connection);
+    if (&connection == leader_) {
+        take_over(connection);
+    } else {
+        serve(connection);
+    }
 }
 
-// One write a partition, then the answers that waited for it.
-void Server::end_turn() {
+void Server::take_over(Connection& leader) {
+    for (MutableBytes message; !(message = leader.next_request()).empty();) {
+        Fields fields(message);
+        auto index = fields.number<std::int32_t>();
+        partitions_.at(index)->append(fields.rest());
+        grown_.push_back(index);
+    }
+}
+
+// One write a partition.
+void Server::write_grown() {
+    std::ranges::sort(grown_);
+    grown_.erase(std::ranges::unique(grown_).begin(), grown_.end());
     for (int index : grown_) {
         Partition& partition = *partitions_[index];
         partition.write();
@@ -269,7 +270,36 @@ void Server::end_turn() {
             served_.push_back(waiting);
         }
     }
+}
+
+// Answers what is written, on stable storage, and with the followers, as far as that is wanted.
+void Server::commit() {
+    for (std::size_t i = 0; i < partitions_.size(); ++i) {
+        Partition& partition = *partitions_[i];
+        std::uint64_t end = followers_.wanted() ? followers_.taken_over(i) : partition.size();
+        while (!partition.unanswered.empty() && partition.unanswered.front().end <= end) {
+            Partition::Unanswered& request = partition.unanswered.front();
+            if (request.connection != nullptr) {
+                answer_produce(request, static_cast<int>(i));
+                served_.push_back(request.connection);
+            }
+            partition.unanswered.pop_front();
+        }
+    }
+}
+
+void Server::end_turn() {
+    write_grown();
+    followers_.send();
+    if (terms_.sync) {
+        for (int index : grown_) partitions_[index]->sync();
+    }
+    if (leader_ != nullptr && !grown_.empty()) {
+        acknowledge(leader_->out, partitions_, grown_);
+        leader_->flush();
+    }
     grown_.clear();
+    commit();
     for (Connection* connection : std::exchange(served_, {})) {
         if (connection->gone) continue;
         connection->flush();
@@ -279,8 +309,19 @@ void Server::end_turn() {
         connection->watched_for_room = connection->busy();
         watch(*connection, EPOLL_CTL_MOD);
     }
+    end_gone();
+}
+
+void Server::end_gone() {
     for (Connection* connection : std::exchange(gone_, {})) {
-        for (auto& partition : partitions_) std::erase(partition->waiting, connection);
+        if (connection == leader_) throw std::runtime_error("the leader has gone");
+        followers_.remove(*connection);
+        for (auto& partition : partitions_) {
+            std::erase(partition->waiting, connection);
+            for (auto& request : partition->unanswered) {
+                if (request.connection == connection) request.connection = nullptr;
+            }
+        }
         std::erase(unread_, connection);
         connections_.erase(connection->stream.descriptor());
     }
@@ -312,25 +353,24 @@ void Server::run() {
 int main(int argc, char** argv) {
     using namespace millrace::bench;
     CLI::App app("receives, checksums, writes and sends");
-    std::uint16_t port = 0;
-    std::string topic;
-    std::string folder;
+    Terms terms;
     std::string certificate;
     std::string key;
-    int partitions = 1;
-    app.add_option("--port", port)->required();
-    app.add_option("--topic", topic)->required();
-    app.add_option("--partitions", partitions);
-    app.add_option("--folder", folder)->required();
+    app.add_option("--port", terms.port)->required();
+    app.add_option("--topic", terms.topic)->required();
+    app.add_option("--partitions", terms.partitions);
+    app.add_option("--folder", terms.folder)->required();
+    app.add_option("--followers", terms.followers, "this many have to have what is answered");
+    app.add_option("--leader", terms.leader, "the port of another one to follow");
+    app.add_flag("--sync", terms.sync, "fdatasync before an answer");
     app.add_option("--tls-certificate", certificate, "PEM; the key in --tls-key");
     app.add_option("--tls-key", key);
     CLI11_PARSE(app, argc, argv);
     std::signal(SIGPIPE, SIG_IGN);  // sendfile has no flag for it
     try {
-        std::filesystem::create_directories(folder);
-        std::optional<Tls> tls;
-        if (!certificate.empty()) tls = Tls::server(certificate, key);
-        Server(port, topic, partitions, folder, std::move(tls)).run();
+        std::filesystem::create_directories(terms.folder);
+        if (!certificate.empty()) terms.tls = Tls::server(certificate, key);
+        Server(std::move(terms)).run();
     } catch (const std::exception& error) {
         fmt::print(stderr, "limit: {}\n", error.what());
         return 1;

@@ -65,6 +65,18 @@ void Partition::write() {
     unwritten_size_ = 0;
 }
 
+void Partition::sync() {
+    if (::fdatasync(file_) != 0) fail("fdatasync");
+}
+
+std::uint64_t Partition::end_of_batches(std::uint64_t begin, std::uint64_t most) const {
+    if (size_ - begin <= most) return size_;
+    auto above = std::ranges::upper_bound(batches_, begin + most, {}, &Batch::position);
+    std::uint64_t end = std::prev(above)->position;
+    if (end > begin) return end;
+    return above == batches_.end() ? size_ : above->position;
+}
+
 std::uint64_t Partition::position(std::int64_t offset) const {
     if (offset >= end_offset_) return size_;
     auto above = std::ranges::upper_bound(batches_, offset, {}, &Batch::base_offset);

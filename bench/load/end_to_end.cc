@@ -1,4 +1,7 @@
+#include <algorithm>
+#include <ctime>
 #include <memory>
+#include <poll.h>
 #include <stdexcept>
 #include <vector>
 
@@ -40,6 +43,14 @@ class Sender {
     ProduceAnswers answers_;
 };
 
+// Until one of the two has something, or it is `then`.
+void sleep_until(std::int64_t then, int one, int other) {
+    std::int64_t left = std::max<std::int64_t>(0, then - now_ns());
+    timespec timeout{left / 1'000'000'000, left % 1'000'000'000};
+    pollfd watched[] = {{one, POLLIN, 0}, {other, POLLIN, 0}};
+    ::ppoll(watched, 2, &timeout, nullptr);
+}
+
 }  // namespace
 
 void end_to_end(const Target& target, const EndToEndLoad& load, Measure& measure) {
@@ -72,7 +83,12 @@ void end_to_end(const Target& target, const EndToEndLoad& load, Measure& measure
     std::uint64_t all = load.warm + load.records;
     while (received < all) {
         auto due = began + static_cast<std::int64_t>(static_cast<double>(sent) * 1e9 / load.rate);
-        if (sent < all && now_ns() >= due) sender.send(sent++, due);
+        if (sent < all && now_ns() >= due) {
+            sender.send(sent++, due);
+        } else if (load.patient) {
+            sleep_until(due, answers.descriptor(), poll.descriptor());
+        }
+        if (load.every > 0 && measure.started() && measure.seconds() >= load.every) measure.lap();
         answers.wait(0, [](Sender& one) { one.receive(); });
         poll.wait(0, [&](FetchingConnection& reader) {
             reader.receive([&](Bytes records) { fetched(reader, records); });

@@ -32,6 +32,7 @@ struct ProduceLoad {
     // A second over all connections, whether answers come or not; 0: the next request leaves when
     // an answer arrives. Latency counts from when a request was due.
     double rate = 0;
+    bool patient = false;  // sleeps until the next one is due, for a load that is beside others
 };
 void produce(const Target& target, const ProduceLoad& load, Measure& measure);
 
@@ -53,6 +54,8 @@ struct EndToEndLoad {
     double rate = 2000;  // records a second
     std::uint64_t warm = 0;
     std::uint64_t records = 1;
+    double every = 0;  // seconds after which a line is told of these, and one anew; 0: at the end
+    bool patient = false;  // sleeps until the next one is due, for a load that is beside others
 };
 void end_to_end(const Target& target, const EndToEndLoad& load, Measure& measure);
 

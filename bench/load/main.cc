@@ -4,6 +4,8 @@
 
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
+#include <utility>
+#include <vector>
 
 #include "load/loads.h"
 
@@ -12,12 +14,12 @@ int main(int argc, char** argv) {
     CLI::App app("loads a node");
     app.require_subcommand(1);
     Target target;
-    int pid = 0;
+    std::vector<int> pids;
     bool tls = false;
     app.add_option("--port", target.port)->required();
     app.add_option("--topic", target.topic)->required();
     app.add_option("--partitions", target.partitions);
-    app.add_option("--pid", pid, "the process to measure");
+    app.add_option("--pid", pids, "the processes to measure")->delimiter(',');
     app.add_flag("--tls", tls);
 
     ProduceLoad produced;
@@ -30,6 +32,7 @@ int main(int argc, char** argv) {
     produces->add_option("--warm", produced.warm);
     produces->add_option("--requests", produced.requests);
     produces->add_option("--rate", produced.rate);
+    produces->add_flag("--patient", produced.patient, "sleeps until a request is due");
 
     ConsumeLoad consumed;
     CLI::App* consumes = app.add_subcommand("consume");
@@ -48,11 +51,13 @@ int main(int argc, char** argv) {
     ends->add_option("--rate", both.rate);
     ends->add_option("--warm", both.warm);
     ends->add_option("--records", both.records);
+    ends->add_option("--every", both.every, "seconds a line");
+    ends->add_flag("--patient", both.patient, "sleeps until a record is due");
 
     CLI11_PARSE(app, argc, argv);
     try {
         if (tls) target.tls = Tls::client();
-        Measure measure(pid);
+        Measure measure(std::move(pids));
         if (produces->parsed()) produce(target, produced, measure);
         if (consumes->parsed()) consume(target, consumed, measure);
         if (ends->parsed()) end_to_end(target, both, measure);

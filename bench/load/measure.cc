@@ -1,14 +1,13 @@
 #include "load/measure.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <ctime>
 #include <filesystem>
 #include <fmt/core.h>
 #include <fstream>
 #include <iterator>
 #include <stdexcept>
-
-#include "stream.h"
 
 namespace millrace::bench {
 namespace {
@@ -37,28 +36,39 @@ double cpu_seconds(int pid) {
 
 }  // namespace
 
-Usage usage_of(int pid) {
+Usage usage_of(const std::vector<int>& pids) {
     Usage usage;
-    std::filesystem::path folder = fmt::format("/proc/{}", pid);
-    usage.cpu_seconds = cpu_seconds(pid);
-    usage.resident = status(content(folder / "status"), "VmRSS:") * 1024;
-    for (const auto& thread : std::filesystem::directory_iterator(folder / "task")) {
-        std::string text = content(thread.path() / "status");
-        usage.switches += status(text, "\nvoluntary_ctxt_switches:") +
-                          status(text, "nonvoluntary_ctxt_switches:");
+    for (int pid : pids) {
+        std::filesystem::path folder = fmt::format("/proc/{}", pid);
+        usage.cpu_seconds += cpu_seconds(pid);
+        usage.resident += status(content(folder / "status"), "VmRSS:") * 1024;
+        for (const auto& thread : std::filesystem::directory_iterator(folder / "task")) {
+            std::string text = content(thread.path() / "status");
+            usage.switches += status(text, "\nvoluntary_ctxt_switches:") +
+                              status(text, "nonvoluntary_ctxt_switches:");
+        }
     }
     return usage;
 }
 
 void Measure::start() {
     latencies_.reserve(1 << 20);
-    if (pid_ != 0) before_ = usage_of(pid_);
+    before_ = usage_of(pids_);
     began_ = now_ns();
 }
 
+void Measure::lap() {
+    stop();
+    fmt::print("{}\n", report());
+    std::fflush(stdout);
+    latencies_.clear();
+    bytes_ = 0;
+    start();
+}
+
 void Measure::stop() {
-    seconds_ = static_cast<double>(now_ns() - began_) / 1e9;
-    if (pid_ != 0) after_ = usage_of(pid_);
+    seconds_ = seconds();
+    after_ = usage_of(pids_);
 }
 
 std::string Measure::report() {

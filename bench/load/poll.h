@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cerrno>
+#include <cstdint>
+#include <ctime>
 #include <sys/epoll.h>
 #include <system_error>
 #include <unistd.h>
@@ -16,15 +18,19 @@ class Poll {
     Poll(const Poll&) = delete;
     ~Poll() { ::close(epoll_); }
 
+    // Readable when one of them has something.
+    int descriptor() const { return epoll_; }
     void add(Connection& connection) { control(connection, EPOLL_CTL_ADD, EPOLLIN); }
     // Whether to wake when there is room to write, too.
     void watch_room(Connection& connection, bool on) {
         control(connection, EPOLL_CTL_MOD, on ? EPOLLIN | EPOLLOUT : EPOLLIN);
     }
+    // -1: until there is something.
     template <typename Handle>
-    void wait(int timeout_ms, Handle handle) {
-        int count =
-            ::epoll_wait(epoll_, events_.data(), static_cast<int>(events_.size()), timeout_ms);
+    void wait(std::int64_t timeout_ns, Handle handle) {
+        timespec timeout{timeout_ns / 1'000'000'000, timeout_ns % 1'000'000'000};
+        int count = ::epoll_pwait2(epoll_, events_.data(), static_cast<int>(events_.size()),
+                                   timeout_ns < 0 ? nullptr : &timeout, nullptr);
         for (int i = 0; i < count; ++i) handle(*static_cast<Connection*>(events_[i].data.ptr));
     }
 

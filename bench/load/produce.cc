@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <deque>
 #include <memory>
@@ -74,6 +75,7 @@ class Run {
   private:
     bool done() const { return measure_.count() >= load_.requests; }
     void fill(Connection& connection);
+    std::int64_t next_due() const;
     void send_due();
     void handle(Connection& connection);
     void send(Connection& connection);
@@ -107,11 +109,14 @@ void Run::fill(Connection& connection) {
     }
 }
 
+std::int64_t Run::next_due() const {
+    return began_ + static_cast<std::int64_t>(static_cast<double>(due_count_) * 1e9 / load_.rate);
+}
+
 // What the clock asks for, round robin.
 void Run::send_due() {
     while (true) {
-        auto due =
-            began_ + static_cast<std::int64_t>(static_cast<double>(due_count_) * 1e9 / load_.rate);
+        std::int64_t due = next_due();
         if (due > now_ns()) return;
         Connection& connection = *connections_[due_count_ % connections_.size()];
         connection.enqueue(due);
@@ -145,10 +150,13 @@ void Run::run() {
         fill(*connection);
         send(*connection);
     }
-    // A schedule is watched without sleep: this core is the load's own.
-    int timeout = load_.rate > 0 ? 0 : -1;
     while (!done()) {
-        if (load_.rate > 0) send_due();
+        std::int64_t timeout = -1;
+        if (load_.rate > 0) {
+            send_due();
+            // A schedule is watched without sleep where this core is the load's own.
+            timeout = load_.patient ? std::max<std::int64_t>(0, next_due() - now_ns()) : 0;
+        }
         poll_.wait(timeout, [this](Connection& connection) { handle(connection); });
     }
     measure_.stop();
