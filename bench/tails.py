@@ -45,6 +45,9 @@ class Tails:
         self.node.server_command = lambda: [
             *options.first, "taskset", "-c", options.server_core, *command]
         self.node.start()
+        if options.real_time:
+            # The loop, as it is the first thread: its helpers stay behind it.
+            subprocess.run(["chrt", "-f", "-p", "21", str(self.node.process.pid)], check=True)
         self.topics = 0
         self.patience = ["--patient"] if options.real_time else []
 
