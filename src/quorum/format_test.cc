@@ -240,6 +240,8 @@ TEST(ScramArgumentTest, WhatApacheRefuses) {
         {"SCRAM-SHA-256=[name=a,password=b,x]", "No equals sign found in SCRAM component: x"},
         {"SCRAM-SHA-256=[name=a,salt=N3E=,saltedpassword=!]",
          "Failed to decode given saltedPassword: !"},
+        {"SCRAM-SHA-256=[name=a,salt=N3E=,saltedpassword=]",
+         "Failed to decode given saltedPassword: "},
     };
     Random random(1);
     for (const auto& [text, sentence] : cases) {

@@ -1,33 +1,21 @@
 #include "quorum/scram_argument.h"
 
-#include <array>
 #include <fmt/format.h>
 #include <map>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <optional>
 #include <vector>
 
-#include "base/check.h"
 #include "base/random.h"
+#include "core/controller/scram_keys.h"
 #include "storage/text_lines.h"
 
 namespace millrace::quorum {
 namespace {
 
-struct Mechanism {
-    std::string_view name;
-    std::string_view java_name;
-    std::int8_t code;
-    const EVP_MD* (*digest)();
-    std::size_t size;  // of the digest
-};
-constexpr std::array mechanisms{
-    Mechanism{"SCRAM-SHA-256", "SCRAM_SHA_256", 1, EVP_sha256, 32},
-    Mechanism{"SCRAM-SHA-512", "SCRAM_SHA_512", 2, EVP_sha512, 64},
-};
-constexpr std::int32_t min_iterations = 4096;
-constexpr std::int32_t max_iterations = 16384;
+using Mechanism = controller::ScramMechanism;
+using controller::max_scram_iterations;
+
+constexpr std::int32_t default_iterations = 4096;
 constexpr std::size_t random_salt_words = 3;  // 24 bytes
 
 using Octets = std::vector<std::uint8_t>;
@@ -98,31 +86,6 @@ std::optional<std::string> take(Components& components, std::string_view name) {
     return value;
 }
 
-Octets hash_password(const Mechanism& mechanism, std::string_view password, const Octets& salt,
-                     std::int32_t iterations) {
-    Octets salted(mechanism.size);
-    CHECK(PKCS5_PBKDF2_HMAC(password.data(), static_cast<int>(password.size()), salt.data(),
-                            static_cast<int>(salt.size()), iterations, mechanism.digest(),
-                            static_cast<int>(salted.size()), salted.data()) == 1);
-    return salted;
-}
-
-Octets hmac(const Mechanism& mechanism, const Octets& key, std::string_view text) {
-    Octets out(mechanism.size);
-    unsigned size = 0;
-    CHECK(HMAC(mechanism.digest(), key.data(), static_cast<int>(key.size()), as_bytes(text).data(),
-               text.size(), out.data(), &size) != nullptr);
-    CHECK(size == out.size());
-    return out;
-}
-
-Octets digest(const Mechanism& mechanism, const Octets& bytes) {
-    Octets out(mechanism.size);
-    CHECK(EVP_Digest(bytes.data(), bytes.size(), out.data(), nullptr, mechanism.digest(),
-                     nullptr) == 1);
-    return out;
-}
-
 Octets random_salt(Random& random) {
     Octets salt(random_salt_words * sizeof(std::uint64_t));
     for (std::size_t i = 0; i < random_salt_words; ++i)
@@ -140,7 +103,7 @@ Result<Octets> salt_of(Components& components, Random& random) {
 
 Result<std::int32_t> iterations_of(Components& components) {
     auto given = take(components, "iterations");
-    if (!given) return min_iterations;
+    if (!given) return default_iterations;
     auto iterations = storage::parse_number<std::int32_t>(*given);
     if (!iterations) return refuse(fmt::format("Failed to parse iterations count: {}", *given));
     return *iterations;
@@ -159,19 +122,20 @@ Result<Secret> secret_of(Components& components, bool salt_given) {
         return refuse("You must supply one of 'password' or 'saltedpassword' to add-scram");
     if (!salt_given) return refuse("You must supply 'salt' with 'saltedpassword' to add-scram");
     auto decoded = decode_base64(*salted);
-    if (!decoded) return refuse(fmt::format("Failed to decode given saltedPassword: {}", *salted));
+    if (!decoded || decoded->empty())
+        return refuse(fmt::format("Failed to decode given saltedPassword: {}", *salted));
     secret.salted = *std::move(decoded);
     return secret;
 }
 
 Result<> check_iterations(const Mechanism& mechanism, std::int32_t iterations) {
-    if (iterations < min_iterations) {
+    if (iterations < mechanism.min_iterations) {
         return refuse(fmt::format("The 'iterations' value must be >= {} for add-scram using {}",
-                                  min_iterations, mechanism.java_name));
+                                  mechanism.min_iterations, mechanism.java_name));
     }
-    if (iterations > max_iterations) {
+    if (iterations > max_scram_iterations) {
         return refuse(fmt::format("The 'iterations' value must be <= {} for add-scram using {}",
-                                  max_iterations, mechanism.java_name));
+                                  max_scram_iterations, mechanism.java_name));
     }
     return {};
 }
@@ -190,16 +154,18 @@ Result<UserScramCredentialRecord> make_credential(const Mechanism& mechanism, Co
         return refuse(fmt::format("Unknown SCRAM configurations: {}", fmt::join(names, ", ")));
     }
     RETURN_IF_ERROR(check_iterations(mechanism, iterations));
-    if (secret.password)
-        secret.salted = hash_password(mechanism, *secret.password, salt, iterations);
+    if (secret.password) {
+        secret.salted =
+            controller::salted_password(mechanism, *secret.password, Bytes(salt), iterations);
+    }
+    controller::ScramKeys keys = controller::scram_keys(mechanism, Bytes(secret.salted));
 
     UserScramCredentialRecord record;
     record.name = *std::move(name);
     record.mechanism = mechanism.code;
     record.salt = Slice::copy(salt);
-    record.stored_key =
-        Slice::copy(digest(mechanism, hmac(mechanism, secret.salted, "Client Key")));
-    record.server_key = Slice::copy(hmac(mechanism, secret.salted, "Server Key"));
+    record.stored_key = std::move(keys.stored_key);
+    record.server_key = std::move(keys.server_key);
     record.iterations = iterations;
     return record;
 }
@@ -214,7 +180,7 @@ Result<UserScramCredentialRecord> parse_scram_argument(std::string_view text, Ra
     std::string_view wanted = text.substr(0, split);
     std::string_view list = text.substr(split + 1);
     const Mechanism* mechanism = nullptr;
-    for (const Mechanism& each : mechanisms) {
+    for (const Mechanism& each : controller::scram_mechanisms()) {
         if (each.name == wanted) mechanism = &each;
     }
     if (mechanism == nullptr)

@@ -11,8 +11,10 @@
 #include <vector>
 
 #include "core/controller/allocate_producer_ids.h"
+#include "core/controller/alter_client_quotas.h"
 #include "core/controller/alter_configs.h"
 #include "core/controller/alter_partition.h"
+#include "core/controller/alter_scram.h"
 #include "core/controller/assign_directories.h"
 #include "core/controller/controller_for_tests.h"
 #include "core/controller/create_partitions.h"
@@ -260,6 +262,16 @@ class Office {
         return outcome(decision, recorded.version);
     }
 
+    // Apache names users in no order.
+    Outcome again_by_user(const Recorded& recorded) {
+        auto command = with_request<AlterScramCredentials>(recorded);
+        auto decision = decide(command, *state_, {recorded.now, random_, sessions_});
+        std::ranges::sort(
+            decision.response.results, {},
+            &AlterUserScramCredentialsResponse::AlterUserScramCredentialsResult::user);
+        return outcome(decision, recorded.version);
+    }
+
     Outcome decide_again(const Recorded& recorded, Outcome& theirs) {
         const std::string& name = recorded.command;
         auto again = [&]<typename Command>(Command) {
@@ -304,6 +316,8 @@ class Office {
         if (name == "IncrementalAlterConfigs") return again(IncrementalAlterConfigs{});
         if (name == "AlterConfigs") return again(AlterConfigs{});
         if (name == "AllocateProducerIds") return again(AllocateProducerIds{});
+        if (name == "AlterClientQuotas") return again(AlterClientQuotas{});
+        if (name == "AlterUserScramCredentials") return again_by_user(recorded);
         ADD_FAILURE() << "no such command: " << name;
         return {};
     }
@@ -313,11 +327,9 @@ class Office {
     Random random_{1};
 };
 
-TEST(Apache, DecidesAsWeDo) {
-    const char* other = std::getenv("MILLRACE_CONTROLLER_COMMANDS");
-    std::ifstream file(other != nullptr ? other
-                                        : MILLRACE_SOURCE_DIR
-                           "/src/core/controller/recorded/commands.tsv");
+// Returns how many commands the table holds.
+int decide_again(const std::string& path) {
+    std::ifstream file(path);
     std::string line;
     Office office;
     int number = 0;
@@ -333,7 +345,19 @@ TEST(Apache, DecidesAsWeDo) {
             testing::UnitTest::GetInstance()->current_test_info()->result()->total_part_count();
         failures += after > before ? 1 : 0;
     }
-    EXPECT_GT(number, 1'000);
+    return number;
+}
+
+constexpr std::string_view recorded_folder = MILLRACE_SOURCE_DIR "/src/core/controller/recorded/";
+
+TEST(Apache, DecidesAsWeDo) {
+    const char* other = std::getenv("MILLRACE_CONTROLLER_COMMANDS");
+    std::string own = std::string(recorded_folder) + "commands.tsv";
+    EXPECT_GT(decide_again(other != nullptr ? other : own), 1'000);
+}
+
+TEST(Apache, DecidesOfQuotasAndCredentialsAsWeDo) {
+    EXPECT_GT(decide_again(std::string(recorded_folder) + "security.tsv"), 400);
 }
 
 }  // namespace

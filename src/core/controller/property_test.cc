@@ -7,8 +7,10 @@
 #include <set>
 
 #include "core/controller/allocate_producer_ids.h"
+#include "core/controller/alter_client_quotas.h"
 #include "core/controller/alter_configs.h"
 #include "core/controller/alter_partition.h"
+#include "core/controller/alter_scram.h"
 #include "core/controller/assign_directories.h"
 #include "core/controller/controller_for_tests.h"
 #include "core/controller/create_partitions.h"
@@ -65,7 +67,7 @@ class Walk {
     std::string some_name() { return fmt::format("t{}", random_.between(0, 6)); }
 
     void command() {
-        switch (random_.below(12)) {
+        switch (random_.below(13)) {
             case 0: {
                 RegisterBroker command = controller_.registration(some_broker());
                 if (random_.chance(0.5)) command.request.previous_broker_epoch = epoch_of(command);
@@ -91,6 +93,8 @@ class Walk {
                 return alter_config();
             case 8:
                 return others();
+            case 9:
+                return random_.chance(0.5) ? alter_quotas() : alter_scram();
             default:
                 return heartbeat();
         }
@@ -155,6 +159,49 @@ class Walk {
         config.value = minimum ? std::to_string(random_.between(1, 3))
                                : std::string(random_.chance(0.5) ? "true" : "false");
         controller_.run(command);
+    }
+    void alter_quotas() {
+        AlterClientQuotas command;
+        for (std::int64_t i = random_.between(1, 3); i > 0; --i) {
+            auto& entry = command.request.entries.emplace_back();
+            for (const char* type : {"user", "client-id", "ip"}) {
+                if (random_.chance(0.5)) continue;
+                auto& part = entry.entity.emplace_back();
+                part.entity_type = type;
+                part.entity_name = random_.chance(0.3) ? std::optional<std::string>() : "10.0.0.1";
+            }
+            for (const char* key : {"producer_byte_rate", "connection_creation_rate"}) {
+                if (random_.chance(0.5)) continue;
+                auto& op = entry.ops.emplace_back();
+                op.key = key;
+                op.value = static_cast<double>(random_.between(0, 3));
+                op.remove = random_.chance(0.3);
+            }
+        }
+        command.request.validate_only = random_.chance(0.1);
+        AlterClientQuotasResponse response = controller_.run(command);
+        EXPECT_LE(response.entries.size(), command.request.entries.size());
+        if (command.request.validate_only) EXPECT_TRUE(controller_.last.empty());
+    }
+    void alter_scram() {
+        AlterScramCredentials command;
+        for (std::int64_t i = random_.between(0, 2); i > 0; --i) {
+            auto& deletion = command.request.deletions.emplace_back();
+            deletion.name = some_name();
+            deletion.mechanism = static_cast<std::int8_t>(random_.between(0, 2));
+        }
+        for (std::int64_t i = random_.between(0, 2); i > 0; --i) {
+            auto& upsertion = command.request.upsertions.emplace_back();
+            upsertion.name = some_name();
+            upsertion.mechanism = static_cast<std::int8_t>(random_.between(0, 2));
+            upsertion.iterations = static_cast<std::int32_t>(random_.between(4'000, 17'000));
+            upsertion.salted_password = Slice::copy("salted");
+        }
+        std::size_t refused = 0;
+        for (const auto& result : controller_.run(command).results)
+            refused += result.error_code == ErrorCode::none ? 0 : 1;
+        EXPECT_LE(controller_.last.size() + refused,
+                  command.request.deletions.size() + command.request.upsertions.size());
     }
     void others() {
         if (random_.chance(0.3)) {

@@ -4,7 +4,7 @@
 //   java -cp '/tmp/record:.../libs/*' org.apache.kafka.controller.Record
 // A line: scenario, milliseconds, command, version, request, error code, message, response, records
 // (hex of their values, as the log has them). The first command of a scenario is "start": records
-// that are there already.
+// that are there already. `Record security` writes security.tsv instead: quotas and credentials.
 package org.apache.kafka.controller;
 
 import java.nio.ByteBuffer;
@@ -51,6 +51,8 @@ public class Record {
     final ConfigurationControlManager configs;
     final ReplicationControlManager replication;
     final ProducerIdControlManager producerIds;
+    final ClientQuotaControlManager quotas;
+    final ScramControlManager scram;
     ReplicationControlManager late;
     long nextOffset = 0;
     final Map<Integer, Uuid> incarnations = new HashMap<>();
@@ -108,6 +110,8 @@ public class Record {
             .build();
         producerIds = new ProducerIdControlManager.Builder()
             .setSnapshotRegistry(registry).setClusterControlManager(cluster).build();
+        quotas = new ClientQuotaControlManager.Builder().setSnapshotRegistry(registry).build();
+        scram = new ScramControlManager.Builder().setSnapshotRegistry(registry).build();
         for (int id = 1; id <= 5; id++) directories.put(id, List.of(uuid(), uuid()));
         List<ApiMessageAndVersion> start = new ArrayList<>();
         start.add(new ApiMessageAndVersion(new FeatureLevelRecord().setName("metadata.version").setFeatureLevel(level), (short) 0));
@@ -178,6 +182,9 @@ public class Record {
             else if (m instanceof FeatureLevelRecord r) features.replay(r);
             else if (m instanceof ClearElrRecord r) replication.replay(r);
             else if (m instanceof ProducerIdsRecord r) producerIds.replay(r);
+            else if (m instanceof ClientQuotaRecord r) quotas.replay(r);
+            else if (m instanceof UserScramCredentialRecord r) scram.replay(r);
+            else if (m instanceof RemoveUserScramCredentialRecord r) scram.replay(r);
             else throw new IllegalStateException(m.getClass().getName());
             nextOffset++;
         }
@@ -576,6 +583,80 @@ public class Record {
             outcome(List.of(), bytes(replication.listPartitionReassignments(asked.topics(), Long.MAX_VALUE), 0)));
     }
 
+    static final String[] quotaKeys = {"producer_byte_rate", "consumer_byte_rate", "request_percentage", "controller_mutation_rate", "connection_creation_rate", "no_such_rate"};
+    void alterQuotas() {
+        var request = new AlterClientQuotasRequestData().setValidateOnly(chance(0.1));
+        for (int n = 1 + below(3); n > 0; n--) {
+            var entry = new AlterClientQuotasRequestData.EntryData();
+            boolean address = chance(0.3);
+            // Two faults of one entry: Apache tells of either.
+            boolean odd = chance(0.1);
+            if (address) {
+                String[] names = {null, "10.0.0.1", "::1", "fe80::1:2", "1.2.3.4", odd ? "256.1.1.1.1" : "2001:db8::ff", odd ? "" : "9.9.9.9"};
+                part(entry, "ip", names[below(names.length)]);
+                if (odd && chance(0.3)) part(entry, "user", "u");
+            } else {
+                boolean both = chance(0.4);
+                if (both || chance(0.5)) part(entry, "user", odd && chance(0.3) ? "" : chance(0.3) ? null : "u" + below(3));
+                if (both || entry.entity().isEmpty()) part(entry, odd && chance(0.3) ? "group" : "client-id", chance(0.3) ? null : "c" + below(3));
+                if (odd && chance(0.3)) entry.entity().clear();
+            }
+            List<String> keys = new ArrayList<>(List.of(quotaKeys));
+            Collections.shuffle(keys, random);
+            boolean wrong = chance(0.15);
+            int ops = below(4);
+            for (String key : keys) {
+                if (!wrong && (key.equals("connection_creation_rate") != address || key.equals("no_such_rate"))) continue;
+                if (entry.ops().size() >= (wrong ? 1 : ops)) break;
+                double value = key.endsWith("percentage") || key.contains("mutation") ? (1 + below(1000)) / 8.0 : 1 + below(4) * 1000;
+                if (wrong) value = new double[] {0, -1, 0.5, 3e9, 1e19, 1e300}[below(6)];
+                entry.ops().add(new AlterClientQuotasRequestData.OpData().setKey(key).setValue(value).setRemove(chance(0.3)));
+            }
+            if (!entry.ops().isEmpty() && chance(0.05)) entry.ops().add(entry.ops().get(0).duplicate());
+            request.entries().add(entry);
+        }
+        decide("AlterClientQuotas", 1, request, () -> {
+            var wanted = new AlterClientQuotasRequest(request.duplicate(), (short) 1).entries();
+            var result = quotas.alterClientQuotas(wanted);
+            Map<org.apache.kafka.common.quota.ClientQuotaEntity, ApiError> ordered = new LinkedHashMap<>();
+            for (var each : wanted) ordered.put(each.entity(), result.response().get(each.entity()));
+            var response = AlterClientQuotasResponse.fromQuotaEntities(ordered, 0).data();
+            for (var entry : response.entries())
+                entry.entity().sort(Comparator.comparing(AlterClientQuotasResponseData.EntityData::entityType));
+            return outcome(request.validateOnly() ? List.of() : result.records(), bytes(response, 1));
+        });
+    }
+    static void part(AlterClientQuotasRequestData.EntryData entry, String type, String name) {
+        entry.entity().add(new AlterClientQuotasRequestData.EntityData().setEntityType(type).setEntityName(name));
+    }
+    byte[] octets(int size) {
+        byte[] out = new byte[size];
+        random.nextBytes(out);
+        return out;
+    }
+    void alterScram() {
+        var request = new AlterUserScramCredentialsRequestData();
+        String[] users = {"alice", "bob", "carol", "dave", ""};
+        for (int n = below(3); n > 0; n--)
+            request.deletions().add(new AlterUserScramCredentialsRequestData.ScramCredentialDeletion()
+                .setName(users[below(chance(0.1) ? 5 : 4)]).setMechanism((byte) (chance(0.05) ? 3 : 1 + below(2))));
+        for (int n = below(3); n > 0; n--)
+            request.upsertions().add(new AlterUserScramCredentialsRequestData.ScramCredentialUpsertion()
+                .setName(users[below(chance(0.1) ? 5 : 4)]).setMechanism((byte) (chance(0.05) ? 0 : 1 + below(2)))
+                .setIterations(chance(0.9) ? 4096 + below(12_289) : chance(0.5) ? 4095 : 16385)
+                .setSalt(octets(below(20))).setSaltedPassword(octets(chance(0.05) ? 0 : 1 + below(64))));
+        decide("AlterUserScramCredentials", 0, request, () -> {
+            var result = scram.alterCredentials(request.duplicate(), features.metadataVersionOrThrow());
+            result.response().results().sort(Comparator.comparing(AlterUserScramCredentialsResponseData.AlterUserScramCredentialsResult::user));
+            return outcome(result.records(), bytes(result.response(), 0));
+        });
+    }
+    void runSecurity(int commands) {
+        for (int i = 0; i < commands; i++) {
+            if (chance(0.5)) alterQuotas(); else alterScram();
+        }
+    }
+
     void run(int commands) {
         for (int i = 0; i < 25; i++) {
             time.ms += below(300);
@@ -604,6 +685,12 @@ public class Record {
     }
 
     public static void main(String[] args) throws Exception {
+        if (args.length > 0 && args[0].equals("security")) {
+            new Record(1, (short) 30, false).runSecurity(args.length > 1 ? Integer.parseInt(args[1]) : 400);
+            new Record(2, (short) 8, false).runSecurity(30);
+            Files.writeString(Path.of("security.tsv"), String.join("\n", lines) + "\n");
+            System.exit(0);
+        }
         int commands = args.length > 0 ? Integer.parseInt(args[0]) : 300;
         int rounds = args.length > 1 ? Integer.parseInt(args[1]) : 1;
         int scenario = 0;
