@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/replication/planted.h"
+
 namespace millrace::replication {
 namespace {
 
@@ -17,7 +19,7 @@ bool may_not_know_yet(ErrorCode error) {
 
 Offset where_logs_part(EpochEnd leader, std::optional<EpochEnd> own, Offset own_end) {
     Offset theirs = std::min(leader.end, own_end);
-    if (leader.epoch < 0 || !own) return theirs;
+    if (leader.epoch < 0 || !own || is_planted(Bug::cut_at_leaders_end)) return theirs;
     // The own log does not know that epoch: what it has of later ones goes, and the next fetch asks
     // for the one before.
     if (own->epoch != leader.epoch) return std::min(own->end, own_end);
@@ -32,7 +34,8 @@ FollowerActions Follower::step(const FollowerEvent& event, const FollowerLog& lo
 FollowerActions Follower::handle(const FollowingBegan&, const FollowerLog& log, Time) {
     need_ = Need::fetch;
     FollowerActions actions;
-    if (!log.has_epochs && log.end > log.high_watermark) actions.truncate_to = log.high_watermark;
+    bool by_watermark = !log.has_epochs || is_planted(Bug::cut_at_watermark);
+    if (by_watermark && log.end > log.high_watermark) actions.truncate_to = log.high_watermark;
     return actions;
 }
 

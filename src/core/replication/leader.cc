@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "core/replication/planted.h"
 
 namespace millrace::replication {
 
@@ -32,6 +33,7 @@ Leader::Leader(std::int32_t self, StateChanged begun, Offset epoch_start, Offset
       isr_(begun.state.isr),
       epoch_start_(epoch_start),
       high_watermark_(high_watermark) {
+    if (is_planted(Bug::watermark_begins_anew)) high_watermark_ = 0;
     take_replicas(begun.state, now, true);
 }
 
@@ -78,7 +80,7 @@ void Leader::handle(const StateChanged& event, const LeaderInput& input, LeaderA
 
 void Leader::handle(const LogMoved& event, const LeaderInput& input, LeaderActions& actions) {
     end_ = event.end;
-    counted_ = event.counted;
+    counted_ = is_planted(Bug::own_unsynced_counted) ? event.end : event.counted;
     advance(input, actions);
 }
 
@@ -88,7 +90,9 @@ void Leader::handle(const FollowerFetched& event, const LeaderInput& input,
     CHECK(found != followers_.end());
     Follower& follower = *found;
     const metadata::Broker* broker = input.image.active_broker(event.id);
-    if (event.broker_epoch != -1 && broker != nullptr && broker->epoch > event.broker_epoch) {
+    bool of_earlier_life =
+        event.broker_epoch != -1 && broker != nullptr && broker->epoch > event.broker_epoch;
+    if (of_earlier_life && !is_planted(Bug::earlier_life_counted)) {
         actions.refused = true;
         return;
     }
@@ -103,9 +107,13 @@ void Leader::handle(const FollowerFetched& event, const LeaderInput& input,
     follower.leader_end = std::max(follower.leader_end, end_);
     follower.last_fetch = input.now;
     follower.broker_epoch = event.broker_epoch;
+    if (is_planted(Bug::earlier_life_counted)) follower.broker_epoch = -1;
 
-    bool joins = !pending_ && !contains(isr_, event.id) && event.offset >= high_watermark_ &&
-                 event.offset >= epoch_start_ && may_join(follower, input.image);
+    bool has_all =
+        (event.offset >= high_watermark_ || is_planted(Bug::joins_below_high_watermark)) &&
+        (event.offset >= epoch_start_ || is_planted(Bug::joins_before_epoch_start));
+    bool joins =
+        !pending_ && !contains(isr_, event.id) && has_all && may_join(follower, input.image);
     if (joins) {
         BrokerIds isr = isr_;
         isr.push_back(event.id);
@@ -140,6 +148,7 @@ void Leader::propose(BrokerIds isr, BrokerIds maximal, const LeaderInput& input,
         change.isr.push_back({id, epoch});
     }
     bool expands = isr.size() > isr_.size();
+    if (is_planted(Bug::isr_taken_before_answer)) isr_ = maximal = isr;
     pending_ = Pending{change, std::move(maximal), expands};
     actions.change = std::move(change);
 }
@@ -179,6 +188,7 @@ void Leader::settle(const ChangeAnswered& event, LeaderActions& actions) {
             actions.outcome = Outcome::failed;
             return;
         default:
+            if (is_planted(Bug::change_without_answer_dropped)) return pending_.reset();
             actions.change = pending_->change;
             actions.retry = true;
     }
@@ -197,12 +207,14 @@ bool Leader::may_join(const Follower& follower, const metadata::Image& image) co
 }
 
 void Leader::advance(const LeaderInput& input, LeaderActions& actions) {
-    if (static_cast<std::int32_t>(isr_.size()) < min_isr_) return;
+    bool too_few = static_cast<std::int32_t>(isr_.size()) < min_isr_;
+    if (too_few && !is_planted(Bug::watermark_below_min_isr)) return;
     Offset to = counted_;
     for (const Follower& follower : followers_) {
         if (follower.end >= to) continue;
         bool counts = contains(maximal_isr(), follower.id) ||
                       (is_caught_up(follower, input) && may_join(follower, input.image));
+        if (is_planted(Bug::watermark_over_known_isr)) counts = contains(isr_, follower.id);
         if (counts) to = follower.end;
     }
     if (to <= high_watermark_) return;
