@@ -111,6 +111,8 @@ Result<> read_body(SnapshotScan& scan, const RecordVisitor& visit, SnapshotConte
         }
         if (!batch->is_control()) {
             RETURN_IF_ERROR(visit_records(*batch, 0, visit));
+            contents.last = {batch->last_offset(), batch->leader_epoch()};
+            contents.written = batch->max_timestamp();
             continue;
         }
         ASSIGN_OR_RETURN(ControlValues values, read_control_batch(*batch));

@@ -55,6 +55,9 @@ Result<std::uint64_t> write_snapshot(env::Disk& disk, const std::string& directo
 struct SnapshotContents {
     QuorumFacts facts;
     Timestamp last_contained = 0;
+    // Of its last metadata record: the place in the file, and when that was written.
+    raft::OffsetAndEpoch last{-1, -1};
+    Timestamp written = -1;
 };
 // Hands the records of a snapshot over, in order; their offsets count from its beginning. Error
 // kafka_storage_error, naming the file, for one that is unreadable, damaged or incomplete, and

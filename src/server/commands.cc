@@ -9,6 +9,8 @@ std::span<const ServerCommand> server_commands() {
         {"quickstart", "", "format where needed and run a node with few questions", quickstart},
         {"storage", "kafka-storage", "format log directories, or tell what is in them", storage},
         {"dump-log", "kafka-dump-log", "print and check segments, indexes and snapshots", dump_log},
+        {"metadata-shell", "kafka-metadata-shell", "show the metadata of a cluster as a tree",
+         metadata_shell},
     };
     return commands;
 }

@@ -17,9 +17,10 @@ struct ServerCommand {
 
 std::span<const ServerCommand> server_commands();
 
-int serve(std::span<const std::string> arguments);       // serve.cc
-int quickstart(std::span<const std::string> arguments);  // quickstart.cc
-int storage(std::span<const std::string> arguments);     // storage.cc
-int dump_log(std::span<const std::string> arguments);    // dump_log.cc
+int serve(std::span<const std::string> arguments);           // serve.cc
+int quickstart(std::span<const std::string> arguments);      // quickstart.cc
+int storage(std::span<const std::string> arguments);         // storage.cc
+int dump_log(std::span<const std::string> arguments);        // dump_log.cc
+int metadata_shell(std::span<const std::string> arguments);  // metadata_shell.cc
 
 }  // namespace millrace::server
