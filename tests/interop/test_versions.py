@@ -6,7 +6,8 @@ import pytest
 
 import scenarios
 from harness import sweep, wire
-from scenarios import configs, data, groups, topics, transactions  # noqa: F401: they register
+from scenarios import (  # noqa: F401: they register
+    configs, data, groups, security, topics, transactions)
 
 
 def summary(lines):

@@ -1,0 +1,23 @@
+// DescribeDelegationToken (key 41): refused, see broker/token_requests.h.
+
+#include "protocol/describe_delegation_token.h"
+
+#include "broker/handler.h"
+#include "broker/handlers.h"
+#include "broker/token_requests.h"
+
+namespace millrace::broker {
+namespace {
+
+Task<DescribeDelegationTokenResponse> answer(const DescribeDelegationTokenRequest&,
+                                             const Caller& caller) {
+    DescribeDelegationTokenResponse response;
+    response.error_code = token_refusal(caller);
+    co_return response;
+}
+
+}  // namespace
+
+constinit const Handler handlers::describe_delegation_token = serve<answer>;
+
+}  // namespace millrace::broker
