@@ -99,6 +99,11 @@ class ClassicGroup {
     ErrorCode check_commit(std::string_view member_id,
                            const std::optional<std::string>& instance_id, std::int32_t generation,
                            Time now);
+    // The same for one that belongs to a transaction (KIP-447), which may come in any state and
+    // says nothing of the session.
+    ErrorCode check_transactional_commit(std::string_view member_id,
+                                         const std::optional<std::string>& instance_id,
+                                         std::int32_t generation);
 
     // `since`: when it came into its state, where the log tells.
     void restore(const GroupMetadataValue& value, std::optional<Time> since, Time now);

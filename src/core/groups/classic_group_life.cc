@@ -77,6 +77,16 @@ ErrorCode ClassicGroup::check_commit(std::string_view member_id,
     return ErrorCode::none;
 }
 
+ErrorCode ClassicGroup::check_transactional_commit(std::string_view member_id,
+                                                   const std::optional<std::string>& instance_id,
+                                                   std::int32_t generation) {
+    if (generation < 0 && member_id.empty() && !instance_id) return ErrorCode::none;
+    if (generation < 0 && state_ == GroupState::empty) return ErrorCode::none;
+    ErrorCode error = check_member(member_id, instance_id);
+    if (error != ErrorCode::none) return error;
+    return generation == generation_ ? ErrorCode::none : ErrorCode::illegal_generation;
+}
+
 LeaveGroupResponse ClassicGroup::leave(const LeaveGroupRequest& request, std::int16_t version,
                                        Time now, Actions& actions) {
     LeaveGroupResponse response;

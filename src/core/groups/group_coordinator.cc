@@ -228,13 +228,17 @@ Decision<std::vector<ErrorCode>> GroupCoordinator::commit_offsets(const Commit& 
             return all(ErrorCode::unknown_member_id);  // it has offsets, and never had a member
         }
         if (commit.generation >= 0) {
-            return all(commit.version >= 9 ? ErrorCode::group_id_not_found
-                                           : ErrorCode::illegal_generation);
+            return all(commit.version >= 9 && !commit.transactional
+                           ? ErrorCode::group_id_not_found
+                           : ErrorCode::illegal_generation);
         }
-    } else if (ErrorCode error = group->check_commit(commit.member_id, commit.instance_id,
-                                                     commit.generation, now);
-               error != ErrorCode::none) {
-        return all(error);
+    } else {
+        ErrorCode error =
+            commit.transactional
+                ? group->check_transactional_commit(commit.member_id, commit.instance_id,
+                                                    commit.generation)
+                : group->check_commit(commit.member_id, commit.instance_id, commit.generation, now);
+        if (error != ErrorCode::none) return all(error);
     }
     for (const Commit::Partition& each : commit.partitions) {
         if (each.offset.metadata.size() > options_.max_offset_metadata_bytes) {
@@ -355,7 +359,9 @@ bool GroupCoordinator::expire_group(const std::string& group_id, const Offsets& 
             bool over = offset.expire_timestamp >= 0
                             ? wall_of(now) >= offset.expire_timestamp
                             : wall_of(now) - since >= options_.offsets_retention.ms();
-            if (!over || subscribed.contains(topic) || records.size() >= max_expired) {
+            bool stays =
+                !over || subscribed.contains(topic) || is_unstable(group_id, topic, partition);
+            if (stays || records.size() >= max_expired) {
                 all = false;
                 continue;
             }

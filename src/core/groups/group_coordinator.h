@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "core/coordinator/record.h"
 #include "core/groups/classic_group.h"
 #include "core/groups/committed_offset.h"
 #include "core/groups/transactional_offsets.h"
@@ -18,11 +19,9 @@
 
 namespace millrace::groups {
 
-// One record of __consumer_offsets; no value is a tombstone.
-struct GroupRecord {
-    Slice key;
-    std::optional<Slice> value;
-};
+using GroupRecord = coordinator::Record;  // of __consumer_offsets
+using coordinator::AppendedAs;
+using coordinator::Decision;
 
 // Records that must be committed together; the driver tells the outcome by committed().
 struct Append {
@@ -36,26 +35,14 @@ struct Effects {
     std::vector<Append> appends;
 };
 
-// Where a record lies in the log, and which producer's transaction it belongs to, if any.
-struct AppendedAs {
-    std::int64_t offset = -1;
-    std::int64_t producer_id = -1;
-};
-
-// A decision that answers once its records are committed (at once when there are none).
-template <typename Response>
-struct Decision {
-    Response response;
-    std::vector<GroupRecord> records;
-};
-
 // Who commits offsets, and for which partitions; topic ids are resolved to names already.
 struct Commit {
     std::string group_id;
     std::string member_id;
     std::optional<std::string> instance_id;
     std::int32_t generation = -1;
-    std::int16_t version = 0;  // of OffsetCommit: from 9 on an unknown group has its own error
+    std::int16_t version = 0;    // of OffsetCommit: from 9 on an unknown group has its own error
+    bool transactional = false;  // its offsets count when a transaction commits
     struct Partition {
         std::string topic;
         std::int32_t partition = 0;

@@ -228,6 +228,32 @@ TEST(Offsets, OfATransactionCountFromItsCommitOn) {
     EXPECT_EQ(c.groups.offset("g", "t", 0), nullptr);
 }
 
+TEST(Offsets, OfATransactionAreCommittedByMembersOrWhoeverNamesNone) {
+    Coordinator c;
+    std::string member = c.join("g");
+    auto commit = [&](const std::string& as, std::int32_t generation) {
+        Commit commit{.group_id = "g", .member_id = as, .generation = generation};
+        commit.transactional = true;
+        commit.partitions.push_back({"t", 0, {.offset = 1}});
+        return c.groups.commit_offsets(commit, c.now).response.front();
+    };
+    EXPECT_EQ(commit(member, 1), ErrorCode::none);
+    EXPECT_EQ(commit(member, 2), ErrorCode::illegal_generation);
+    EXPECT_EQ(commit("stranger", 1), ErrorCode::unknown_member_id);
+    EXPECT_EQ(commit("", -1), ErrorCode::none) << "producers before KIP-447 name no member";
+}
+
+TEST(Offsets, OfAnOpenTransactionDoNotExpire) {
+    Coordinator c;
+    ASSERT_EQ(c.commit("simple", "t"), ErrorCode::none);
+    ASSERT_TRUE(c.groups.apply(offset_record("simple", "t", 0, {.offset = 2}),
+                               {.offset = 100, .producer_id = 7}));
+    c.pass(c.options.offsets_retention * 2);
+    EXPECT_EQ(c.groups.expire_offsets(c.now).response, 0);
+    c.groups.end_transaction(7, false);
+    EXPECT_GT(c.groups.expire_offsets(c.now).response, 0);
+}
+
 TEST(Groups, WithoutOffsetsAndMembersGoToo) {
     Coordinator c;
     c.leave("g", c.join("g"));

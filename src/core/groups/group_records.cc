@@ -1,48 +1,25 @@
 #include "core/groups/group_records.h"
 
-#include <fmt/core.h>
-
+#include "core/coordinator/record_codec.h"
 #include "protocol/group_metadata.h"
 #include "protocol/offset_commit.h"
-#include "protocol/reader.h"
-#include "protocol/writer.h"
 
 namespace millrace::groups {
 namespace {
 
+using coordinator::decode_value;
+using coordinator::encode_key;
+using coordinator::encode_value;
+
 constexpr std::int16_t legacy_offset_type = 0;
-constexpr std::int16_t offset_type = 1;
-constexpr std::int16_t group_type = 2;
 // As 4.3.1 writes them; only version 1 has room for an expiry of its own.
 constexpr std::int16_t offset_value_version = 4;
 constexpr std::int16_t expiring_offset_value_version = 1;
 constexpr std::int16_t group_value_version = 3;
 
-// A 16-bit prefix (record type of a key, version of a value), then the message.
-template <typename Message>
-Slice encode(std::int16_t prefix, const Message& message, std::int16_t version) {
-    Writer writer;
-    writer.write_int16(prefix);
-    Result<> done = message.encode(writer, version);
-    CHECK(done);  // made of fields that were decoded from requests of the same limits
-    return std::move(writer).finish_in_memory();
-}
-
 Slice offset_key(const std::string& group, const std::string& topic, std::int32_t partition) {
     OffsetCommitKey key{.group = group, .topic = topic, .partition = partition};
-    return encode(offset_type, key, 0);
-}
-
-template <typename Value>
-Result<Value> decode_value(Bytes bytes) {
-    if (bytes.size() < 2) return fail(ErrorCode::corrupt_message, "a value without its version");
-    auto version = load_be<std::int16_t>(bytes.data());
-    if (version < 0 || version > Value::max_version) {
-        return fail(ErrorCode::corrupt_message,
-                    fmt::format("value version {} is unknown", version));
-    }
-    Reader reader(bytes.subspan(2));
-    return Value::decode(reader, version);
+    return encode_key(key);
 }
 
 }  // namespace
@@ -59,7 +36,7 @@ GroupRecord offset_record(const std::string& group, const std::string& topic,
     };
     std::int16_t version =
         offset.expire_timestamp < 0 ? offset_value_version : expiring_offset_value_version;
-    return {offset_key(group, topic, partition), encode(version, value, version)};
+    return {offset_key(group, topic, partition), encode_value(value, version)};
 }
 
 GroupRecord offset_tombstone(const std::string& group, const std::string& topic,
@@ -68,12 +45,11 @@ GroupRecord offset_tombstone(const std::string& group, const std::string& topic,
 }
 
 GroupRecord group_record(const std::string& group, const GroupMetadataValue& value) {
-    return {encode(group_type, GroupMetadataKey{.group = group}, 0),
-            encode(group_value_version, value, group_value_version)};
+    return {encode_key(GroupMetadataKey{.group = group}), encode_value(value, group_value_version)};
 }
 
 GroupRecord group_tombstone(const std::string& group) {
-    return {encode(group_type, GroupMetadataKey{.group = group}, 0), std::nullopt};
+    return {encode_key(GroupMetadataKey{.group = group}), std::nullopt};
 }
 
 Result<Entry> parse(const GroupRecord& record) {
@@ -81,7 +57,7 @@ Result<Entry> parse(const GroupRecord& record) {
     if (key.size() < 2) return fail(ErrorCode::corrupt_message, "a group record without a type");
     auto type = load_be<std::int16_t>(key.data());
     Reader reader(key.subspan(2));
-    if (type == offset_type || type == legacy_offset_type) {
+    if (type == OffsetCommitKey::record_type || type == legacy_offset_type) {
         ASSIGN_OR_RETURN(OffsetCommitKey decoded, OffsetCommitKey::decode(reader, 0));
         OffsetEntry entry{decoded.group, decoded.topic, decoded.partition, std::nullopt};
         if (record.value) {
@@ -96,7 +72,7 @@ Result<Entry> parse(const GroupRecord& record) {
         }
         return entry;
     }
-    if (type == group_type) {
+    if (type == GroupMetadataKey::record_type) {
         ASSIGN_OR_RETURN(GroupMetadataKey decoded, GroupMetadataKey::decode(reader, 0));
         GroupEntry entry{decoded.group, std::nullopt};
         if (record.value) {
