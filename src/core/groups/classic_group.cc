@@ -37,13 +37,6 @@ const Protocol* Member::find(std::string_view name) const {
     return found == protocols.end() ? nullptr : &*found;
 }
 
-bool Member::has_protocols(const std::vector<Protocol>& others) const {
-    return std::equal(protocols.begin(), protocols.end(), others.begin(), others.end(),
-                      [](const Protocol& a, const Protocol& b) {
-                          return a.name == b.name && a.metadata.view() == b.metadata.view();
-                      });
-}
-
 // Joining ------------------------------------------------------------------------------------
 
 ErrorCode ClassicGroup::check_join(const JoinGroupRequest& request) const {
@@ -131,7 +124,7 @@ void ClassicGroup::join_known(const JoinGroupRequest& request, const Client& cli
 
 void ClassicGroup::rejoin(Member& member, const JoinGroupRequest& request, Ticket ticket, Time now,
                           Actions& actions) {
-    bool unchanged = member.has_protocols(protocols_of(request));
+    bool unchanged = member.protocols == protocols_of(request);
     bool is_leader = leader_ == member.id;
     switch (state_) {
         case GroupState::preparing_rebalance:

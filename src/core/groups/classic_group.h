@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -45,11 +46,15 @@ struct Actions {
 struct Client {
     std::string id;
     std::string host;  // as Kafka prints it: "/127.0.0.1"
+    bool operator==(const Client&) const = default;
 };
 
 struct Protocol {
     std::string name;
     Slice metadata;
+    bool operator==(const Protocol& other) const {
+        return name == other.name && metadata.view() == other.metadata.view();
+    }
 };
 
 struct Member {
@@ -68,7 +73,6 @@ struct Member {
     bool is_static() const { return instance_id.has_value(); }
     bool waits() const { return join_ticket != 0 || sync_ticket != 0; }
     const Protocol* find(std::string_view name) const;
-    bool has_protocols(const std::vector<Protocol>& others) const;
 };
 
 enum class GroupState { empty, preparing_rebalance, completing_rebalance, stable, dead };
@@ -105,6 +109,15 @@ class ClassicGroup {
                                          const std::optional<std::string>& instance_id,
                                          std::int32_t generation);
 
+    // A stable group that was one of the consumer protocol until now; its members have their
+    // protocols, and no assignments yet.
+    static std::unique_ptr<ClassicGroup> adopt(std::string id, const GroupOptions& options,
+                                               std::int32_t generation, std::vector<Member> members,
+                                               Time now);
+    void set_assignment(const std::string& member_id, Slice assignment);
+    void rebalance(Time now, Actions& actions) { prepare_rebalance(now, actions); }
+    GroupMetadataValue value() const { return value_with(nullptr); }
+
     // `since`: when it came into its state, where the log tells.
     void restore(const GroupMetadataValue& value, std::optional<Time> since, Time now);
     // The group goes away (deleted, or its partition moved): who waits is told `error`.
@@ -117,6 +130,8 @@ class ClassicGroup {
     const std::optional<std::string>& protocol_type() const { return protocol_type_; }
     bool has_members() const { return !members_.empty() || !pending_.empty(); }
     std::size_t size() const { return members_.size(); }
+    const std::map<std::string, Member>& members() const { return members_; }
+    const std::optional<std::string>& protocol() const { return protocol_; }
     DescribeGroupsResponse::DescribedGroup describe() const;
     // Topics that a member subscribes to, as far as its subscription can be read.
     std::set<std::string> subscribed_topics() const;

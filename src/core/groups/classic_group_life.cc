@@ -244,6 +244,28 @@ void ClassicGroup::restore(const GroupMetadataValue& value, std::optional<Time> 
     state_since_ = since;
 }
 
+std::unique_ptr<ClassicGroup> ClassicGroup::adopt(std::string id, const GroupOptions& options,
+                                                  std::int32_t generation,
+                                                  std::vector<Member> members, Time now) {
+    auto group = std::make_unique<ClassicGroup>(std::move(id), options);
+    group->generation_ = generation;
+    group->protocol_type_ = "consumer";
+    for (Member& member : members) {
+        if (!group->leader_) group->leader_ = member.id;
+        member.joined = ++group->joins_;
+        if (member.instance_id) group->static_members_[*member.instance_id] = member.id;
+        std::string member_id = member.id;
+        group->alive(group->members_.emplace(member_id, std::move(member)).first->second, now);
+    }
+    group->protocol_ = group->select_protocol();
+    group->enter(GroupState::stable, now);
+    return group;
+}
+
+void ClassicGroup::set_assignment(const std::string& member_id, Slice assignment) {
+    members_.at(member_id).assignment = std::move(assignment);
+}
+
 void ClassicGroup::end(ErrorCode error, Actions& actions) {
     for (auto& [id, member] : members_) {
         if (member.join_ticket != 0) {

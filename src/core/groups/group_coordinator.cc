@@ -35,7 +35,8 @@ ClassicGroup& GroupCoordinator::find_or_create(const std::string& group_id) {
 }
 
 bool GroupCoordinator::exists(const std::string& group_id) const {
-    return groups_.contains(group_id) || offsets_.contains(group_id);
+    return groups_.contains(group_id) || offsets_.contains(group_id) ||
+           consumers_.find(group_id) != nullptr;
 }
 
 // The log --------------------------------------------------------------------------------------
@@ -63,6 +64,8 @@ Result<> GroupCoordinator::apply(const GroupRecord& record, const AppendedAs& as
         } else if (loading_) {
             restored_[group->group] = *std::move(group->value);
         }
+    } else if (auto* consumer = std::get_if<ConsumerEntry>(&entry)) {
+        consumers_.apply(*std::move(consumer));
     }
     return {};
 }
@@ -97,6 +100,7 @@ void GroupCoordinator::loaded(Time now) {
         find_or_create(id).restore(value, since, now);
     }
     restored_.clear();
+    consumers_.loaded(now);
 }
 
 void GroupCoordinator::unload(ErrorCode error, Effects& effects) {
@@ -106,6 +110,7 @@ void GroupCoordinator::unload(ErrorCode error, Effects& effects) {
         std::ranges::move(actions.replies, std::back_inserter(effects.replies));
     }
     groups_.clear();
+    consumers_.clear();
     offsets_.clear();
     appends_.clear();
 }
@@ -145,6 +150,8 @@ void GroupCoordinator::join(const JoinGroupRequest& request, std::int16_t versio
                          .error_code = code, .protocol_name = "", .member_id = request.member_id}});
     };
     if (request.group_id.empty()) return refuse(ErrorCode::invalid_group_id);
+    if (consumers_.find(request.group_id) != nullptr)
+        return refuse(ErrorCode::inconsistent_group_protocol);
     ClassicGroup* group = find(request.group_id);
     if (group == nullptr) {
         if (!request.member_id.empty()) return refuse(ErrorCode::unknown_member_id);
@@ -174,6 +181,8 @@ void GroupCoordinator::sync(const SyncGroupRequest& request, Ticket ticket, Time
 
 ErrorCode GroupCoordinator::heartbeat(const HeartbeatRequest& request, Time now) {
     if (request.group_id.empty()) return ErrorCode::invalid_group_id;
+    if (const ConsumerGroup* consumers = consumers_.find(request.group_id))
+        return consumers_.heartbeat(*consumers, request, now);
     ClassicGroup* group = find(request.group_id);
     return group == nullptr ? ErrorCode::unknown_member_id : group->heartbeat(request, now);
 }
@@ -223,7 +232,12 @@ Decision<std::vector<ErrorCode>> GroupCoordinator::commit_offsets(const Commit& 
         return std::move(decision);
     };
     ClassicGroup* group = find(commit.group_id);
-    if (group == nullptr) {
+    ConsumerGroups::CommitCheck check;
+    if (const ConsumerGroup* consumers = consumers_.find(commit.group_id)) {
+        check = consumers_.check_commit(*consumers, commit.member_id, commit.instance_id,
+                                        commit.generation, commit.version, false);
+        if (check.whole != ErrorCode::none) return all(check.whole);
+    } else if (group == nullptr) {
         if (commit.generation >= 0 && exists(commit.group_id)) {
             return all(ErrorCode::unknown_member_id);  // it has offsets, and never had a member
         }
@@ -244,6 +258,13 @@ Decision<std::vector<ErrorCode>> GroupCoordinator::commit_offsets(const Commit& 
         if (each.offset.metadata.size() > options_.max_offset_metadata_bytes) {
             decision.response.push_back(ErrorCode::offset_metadata_too_large);
             continue;
+        }
+        if (check.partition) {
+            ErrorCode stale = check.partition(each.offset.topic_id, each.partition);
+            if (stale != ErrorCode::none) {
+                decision.response.push_back(stale);
+                continue;
+            }
         }
         decision.records.push_back(
             offset_record(commit.group_id, each.topic, each.partition, each.offset));
@@ -276,8 +297,11 @@ Decision<OffsetDeleteResponse> GroupCoordinator::delete_offsets(
         return decision;
     }
     const ClassicGroup* group = find(request.group_id);
+    const ConsumerGroup* consumers = consumers_.find(request.group_id);
     std::set<std::string> subscribed;
-    if (group != nullptr && group->has_members()) {
+    if (consumers != nullptr) {
+        for (const auto& [topic, count] : consumers->topics()) subscribed.insert(topic);
+    } else if (group != nullptr && group->has_members()) {
         // Offsets of a living group may go only where it surely does not read.
         if (group->protocol_type() != "consumer" || !group->all_subscriptions_known()) {
             decision.response.error_code = ErrorCode::non_empty_group;
@@ -324,9 +348,19 @@ Decision<int> GroupCoordinator::expire_offsets(Time now) const {
     for (const auto& [id, topics] : offsets_) {
         if (full()) break;
         const ClassicGroup* group = find(id);
+        const ConsumerGroup* consumers = consumers_.find(id);
         bool living = group != nullptr && group->has_members();
-        if (expire_group(id, topics, now, records) && !living)
+        if (!expire_group(id, topics, now, records) || living) continue;
+        if (consumers == nullptr) {
             records.push_back(group_tombstone(id));
+        } else if (consumers->members().empty()) {
+            ConsumerGroups::add_tombstones(*consumers, records);
+        }
+    }
+    for (const auto& [id, group] : consumers_.all()) {
+        if (full()) break;
+        if (group.members().empty() && !offsets_.contains(id))
+            ConsumerGroups::add_tombstones(group, records);
     }
     for (const auto& [id, group] : groups_) {
         if (full()) break;
@@ -342,7 +376,9 @@ bool GroupCoordinator::expire_group(const std::string& group_id, const Offsets& 
     const ClassicGroup* group = find(group_id);
     std::optional<Timestamp> empty_since;
     std::set<std::string> subscribed;
-    if (group != nullptr && !group->protocol_type().value_or("").empty()) {
+    if (const ConsumerGroup* consumers = consumers_.find(group_id)) {
+        for (const auto& [topic, count] : consumers->topics()) subscribed.insert(topic);
+    } else if (group != nullptr && !group->protocol_type().value_or("").empty()) {
         if (group->state() == GroupState::empty) {
             if (group->state_since()) empty_since = wall_of(*group->state_since());
         } else if (group->state() == GroupState::stable && group->protocol_type() == "consumer" &&
@@ -376,18 +412,23 @@ bool GroupCoordinator::expire_group(const std::string& group_id, const Offsets& 
 std::vector<ListGroupsResponse::ListedGroup> GroupCoordinator::list(
     const std::vector<std::string>& states, const std::vector<std::string>& types) const {
     std::vector<ListGroupsResponse::ListedGroup> listed;
-    auto add = [&](const std::string& id, std::string type, std::string_view state) {
-        if (!matches(states, state) || !matches(types, "classic")) return;
+    auto add = [&](const std::string& id, std::string protocol, std::string_view state,
+                   std::string_view type) {
+        if (!matches(states, state) || !matches(types, type)) return;
         listed.push_back({.group_id = id,
-                          .protocol_type = std::move(type),
+                          .protocol_type = std::move(protocol),
                           .group_state = std::string(state),
-                          .group_type = "classic"});
+                          .group_type = std::string(type)});
     };
     for (const auto& [id, group] : groups_) {
-        add(id, group->protocol_type().value_or(""), to_string(group->state()));
+        add(id, group->protocol_type().value_or(""), to_string(group->state()), "classic");
+    }
+    for (const auto& [id, group] : consumers_.all()) {
+        add(id, "consumer", to_string(group.state()), "consumer");
     }
     for (const auto& [id, offsets] : offsets_) {
-        if (!groups_.contains(id)) add(id, "", to_string(GroupState::empty));
+        if (groups_.contains(id) || consumers_.find(id) != nullptr) continue;
+        add(id, "", to_string(GroupState::empty), "classic");
     }
     return listed;
 }
@@ -397,6 +438,12 @@ DescribeGroupsResponse::DescribedGroup GroupCoordinator::describe(
     if (const ClassicGroup* group = find(group_id)) return group->describe();
     DescribeGroupsResponse::DescribedGroup described;
     described.group_id = group_id;
+    if (consumers_.find(group_id) != nullptr) {
+        described.error_code = ErrorCode::group_id_not_found;
+        described.error_message = fmt::format("Group {} is not a classic group.", group_id);
+        described.group_state = to_string(GroupState::dead);
+        return described;
+    }
     if (exists(group_id)) {
         described.group_state = to_string(GroupState::empty);
         return described;
@@ -411,6 +458,9 @@ Decision<ErrorCode> GroupCoordinator::delete_group(const std::string& group_id) 
     if (!exists(group_id)) return {ErrorCode::group_id_not_found, {}};
     const ClassicGroup* group = find(group_id);
     if (group != nullptr && group->has_members()) return {ErrorCode::non_empty_group, {}};
+    const ConsumerGroup* consumers = consumers_.find(group_id);
+    if (consumers != nullptr && !consumers->members().empty())
+        return {ErrorCode::non_empty_group, {}};
     Decision<ErrorCode> decision{ErrorCode::none, {}};
     if (const Offsets* topics = offsets(group_id)) {
         for (const auto& [topic, partitions] : *topics) {
@@ -419,7 +469,11 @@ Decision<ErrorCode> GroupCoordinator::delete_group(const std::string& group_id) 
             }
         }
     }
-    decision.records.push_back(group_tombstone(group_id));
+    if (consumers != nullptr) {
+        ConsumerGroups::add_tombstones(*consumers, decision.records);
+    } else {
+        decision.records.push_back(group_tombstone(group_id));
+    }
     return decision;
 }
 

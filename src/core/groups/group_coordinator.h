@@ -11,6 +11,7 @@
 #include "core/coordinator/record.h"
 #include "core/groups/classic_group.h"
 #include "core/groups/committed_offset.h"
+#include "core/groups/consumer_groups.h"
 #include "core/groups/transactional_offsets.h"
 #include "protocol/list_groups.h"
 #include "protocol/offset_commit.h"
@@ -19,7 +20,6 @@
 
 namespace millrace::groups {
 
-using GroupRecord = coordinator::Record;  // of __consumer_offsets
 using coordinator::AppendedAs;
 using coordinator::Decision;
 
@@ -55,7 +55,8 @@ struct Commit {
 // what the effects and decisions name, applies it when committed, and calls tick() when due.
 class GroupCoordinator {
   public:
-    explicit GroupCoordinator(const GroupOptions& options) : options_(options) {}
+    explicit GroupCoordinator(const GroupOptions& options)
+        : options_(options), consumers_(options) {}
 
     // One record of the log, in order; at loading, and for each that commits later. An offset of a
     // transaction counts when the transaction commits, unless a later commit has overtaken it.
@@ -78,10 +79,38 @@ class GroupCoordinator {
     ErrorCode heartbeat(const HeartbeatRequest& request, Time now);
     LeaveGroupResponse leave(const LeaveGroupRequest& request, std::int16_t version, Time now,
                              Effects& effects);
+    // Of classic groups; those of the consumer protocol have next_due().
     void tick(Time now, Effects& effects);
     Time wake_at() const;
     // The outcome of an append that effects named.
     void committed(std::uint64_t append, ErrorCode outcome, Time now, Effects& effects);
+
+    // Groups of the consumer protocol (KIP-848). Their decisions are appended, and applied at once:
+    // the next one rests on them. Classic members of such a group have theirs here, too.
+    void set_image(metadata::ImagePtr image) { consumers_.set_image(std::move(image)); }
+    const ConsumerGroups& consumers() const { return consumers_; }
+    GroupDecision<ConsumerGroupHeartbeatResponse> consumer_heartbeat(
+        const ConsumerGroupHeartbeatRequest& request, std::int16_t version, const Client& client,
+        const std::string& new_id, Time now);
+    // None when the group is no consumer group with members: the classic way is right.
+    std::optional<GroupDecision<JoinGroupResponse>> join_consumer_group(
+        const JoinGroupRequest& request, std::int16_t version, const Client& client,
+        const std::string& new_id, Time now);
+    std::optional<SyncGroupResponse> sync_consumer_group(const SyncGroupRequest& request, Time now);
+    std::optional<GroupDecision<LeaveGroupResponse>> leave_consumer_group(
+        const LeaveGroupRequest& request, std::int16_t version, Time now);
+    // What removes an empty consumer group, where one is in the way of a classic one.
+    std::vector<GroupRecord> make_room_for_classic(const std::string& group_id) const;
+    // What is due by itself, a group at a time: when consumers().wake_at() has come, and after each
+    // decision, which may leave expressions to be resolved.
+    std::optional<ConsumerGroups::Due> next_due(Time now);
+    // The records of a decision are in the log.
+    Result<> conclude(const std::string& group_id, const std::vector<GroupRecord>& records,
+                      AppendedAs first, Migration migration, Time now, Effects& effects);
+    ConsumerGroupDescribeResponse::DescribedGroup describe_consumer(
+        const std::string& group_id) const;
+    Result<> check_fetch(const std::string& group_id, const std::optional<std::string>& member_id,
+                         std::int32_t epoch) const;
 
     // One code a partition of the commit, in its order; none where a record is made.
     Decision<std::vector<ErrorCode>> commit_offsets(const Commit& commit, Time now);
@@ -108,7 +137,7 @@ class GroupCoordinator {
                                                       const std::vector<std::string>& types) const;
     DescribeGroupsResponse::DescribedGroup describe(const std::string& group_id) const;
     Decision<ErrorCode> delete_group(const std::string& group_id) const;
-    std::size_t group_count() const { return groups_.size(); }
+    std::size_t group_count() const { return groups_.size() + consumers_.all().size(); }
 
   private:
     struct GroupWrite {
@@ -125,7 +154,14 @@ class GroupCoordinator {
     bool expire_group(const std::string& group_id, const Offsets& topics, Time now,
                       std::vector<GroupRecord>& records) const;
 
+    Moment moment(Time now) const { return {now, wall_of(now)}; }
+    Result<GroupDecision<ConsumerGroupHeartbeatResponse>> decide_heartbeat(
+        const ConsumerGroupHeartbeatRequest& request, std::int16_t version, const Client& client,
+        const std::string& new_id, Time now);
+    const ConsumerGroup* consumer_group_with_members(const std::string& group_id) const;
+
     const GroupOptions& options_;
+    ConsumerGroups consumers_;
     std::map<std::string, std::unique_ptr<ClassicGroup>> groups_;
     std::map<std::string, Offsets> offsets_;
     TransactionalOffsets transactional_;

@@ -1,10 +1,36 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
 
 #include "base/time.h"
+#include "core/metadata/image.h"
 
 namespace millrace::groups {
+
+// Which groups may change their protocol while they have members.
+enum class MigrationPolicy : std::uint8_t { disabled, upgrade, downgrade, bidirectional };
+
+// What the configs of a group, or else of the broker, say of a consumer group.
+struct GroupTimes {
+    Duration session_timeout = Duration::milliseconds(45'000);
+    Duration heartbeat_interval = Duration::milliseconds(5'000);
+    Duration assignment_interval = Duration::milliseconds(1'000);
+};
+
+// Of groups of the consumer protocol: group.consumer.*.
+struct ConsumerGroupOptions {
+    bool enabled = true;  // group.coordinator.rebalance.protocols has it
+    std::vector<std::string> assignors = {"uniform", "range"};  // the first is the default
+    std::size_t max_size = 2147483647;
+    MigrationPolicy migration = MigrationPolicy::bidirectional;
+    Duration regex_refresh_interval = Duration::seconds(600);
+    std::function<GroupTimes(const metadata::Image&, const std::string& group)> times =
+        [](const metadata::Image&, const std::string&) { return GroupTimes(); };
+};
 
 // Broker configs that the coordinator follows; Kafka's names and defaults.
 struct GroupOptions {
@@ -16,6 +42,7 @@ struct GroupOptions {
     std::size_t max_offset_metadata_bytes = 4096;             // offset.metadata.max.bytes
     Duration offsets_retention = Duration::seconds(604'800);  // offsets.retention.minutes
     Duration offsets_retention_check_interval = Duration::seconds(600);  // .check.interval.ms
+    ConsumerGroupOptions consumer;
 };
 
 }  // namespace millrace::groups

@@ -80,6 +80,9 @@ Result<Entry> parse(const GroupRecord& record) {
         }
         return entry;
     }
+    if (is_consumer_record(type)) {
+        return parse_consumer_record(type, key.subspan(2), record.value);
+    }
     return OtherEntry{type};
 }
 

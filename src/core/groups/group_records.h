@@ -4,7 +4,9 @@
 #include <string>
 #include <variant>
 
-#include "core/groups/group_coordinator.h"
+#include "core/groups/committed_offset.h"
+#include "core/groups/consumer_records.h"
+#include "protocol/group_metadata.h"
 
 namespace millrace::groups {
 
@@ -27,11 +29,11 @@ struct GroupEntry {
     std::string group;
     std::optional<GroupMetadataValue> value;
 };
-// A record of a kind that classic groups do not use (consumer, share and streams groups).
+// A record of a kind that neither classic nor consumer groups use (share and streams groups).
 struct OtherEntry {
     std::int16_t type = 0;
 };
-using Entry = std::variant<OffsetEntry, GroupEntry, OtherEntry>;
+using Entry = std::variant<OffsetEntry, GroupEntry, ConsumerEntry, OtherEntry>;
 
 Result<Entry> parse(const GroupRecord& record);
 
