@@ -54,13 +54,24 @@ ErrorCode ClassicGroup::check_join(const JoinGroupRequest& request) const {
 bool ClassicGroup::shares_protocol(const JoinGroupRequest& request) const {
     if (members_.empty()) return true;
     if (protocol_type_ != request.protocol_type) return false;
-    return std::any_of(
-        request.protocols.begin(), request.protocols.end(), [&](const auto& offered) {
-            return std::all_of(members_.begin(), members_.end(), [&](const auto& entry) {
-                return entry.first == request.member_id ||
-                       entry.second.find(offered.name) != nullptr;
-            });
-        });
+    auto self = members_.find(request.member_id);
+    std::size_t others = members_.size() - (self == members_.end() ? 0 : 1);
+    return std::ranges::any_of(request.protocols, [&](const auto& offered) {
+        auto counted = supporters_.find(offered.name);
+        std::size_t know_it = counted == supporters_.end() ? 0 : counted->second;
+        bool self_knows = self != members_.end() && self->second.find(offered.name) != nullptr;
+        return know_it - (self_knows ? 1 : 0) == others;
+    });
+}
+
+// A member that names one twice counts once.
+void ClassicGroup::count_protocols(const Member& member, bool comes) {
+    for (const Protocol& protocol : member.protocols) {
+        if (member.find(protocol.name) != &protocol) continue;
+        std::size_t& count = supporters_[protocol.name];
+        comes ? ++count : --count;
+        if (count == 0) supporters_.erase(protocol.name);
+    }
 }
 
 void ClassicGroup::join(const JoinGroupRequest& request, std::int16_t version, const Client& client,
@@ -147,7 +158,9 @@ void ClassicGroup::rejoin(Member& member, const JoinGroupRequest& request, Ticke
                 {ticket, join_error(ErrorCode::unknown_member_id, member.id)});
             return;
     }
+    count_protocols(member, false);
     update(member, request);
+    count_protocols(member, true);
     if (member.join_ticket != 0) {  // a retry of the join that is held already
         actions.replies.push_back(
             {member.join_ticket, join_error(ErrorCode::unknown_member_id, member.id)});
@@ -176,6 +189,7 @@ void ClassicGroup::add_member(const JoinGroupRequest& request, const Client& cli
     wake_by(member.session_deadline);
     if (member.instance_id) static_members_[*member.instance_id] = member_id;
     if (!leader_) leader_ = member_id;
+    count_protocols(member, true);
     members_.emplace(std::move(member_id), std::move(member));
     joined_since_delay_ = true;
     if (state_ != GroupState::preparing_rebalance) prepare_rebalance(now, actions);
@@ -195,6 +209,7 @@ void ClassicGroup::take_place(Member& old, const JoinGroupRequest& request, std:
         actions.replies.push_back(
             {old.sync_ticket, SyncGroupResponse{.error_code = ErrorCode::fenced_instance_id}});
     }
+    count_protocols(old, false);
     Member member = std::move(old);
     members_.erase(old_id);
     bool had_synced = unsynced_.erase(old_id) == 0;
@@ -206,6 +221,7 @@ void ClassicGroup::take_place(Member& old, const JoinGroupRequest& request, std:
     static_members_[*request.group_instance_id] = new_id;
     if (was_leader) leader_ = new_id;
     Member& placed = members_.emplace(new_id, std::move(member)).first->second;
+    count_protocols(placed, true);
     alive(placed, now);
 
     if (state_ == GroupState::stable && protocol_ && select_protocol() == *protocol_) {
@@ -235,6 +251,7 @@ void ClassicGroup::prepare_rebalance(Time now, Actions& actions) {
     enter(GroupState::preparing_rebalance, now);
     sync_deadline_ = Time::never();
     unsynced_.clear();
+    first_awaited_.clear();
     rebalance_started_ = now;
     Duration timeout = longest_rebalance_timeout();
     rebalance_deadline_ =
@@ -251,9 +268,10 @@ Duration ClassicGroup::longest_rebalance_timeout() const {
 
 void ClassicGroup::complete_join_if_all(Time now, Actions& actions) {
     if (state_ != GroupState::preparing_rebalance || initial_join_ || !pending_.empty()) return;
-    bool all = std::all_of(members_.begin(), members_.end(),
-                           [](const auto& entry) { return entry.second.join_ticket != 0; });
-    if (all) complete_join(now, actions);
+    auto awaited = members_.lower_bound(first_awaited_);
+    while (awaited != members_.end() && awaited->second.join_ticket != 0) ++awaited;
+    if (awaited == members_.end()) return complete_join(now, actions);
+    first_awaited_ = awaited->first;
 }
 
 void ClassicGroup::complete_join(Time now, Actions& actions) {
@@ -312,10 +330,7 @@ std::string ClassicGroup::select_protocol() const {
     std::map<std::string, int> votes;
     for (const auto& [id, member] : members_) {
         for (const Protocol& protocol : member.protocols) {
-            bool known_to_all = std::all_of(
-                members_.begin(), members_.end(),
-                [&](const auto& entry) { return entry.second.find(protocol.name) != nullptr; });
-            if (!known_to_all) continue;
+            if (supporters_.at(protocol.name) != members_.size()) continue;
             ++votes[protocol.name];
             break;
         }
@@ -365,6 +380,7 @@ void ClassicGroup::remove_member(const std::string& member_id, Actions& actions)
     }
     if (member.instance_id) static_members_.erase(*member.instance_id);
     unsynced_.erase(member_id);
+    count_protocols(member, false);
     members_.erase(found);
     if (leader_ != member_id) return;
     leader_.reset();

@@ -165,6 +165,7 @@ class ClassicGroup {
     bool accepts(const JoinGroupRequest& request) const;
     bool shares_protocol(const JoinGroupRequest& request) const;
     void update(Member& member, const JoinGroupRequest& request);
+    void count_protocols(const Member& member, bool comes);
 
     // Rebalancing.
     void prepare_rebalance(Time now, Actions& actions);
@@ -203,6 +204,8 @@ class ClassicGroup {
     std::optional<std::string> protocol_;
     std::optional<std::string> leader_;
     std::map<std::string, Member> members_;
+    std::map<std::string, std::size_t> supporters_;  // members by each protocol that they know
+    std::string first_awaited_;                      // of a rebalance: members before it have come
     std::map<std::string, std::string> static_members_;  // instance id -> member id
     std::map<std::string, Time> pending_;                // ids given out by MEMBER_ID_REQUIRED
     std::set<std::string> unsynced_;                     // of this generation

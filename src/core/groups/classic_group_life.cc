@@ -36,6 +36,7 @@ bool ClassicGroup::accepts(const JoinGroupRequest& request) const {
             return true;
         case GroupState::preparing_rebalance: {
             if (known != members_.end() && known->second.join_ticket != 0) return true;
+            if (members_.size() < options_.max_size) return true;
             auto waiting = std::ranges::count_if(
                 members_, [](const auto& entry) { return entry.second.join_ticket != 0; });
             return static_cast<std::size_t>(waiting) < options_.max_size;
@@ -221,6 +222,7 @@ void ClassicGroup::restore(const GroupMetadataValue& value, std::optional<Time> 
     protocol_ = value.protocol;
     leader_ = value.leader;
     members_.clear();
+    supporters_.clear();
     static_members_.clear();
     for (const auto& entry : value.members) {
         Member member{
@@ -237,6 +239,7 @@ void ClassicGroup::restore(const GroupMetadataValue& value, std::optional<Time> 
             member.protocols.push_back({*protocol_, Slice::copy(entry.subscription.bytes())});
         }
         member.joined = ++joins_;
+        count_protocols(member, true);
         if (member.instance_id) static_members_[*member.instance_id] = member.id;
         alive(members_.emplace(entry.member_id, std::move(member)).first->second, now);
     }
@@ -253,6 +256,7 @@ std::unique_ptr<ClassicGroup> ClassicGroup::adopt(std::string id, const GroupOpt
     for (Member& member : members) {
         if (!group->leader_) group->leader_ = member.id;
         member.joined = ++group->joins_;
+        group->count_protocols(member, true);
         if (member.instance_id) group->static_members_[*member.instance_id] = member.id;
         std::string member_id = member.id;
         group->alive(group->members_.emplace(member_id, std::move(member)).first->second, now);

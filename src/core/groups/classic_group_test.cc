@@ -362,5 +362,27 @@ TEST(ClassicGroup, EndAnswersWhoWaits) {
     EXPECT_EQ(h.joined(waiting).error_code, ErrorCode::not_coordinator);
 }
 
+TEST(ClassicGroup, ThousandsOfMembersComeToRest) {
+    Harness harness;
+    constexpr int count = 5'000;
+    std::vector<Ticket> joins;
+    for (int i = 0; i < count; ++i) joins.push_back(harness.join(harness.join_request(), 3));
+    harness.pass(Duration::seconds(10));
+    std::vector<std::string> ids;
+    for (Ticket ticket : joins) {
+        ids.push_back(std::get<JoinGroupResponse>(harness.replies.at(ticket).response).member_id);
+    }
+    EXPECT_EQ(harness.group.state(), GroupState::completing_rebalance);
+    std::int32_t generation = harness.group.generation();
+    // Another one comes: all join again, the last of them completes the rebalance.
+    harness.join(harness.join_request(), 3);
+    for (const std::string& id : ids) {
+        EXPECT_EQ(harness.group.generation(), generation);
+        harness.join(harness.join_request(id), 3);
+    }
+    EXPECT_EQ(harness.group.generation(), generation + 1);
+    EXPECT_EQ(harness.group.size(), static_cast<std::size_t>(count) + 1);
+}
+
 }  // namespace
 }  // namespace millrace::groups
