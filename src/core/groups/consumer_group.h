@@ -103,7 +103,7 @@ class ConsumerGroup {
     void on(RegexGone& change);
 
     std::string id_;
-    GroupEpoch epoch_;
+    GroupEpoch epoch_{.epoch = 1};
     TargetEpoch target_epoch_;
     bool old_subscription_metadata_ = false;
     std::map<std::string, ConsumerMember> members_;
