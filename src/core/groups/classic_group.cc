@@ -401,8 +401,7 @@ void ClassicGroup::after_removal(Time now, Actions& actions) {
 
 // Syncing ------------------------------------------------------------------------------------
 
-void ClassicGroup::sync(const SyncGroupRequest& request, Ticket ticket, Time now,
-                        Actions& actions) {
+void ClassicGroup::sync(const SyncGroupRequest& request, Ticket ticket, Time, Actions& actions) {
     auto refuse = [&](ErrorCode code) {
         actions.replies.push_back({ticket, SyncGroupResponse{.error_code = code}});
     };
@@ -421,7 +420,6 @@ void ClassicGroup::sync(const SyncGroupRequest& request, Ticket ticket, Time now
             return refuse(ErrorCode::rebalance_in_progress);
         case GroupState::stable:
             unsynced_.erase(member.id);
-            alive(member, now);
             actions.replies.push_back({ticket, SyncGroupResponse{.protocol_type = protocol_type_,
                                                                  .protocol_name = protocol_,
                                                                  .assignment = member.assignment}});

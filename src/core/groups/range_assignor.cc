@@ -34,20 +34,24 @@ bool comes_before(const AssignorMember* a, const AssignorMember* b) {
 
 Assignments assign_range(const GroupSpec& spec) {
     std::vector<const AssignorMember*> members;
+    for (const AssignorMember& member : spec.members) members.push_back(&member);
+    std::ranges::sort(members, comes_before);
+    auto topics_of = [&](const AssignorMember* member) -> const std::vector<AssignableTopic>& {
+        bool all_alike = spec.type == SubscriptionType::homogeneous;
+        return all_alike ? members.front()->topics : member->topics;
+    };
     std::map<Uuid, Ranges> topics;
-    for (const AssignorMember& member : spec.members) {
-        members.push_back(&member);
-        for (const AssignableTopic& topic : member.topics) {
+    for (const AssignorMember* member : members) {
+        for (const AssignableTopic& topic : topics_of(member)) {
             Ranges& ranges = topics[topic.id];
             ranges.partitions = topic.partitions;
             ++ranges.subscribers;
         }
     }
-    std::ranges::sort(members, comes_before);
     Assignments assignments;
     for (const AssignorMember* member : members) {
         Assignment& assignment = assignments[member->id];
-        for (const AssignableTopic& topic : member->topics) {
+        for (const AssignableTopic& topic : topics_of(member)) {
             std::vector<std::int32_t> taken = topics.at(topic.id).take();
             if (!taken.empty()) assignment[topic.id] = std::move(taken);
         }

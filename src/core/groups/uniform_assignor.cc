@@ -24,8 +24,8 @@ std::vector<const AssignorMember*> in_table_order(const GroupSpec& spec) {
 // room share what is left in the order of the topics.
 class Uniform {
   public:
-    Uniform(const GroupSpec& spec, std::vector<const AssignorMember*> members)
-        : members_(std::move(members)), topics_(spec.members.front().topics) {
+    explicit Uniform(std::vector<const AssignorMember*> members)
+        : members_(std::move(members)), topics_(members_.front()->topics) {
         put_in_table_order(topics_, copied_table(topics_.size()),
                            [](const AssignableTopic& topic) { return topic.id; });
         for (const AssignableTopic& topic : topics_) subscribed_[topic.id] = topic.partitions;
@@ -121,7 +121,7 @@ Assignments assign_uniform(const GroupSpec& spec) {
     if (spec.type == SubscriptionType::heterogeneous) {
         return assign_uniform_heterogeneous(members);
     }
-    return Uniform(spec, std::move(members)).assign();
+    return Uniform(std::move(members)).assign();
 }
 
 }  // namespace millrace::groups
