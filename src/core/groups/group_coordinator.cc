@@ -235,7 +235,7 @@ Decision<std::vector<ErrorCode>> GroupCoordinator::commit_offsets(const Commit& 
     ConsumerGroups::CommitCheck check;
     if (const ConsumerGroup* consumers = consumers_.find(commit.group_id)) {
         check = consumers_.check_commit(*consumers, commit.member_id, commit.instance_id,
-                                        commit.generation, commit.version, false);
+                                        commit.generation, commit.version, commit.transactional);
         if (check.whole != ErrorCode::none) return all(check.whole);
     } else if (group == nullptr) {
         if (commit.generation >= 0 && exists(commit.group_id)) {
