@@ -21,12 +21,6 @@ groups::GroupOptions group_options(const config::BrokerConfig& config) {
     };
 }
 
-transactions::TransactionOptions transaction_options(const config::BrokerConfig& config) {
-    return {.max_timeout_ms = config.transaction_max_timeout_ms(),
-            .expiration_ms = config.transactional_id_expiration_ms(),
-            .two_phase_commit = config.transaction_two_phase_commit_enable()};
-}
-
 net::SessionLimits session_limits(const config::BrokerConfig& config) {
     std::int64_t idle = config.connections_max_idle_ms();
     return {
@@ -51,10 +45,8 @@ ShardState::ShardState(env::Shard& s, const Node& node, const config::BrokerConf
       metrics(s.now()),
       partitions(s, node.id, metrics),
       upkeep(s, partitions, config),
-      groups(s, group_options(c), metrics),
-      transactions(s, transaction_options(c)) {
+      groups(s, group_options(c), metrics) {
     partitions.listen(groups);
-    partitions.listen(transactions);
 }
 
 ShardFront::ShardFront(ShardState& state, const Shared& shared)
@@ -64,23 +56,17 @@ ShardFront::ShardFront(ShardState& state, const Shared& shared)
           static_cast<std::size_t>(state.config.max_incremental_fetch_session_cache_slots()),
           Duration::seconds(120)),
       groups(router, state.metadata, shared.groups),
-      transactions(router, state.metadata, shared.transactions),
       controllers(state.shard, shared.quorum, shared.channel, state.metadata, state.config),
       producer_ids(controllers, state.metadata, shared.node.id),
-      joins(state.shard, shared.node, transactions, state.metadata, state.config, state.metrics),
-      markers({state.shard, shared.node, router, groups, state.metadata, state.config},
-              state.metrics),
       replication_metrics(state.metrics),
       isr_changes({state.partitions, state.metadata, state.config, replication_metrics,
                    [this](AlterPartitionRequest request) {
                        return controllers.submit(controller::AlterPartition{std::move(request)});
                    }},
                   shared.node.id),
-      fetchers({state.shard, shared.node, state.metadata, state.config, replication_metrics,
-                shared.replication_quotas.follower},
+      fetchers({state.shard, shared.node, state.metadata, state.config, replication_metrics},
                state.metrics),
       quorum_member(state.shard, shared.quorum),
-      failure_detector(state.shard, shared.quorum, state.metadata, state.config),
       services{state.shard,
                shared.node,
                state.config,
@@ -88,21 +74,15 @@ ShardFront::ShardFront(ShardState& state, const Shared& shared)
                fetch_sessions,
                router,
                groups,
-               transactions,
                controllers,
                producer_ids,
                quorum_member,
-               failure_detector,
                shared.directories,
                shared.moves,
-               shared.replication_quotas,
                state.tls_profiles},
       dispatcher(services),
       server(state.shard, dispatcher, session_limits(state.config),
              queued_bytes(state.config, router.shards()), shared.connections, state.metrics) {
-    state.partitions.verify_with(joins);
-    state.groups.verify_with(joins);
-    state.transactions.use({producer_ids, markers, state.metadata, state.config});
     state.partitions.listen(fetchers);
     if (!shared.remote) return;
     remote.emplace(*shared.remote, RemoteStorage::Ways{state.partitions, router, state.metadata,

@@ -35,7 +35,7 @@ struct LogContents {
     };
     std::vector<Placed> open_transaction;  // its records so far, BeginTransaction first
     raft::VoterHistory voters;
-    raft::KRaftVersionHistory kraft_versions;
+    std::int16_t kraft_version = 0;
     std::uint64_t bytes_behind_snapshot = 0;
     Timestamp last_timestamp = 0;  // of the last batch
 };

@@ -1,8 +1,6 @@
 #pragma once
 
-#include <cstdint>
 #include <functional>
-#include <optional>
 
 #include "core/controller/decision.h"
 #include "core/metadata/record.h"
@@ -16,8 +14,7 @@ namespace millrace::quorum {
 // What a command wants in the log.
 struct Proposal {
     metadata::Records records;
-    bool atomic = true;                              // in one batch
-    std::optional<std::int16_t> kraft_version = {};  // to be raised with them
+    bool atomic = true;  // in one batch
 };
 using Decide = std::function<Proposal(const controller::State&, controller::Inputs)>;
 

@@ -8,35 +8,26 @@
 
 #include "base/completion.h"
 #include "base/scope.h"
-#include "broker/coordinators/coordinator_log.h"
+#include "broker/partitions/partition.h"
 #include "core/groups/group_coordinator.h"
 #include "env/shard.h"
 
 namespace millrace::broker {
 
-// Whose transaction offsets are part of, and whether its coordinator is to be asked first.
-struct OffsetTransaction {
-    enum class Ask : std::uint8_t { nothing, whether_it_is, to_join };
-    std::string transactional_id;
-    transactions::ProducerIdAndEpoch producer;
-    Ask ask = Ask::to_join;
-};
-
-// Drives the groups of one partition of __consumer_offsets that this node leads: who waits for what
-// of them, and when they are due. Lives on the partition's shard.
-class GroupHost final : private CoordinatorLog::State {
+// Drives the groups of one partition of __consumer_offsets that this node leads: replays the log,
+// appends what the coordinator decides, and releases answers when it is committed. Lives on the
+// partition's shard.
+class GroupHost {
   public:
     GroupHost(env::Shard& shard, std::shared_ptr<Partition> partition,
-              const groups::GroupOptions& options, TransactionVerifier& verifier);
+              const groups::GroupOptions& options);
 
     // Replays the log; until then everything is answered COORDINATOR_LOAD_IN_PROGRESS.
-    void start() { log_.start(); }
+    void start() { scope_.spawn(load()); }
     // Who waits is told NOT_COORDINATOR; appends under way end first.
     Task<void> stop();
     // None when the groups can be used.
-    ErrorCode ready() const { return log_.ready(); }
-    // What coordinator() says is committed then. An error as clients may hear it.
-    Task<ErrorCode> settled() { return log_.settled(); }
+    ErrorCode ready() const;
 
     Task<JoinGroupResponse> join(const JoinGroupRequest& request, std::int16_t version,
                                  groups::Client client);
@@ -45,13 +36,10 @@ class GroupHost final : private CoordinatorLog::State {
     LeaveGroupResponse leave(const LeaveGroupRequest& request, std::int16_t version);
     // One code a partition, in the order of the commit.
     Task<std::vector<ErrorCode>> commit_offsets(groups::Commit commit);
-    // The same for offsets that count when a transaction commits.
-    Task<std::vector<ErrorCode>> commit_offsets(groups::Commit commit,
-                                                OffsetTransaction transaction);
     Task<OffsetDeleteResponse> delete_offsets(const OffsetDeleteRequest& request);
     Task<ErrorCode> delete_group(const std::string& group_id);
     // Writes the marker; the transaction's offsets count from then on, or are dropped.
-    Task<ErrorCode> end_transaction(TransactionEnd end) { return log_.end_transaction(end); }
+    Task<ErrorCode> end_transaction(TransactionEnd end);
     Task<void> forget_topics(const std::set<std::string>& topics);
     const groups::GroupCoordinator& coordinator() const { return coordinator_; }
 
@@ -66,29 +54,29 @@ class GroupHost final : private CoordinatorLog::State {
     };
     using Waiting = std::function<void(groups::Reply&)>;
 
-    Result<> apply(const coordinator::Record& record, const coordinator::AppendedAs& as) override {
-        return coordinator_.apply(record, as);
-    }
-    void transaction_ended(std::int64_t producer_id, bool committed) override {
-        coordinator_.end_transaction(producer_id, committed);
-    }
-    void loaded() override;
+    Task<void> load();
     Task<void> expire_offsets();
+    Result<> replay(Bytes batches, storage::Offset& next);
     void tick();
     void act(groups::Effects effects);
     Task<void> append(groups::Append append);
+    Task<Result<storage::Offset>> append_records(const std::vector<groups::GroupRecord>& records);
+    // Appends, applies, and tells the outcome.
+    Task<ErrorCode> commit(std::vector<groups::GroupRecord> records);
     void schedule();
     template <typename Response>
     Task<Response> wait_for_reply(groups::Ticket ticket, groups::Effects effects);
 
     env::Shard& shard_;
+    std::shared_ptr<Partition> partition_;
     const groups::GroupOptions& options_;
-    TransactionVerifier& verifier_;
     groups::GroupCoordinator coordinator_;
+    bool loaded_ = false;
+    bool stopped_ = false;
     groups::Ticket last_ticket_ = 0;
     std::map<groups::Ticket, Waiting> waiting_;
     Wake wake_{*this};
-    CoordinatorLog log_;
+    Scope scope_;
 };
 
 }  // namespace millrace::broker

@@ -88,8 +88,6 @@ Task<ToldGroup> fetch_group(const AskedGroup& asked, Groups& groups, metadata::I
         asked.group_id,
         [&](GroupHost& host) -> Task<ToldGroup> {
             ToldGroup group{.group_id = asked.group_id};
-            group.error_code = co_await host.settled();
-            if (group.error_code != ErrorCode::none) co_return group;
             Asked how{asked, *image, by_id, request.require_stable};
             if (asked.topics) {
                 fetch_named(host.coordinator(), how, group);

@@ -24,22 +24,17 @@ Response refusal_of(const EndEpochRequest&, Answer answer) {
 Response refusal_of(const FetchRequest&, Answer answer) {
     return FetchResponse{.answer = std::move(answer)};
 }
-Response refusal_of(const UpdateVoterRequest&, Answer answer) {
-    return UpdateVoterResponse{std::move(answer)};
-}
 
 }  // namespace
 
-Raft::Raft(Options options, Recovered recovered, Random random, const Rules& rules)
-    : rules_(&rules),
-      options_(std::move(options)),
+Raft::Raft(Options options, Recovered recovered, Random random)
+    : options_(std::move(options)),
       random_(random),
       state_(recovered.state),
       log_(std::move(recovered.log)),
       durable_end_(log_.end),
       voters_(std::move(recovered.voters)),
-      kraft_versions_(std::move(recovered.kraft_versions)) {
-    announced_voters_ = voters_.offset();
+      kraft_version_(recovered.kraft_version) {
     // A log may hold an epoch that quorum-state, lost or restored, does not.
     if (log_.last_epoch() > state_.epoch) persist({.epoch = log_.last_epoch()});
 }
@@ -73,25 +68,19 @@ void Raft::on(const TimeReached&) {}
 
 void Raft::on(const RequestArrived& event) {
     auto take = [&](const auto& request) {
-        if constexpr (requires { request.epoch; }) {
-            if (!may_be(request.epoch))
-                return reply(event.token, refusal_of(request, answer(ErrorCode::invalid_request)));
-        }
-        handle(event.token, request);
+        if (may_be(request.epoch)) return handle(event.token, request);
+        reply(event.token, refusal_of(request, answer(ErrorCode::invalid_request)));
     };
     std::visit(take, event.request);
 }
 
 void Raft::on(const ResponseArrived& event) {
     auto peer = peers_.find(event.from);
-    std::uint64_t in_flight = peer == peers_.end() ? 0 : peer->second.in_flight;
-    if (!rules_->is_awaited(event.correlation, in_flight)) return;
-    if (peer != peers_.end()) peer->second.in_flight = 0;
+    if (peer == peers_.end() || peer->second.in_flight != event.correlation) return;
+    peer->second.in_flight = 0;
     auto take = [&](const auto& response) {
-        if constexpr (requires { response.answer; }) {
-            if (!may_be(response.answer.epoch)) return pause(event.from);
-        }
-        handle(event.from, response);
+        if (may_be(response.answer.epoch)) return handle(event.from, response);
+        peer->second.retry_at = now_ + options_.retry_backoff;
     };
     std::visit(take, event.response);
 }
@@ -100,13 +89,8 @@ void Raft::on(const SendFailed& event) {
     auto peer = peers_.find(event.to);
     if (peer == peers_.end() || peer->second.in_flight != event.correlation) return;
     peer->second.in_flight = 0;
-    pause(event.to);
-    if (change_ && !change_->offset && change_->voter.key.id == event.to)
-        handle(event.to, VersionsResponse{.error = ErrorCode::network_exception});
+    peer->second.retry_at = now_ + options_.retry_backoff;
 }
-
-// Nothing is sent there for a while.
-void Raft::pause(std::int32_t to) { peers_[to].retry_at = now_ + options_.retry_backoff; }
 
 void Raft::on(const AppendRequested& event) {
     CHECK(event.count > 0);
@@ -118,7 +102,7 @@ void Raft::on(const AppendRequested& event) {
 }
 
 void Raft::on(const LogDurable& event) {
-    if (!rules_->covers(event.generation, generation_)) return;
+    if (event.generation != generation_) return;  // bytes that were cut off since
     durable_end_ = std::max(durable_end_, std::min(event.end, log_.end));
     if (role_ == Role::leader) {
         progress_.local_durable(durable_end_);
@@ -129,12 +113,12 @@ void Raft::on(const LogDurable& event) {
 void Raft::on(const StateDurable& event) {
     persisted_ = std::max(persisted_, event.version);
     std::erase_if(held_sends_, [&](Held<Send>& held) {
-        if (!rules_->may_leave(held.version, persisted_)) return false;
+        if (held.version > persisted_) return false;
         actions_.sends.push_back(std::move(held.message));
         return true;
     });
     std::erase_if(held_replies_, [&](Held<Reply>& held) {
-        if (!rules_->may_leave(held.version, persisted_)) return false;
+        if (held.version > persisted_) return false;
         actions_.replies.push_back(std::move(held.message));
         return true;
     });
@@ -151,9 +135,6 @@ void Raft::on(const SnapshotMade& event) {
         log_.start = event.log_start;
         log_.epochs.drop_before(event.log_start);
     }
-    // What the earliest snapshot was made of is not asked for again, nor cut off.
-    voters_.drop_before(event.earliest.offset);
-    kraft_versions_.drop_before(event.earliest.offset);
 }
 
 void Raft::on(const SnapshotFetched& event) {
@@ -164,8 +145,9 @@ void Raft::on(const SnapshotFetched& event) {
     log_.earliest_snapshot = log_.latest_snapshot = at;
     durable_end_ = at.offset;
     ++generation_;
-    voters_.reset(at.offset - 1, event.voters);
-    kraft_versions_.reset(at.offset - 1, event.kraft_version);
+    voters_.truncate(-1);
+    if (event.voters) voters_.add(at.offset - 1, *event.voters);
+    kraft_version_ = event.kraft_version;
     follow_high_watermark(at.offset);
 }
 
@@ -179,14 +161,6 @@ void Raft::on(const SnapshotPieceServed& event) {
     check_quorum();
 }
 
-void Raft::on(const LeaderGone& event) {
-    bool follows =
-        role_ == Role::follower && state_.leader == event.leader && state_.epoch == event.epoch;
-    if (!follows) return;
-    deadline_ = now_;
-    fetched_in_epoch_ = false;
-}
-
 void Raft::on(const ResignRequested&) {
     if (role_ == Role::leader) become_resigned();
 }
@@ -197,7 +171,6 @@ void Raft::poll() {
         peer.in_flight = 0;
         peer.retry_at = now_ + options_.retry_backoff;
     }
-    poll_change();
     // A timeout may lead from role to role (follower, prospective, candidate) at one time.
     for (Role before = role_;; before = role_) {
         poll_role();
@@ -236,9 +209,7 @@ Time Raft::next_wake() const {
             wake = std::min(wake, peer.retry_at);
         }
     }
-    if (role_ == Role::leader && !voters().is_only(options_.self))
-        wake = std::min(wake, begin_epoch_at_);
-    if (change_) wake = std::min(wake, change_->deadline);
+    if (role_ == Role::leader && voters().size() > 1) wake = std::min(wake, begin_epoch_at_);
     for (const WaitingFetch& waiting : waiting_) wake = std::min(wake, waiting.until);
     return wake;
 }
@@ -246,8 +217,6 @@ Time Raft::next_wake() const {
 void Raft::finish_actions() {
     Leadership now{role_, state_.epoch, state_.leader};
     if (now != announced_) actions_.leadership = announced_ = now;
-    actions_.voters_changed = voters_.offset() != announced_voters_;
-    announced_voters_ = voters_.offset();
     actions_.wake_at = next_wake();
 }
 
@@ -267,8 +236,6 @@ void Raft::enter(Role role, Time deadline) {
     resignation_told_.clear();
     if (role == Role::leader) return;
     progress_ = {};
-    described_ = {};
-    if (change_) end_change(ErrorCode::not_leader_or_follower);
     complete_fetches();
 }
 
@@ -286,8 +253,6 @@ void Raft::become_follower(std::int32_t epoch, std::int32_t leader,
     leader_endpoints_ = std::move(endpoints);
     fetched_in_epoch_ = false;
     lost_elections_ = 0;
-    described_itself_ = false;
-    voter_request_at_ = now_ + options_.fetch_timeout;
     enter(Role::follower, now_ + options_.fetch_timeout);
 }
 
@@ -323,8 +288,7 @@ bool Raft::is_for_us(const ReplicaKey& voter) const {
 }
 
 bool Raft::learn(std::int32_t, const Answer& answer) {
-    if (!rules_->is_current(answer.epoch, state_.epoch)) return true;
-    if (answer.error == ErrorCode::unknown_leader_epoch) return true;
+    if (answer.epoch < state_.epoch || answer.error == ErrorCode::unknown_leader_epoch) return true;
     std::int32_t epoch = state_.epoch;
     Role role = role_;
     learn_leader(answer.leader, answer.epoch, answer.endpoints);
@@ -353,15 +317,11 @@ std::vector<Endpoint> Raft::endpoints_of(std::int32_t id) const {
 }
 
 bool Raft::try_send(std::int32_t to, Request request) {
-    return try_send(to, endpoints_of(to), std::move(request));
-}
-
-bool Raft::try_send(std::int32_t to, std::vector<Endpoint> endpoints, Request request) {
     Peer& peer = peers_[to];
     if (peer.in_flight != 0 || peer.retry_at > now_) return false;
     peer.in_flight = ++correlations_;
     peer.busy_until = now_ + options_.request_timeout;
-    Send send{to, std::move(endpoints), peer.in_flight, std::move(request)};
+    Send send{to, endpoints_of(to), peer.in_flight, std::move(request)};
     if (state_durable()) {
         actions_.sends.push_back(std::move(send));
     } else {

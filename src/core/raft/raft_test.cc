@@ -85,7 +85,7 @@ TEST(RaftAlone, WritesTheVotersOfAnEmptyDynamicQuorum) {
     VoterHistory voters;
     voters.add(-1, VoterSet({voter(1, directory)}));
     Options options{.self = {1, directory}, .endpoints = {endpoint(9091)}};
-    Recovered recovered{.voters = voters, .kraft_versions = KRaftVersionHistory(1)};
+    Recovered recovered{.voters = voters, .kraft_version = 1};
     recovered.log.earliest_snapshot = recovered.log.latest_snapshot = OffsetAndEpoch{};
     Raft raft(options, recovered, Random(1));
     raft.step(TimeReached{}, at_ms(0));
@@ -103,11 +103,7 @@ TEST(RaftAlone, WritesTheVotersAgainWhenItsListenerMoved) {
     LogFacts log{.end = 5};
     log.epochs.assign(1, 0);
     Options options{.self = {1, directory}, .endpoints = {endpoint(19091)}};
-    Raft raft(options,
-              {.state = {.epoch = 1},
-               .log = log,
-               .voters = voters,
-               .kraft_versions = KRaftVersionHistory(1)},
+    Raft raft(options, {.state = {.epoch = 1}, .log = log, .voters = voters, .kraft_version = 1},
               Random(1));
     raft.step(TimeReached{}, at_ms(0));
     Actions elected = raft.step(StateDurable{1}, at_ms(0));
@@ -120,7 +116,7 @@ TEST(RaftAlone, AnotherDirectoryIsNoVoter) {
     VoterHistory voters;
     voters.add(-1, VoterSet({voter(1, Uuid{1, 99})}));
     Options options{.self = {1, Uuid{1, 100}}, .endpoints = {endpoint(9091)}};
-    Raft raft(options, {.voters = voters, .kraft_versions = KRaftVersionHistory(1)}, Random(1));
+    Raft raft(options, {.voters = voters, .kraft_version = 1}, Random(1));
     settle(raft, TimeReached{}, at_ms(0));
     settle(raft, TimeReached{}, at_ms(10'000));
     EXPECT_EQ(raft.role(), Role::unattached);
