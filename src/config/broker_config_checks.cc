@@ -188,6 +188,18 @@ void BrokerConfigParser::check_groups() {
         require(whole(heartbeat) < whole(session), heartbeat,
                 fmt::format("{} is not less than {}", shown(heartbeat), shown(session)));
     }
+    for (const std::string& assignor : words("group.consumer.assignors")) {
+        constexpr std::string_view package = "org.apache.kafka.coordinator.group.assignor.";
+        std::string_view name = assignor;
+        bool known = name == "uniform" || name == "range";
+        if (name.starts_with(package)) {
+            name.remove_prefix(package.size());
+            known = name == "UniformAssignor" || name == "RangeAssignor";
+        }
+        require(known, "group.consumer.assignors",
+                fmt::format("{}: '{}' is unknown; there are uniform and range",
+                            shown("group.consumer.assignors"), assignor));
+    }
     require(words("group.share.assignors").size() == 1, "group.share.assignors",
             fmt::format("{}: exactly one assignor is allowed", shown("group.share.assignors")));
     require(contains(words("group.coordinator.rebalance.protocols"), "classic"),

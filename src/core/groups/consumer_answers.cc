@@ -49,8 +49,9 @@ ConsumerGroups::CommitCheck ConsumerGroups::check_commit(
     if (!transactional && !member->classic && version < 9)
         return {.whole = ErrorCode::unsupported_version};
     if (epoch == member->epoch) return {};
-    ErrorCode stale =
-        member->classic ? ErrorCode::illegal_generation : ErrorCode::stale_member_epoch;
+    // Transactional producers know of no other code.
+    ErrorCode stale = member->classic || transactional ? ErrorCode::illegal_generation
+                                                       : ErrorCode::stale_member_epoch;
     if (epoch > member->epoch) return {.whole = stale};
     // An older epoch will do for what the member has had since then.
     return {.partition = [member, epoch, stale](const Uuid& topic, std::int32_t partition) {

@@ -64,6 +64,7 @@ void ConsumerGroups::loaded(Time now) {
 void ConsumerGroups::clear() {
     groups_.clear();
     soft_.clear();
+    unresolved_.clear();
     wake_at_ = Time::never();
 }
 
@@ -192,11 +193,12 @@ std::optional<ConsumerGroups::Due> ConsumerGroups::next_expired(Moment now) {
 // Expressions ----------------------------------------------------------------------------------
 
 std::optional<ConsumerGroups::Due> ConsumerGroups::next_resolved(Moment now) {
-    for (auto& [id, soft] : soft_) {
-        if (soft.regexes.empty()) continue;
-        std::set<std::string> regexes = std::exchange(soft.regexes, {});
+    while (!unresolved_.empty()) {
+        std::string id = std::move(unresolved_.extract(unresolved_.begin()).value());
         const ConsumerGroup* group = find(id);
         if (group == nullptr) continue;
+        Soft& soft = soft_[id];
+        std::set<std::string> regexes = std::exchange(soft.regexes, {});
         Due due{.group_id = id};
         SubscribedTopics topics = group->topics();
         bool bump = false;

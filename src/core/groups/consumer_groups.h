@@ -115,6 +115,7 @@ class ConsumerGroups {
     std::optional<Due> next_expired(Moment now);
     // Expressions whose topics are to be looked up.
     std::optional<Due> next_resolved(Moment now);
+    bool has_unresolved() const { return !unresolved_.empty(); }
     Time wake_at() const { return wake_at_; }
 
     ConsumerGroupDescribeResponse::DescribedGroup describe(const ConsumerGroup& group) const;
@@ -195,6 +196,7 @@ class ConsumerGroups {
     const GroupOptions& options_;
     std::map<std::string, ConsumerGroup> groups_;
     std::map<std::string, Soft> soft_;
+    std::set<std::string> unresolved_;  // groups with expressions to be resolved
     metadata::ImagePtr image_ = std::make_shared<const metadata::Image>();
     std::int64_t topics_added_at_ = -1;  // the offset of the image that last had new ones
     TopicHashes hashes_;

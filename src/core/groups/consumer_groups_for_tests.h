@@ -61,9 +61,13 @@ class ConsumerGroupBench {
         settle();
     }
     void conclude(const std::string& group, std::vector<GroupRecord> records, Migration migration) {
+        AppendedAs as{.offset = static_cast<std::int64_t>(log.size())};
+        for (const GroupRecord& record : records) {
+            CHECK(groups.apply(record, as));
+            ++as.offset;
+        }
         Effects effects;
-        CHECK(groups.conclude(group, records, {.offset = static_cast<std::int64_t>(log.size())},
-                              std::move(migration), now, effects));
+        groups.conclude(group, std::move(migration), now, effects);
         log.insert(log.end(), records.begin(), records.end());
         last = std::move(records);
     }

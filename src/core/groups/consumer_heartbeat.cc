@@ -98,6 +98,13 @@ ConsumerMember replace(const ConsumerGroup& group, const ConsumerMember& before,
     return member;
 }
 
+SubscriptionType type_with(const ConsumerGroup& group, const ConsumerMember& before,
+                           const ConsumerMember& now) {
+    bool is_new = group.find(now.id) == nullptr && group.find_static(now.instance_id) == nullptr;
+    return subscription_type(group.regexes_with(&before, &now), group.topics_with(&before, &now),
+                             group.size() + (is_new ? 1 : 0));
+}
+
 }  // namespace
 
 // The request alone ----------------------------------------------------------------------------
@@ -258,7 +265,6 @@ Result<> ConsumerGroups::update_group(Draft& draft) {
     ASSIGN_OR_RETURN(RegexChange regex, update_regexes(draft));
     draft.subscription_changed = topics_changed || regex != RegexChange::none;
     draft.group_epoch = group.epoch().epoch;
-    draft.type = group.subscription_type();
     bool bump = topics_changed || regex == RegexChange::updated_and_resolved;
     auto soft = soft_.find(group.id());
     bool topics_known = soft != soft_.end() && soft->second.topics_known_at &&
@@ -288,7 +294,10 @@ Result<ConsumerGroups::RegexChange> ConsumerGroups::update_regexes(Draft& draft)
         }
     }
     std::set<std::string> regexes = regexes_to_resolve(draft, needed);
-    if (!regexes.empty()) soft_[group.id()].regexes = std::move(regexes);
+    if (!regexes.empty()) {
+        soft_[group.id()].regexes = std::move(regexes);
+        unresolved_.insert(group.id());
+    }
     return change;
 }
 
@@ -318,12 +327,7 @@ std::set<std::string> ConsumerGroups::regexes_to_resolve(const Draft& draft, boo
 void ConsumerGroups::update_epoch(Draft& draft, bool bump) {
     const ConsumerGroup& group = draft.group;
     SubscribedTopics topics = group.topics_with(&draft.before, &draft.now);
-    SubscribedRegexes regexes = group.regexes_with(&draft.before, &draft.now);
     std::int64_t hash = hashes_.of(topics, *image_);
-    bool is_new =
-        group.find(draft.now.id) == nullptr && group.find_static(draft.now.instance_id) == nullptr;
-    std::size_t members = group.size() + (is_new ? 1 : 0);
-    draft.type = subscription_type(regexes, topics, members);
     if (bump || hash != group.epoch().metadata_hash) {
         ++draft.group_epoch;
         ++rebalances_;
@@ -338,12 +342,13 @@ void ConsumerGroups::update_epoch(Draft& draft, bool bump) {
 ConsumerGroups::Target ConsumerGroups::update_target(Draft& draft) {
     const ConsumerGroup& group = draft.group;
     const TargetEpoch& last = group.target_epoch();
+    if (draft.group_epoch <= last.epoch) return {last.epoch, group.target_of(draft.now)};
     Duration interval = options_.consumer.times(*image_, group.id()).assignment_interval;
     bool too_soon = last.assigned_at != 0 && interval > Duration() &&
                     draft.moment.wall_ms < last.assigned_at + interval.ms();
-    if (draft.group_epoch <= last.epoch || too_soon) {
-        return {last.epoch, group.target_of(draft.now)};
-    }
+    if (too_soon) return {last.epoch, group.target_of(draft.now)};
+    // Also for a member whose expression is not resolved yet, which changes no epoch.
+    draft.type = type_with(group, draft.before, draft.now);
     std::string name = group.preferred_assignor(&draft.before, &draft.now)
                            .value_or(options_.consumer.assignors.front());
     Assignor assignor = find_assignor(name);

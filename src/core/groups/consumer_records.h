@@ -32,7 +32,7 @@ struct OldSubscriptionMetadata {
     bool present = false;
 };
 struct TargetEpoch {
-    std::int32_t epoch = 0;
+    std::int32_t epoch = 1;  // a group begins with it, as with its own
     Timestamp assigned_at = 0;
 };
 struct TargetEpochGone {};

@@ -36,7 +36,7 @@ ClassicGroup& GroupCoordinator::find_or_create(const std::string& group_id) {
 
 bool GroupCoordinator::exists(const std::string& group_id) const {
     return groups_.contains(group_id) || offsets_.contains(group_id) ||
-           consumers_.find(group_id) != nullptr;
+           consumers_.find(group_id) != nullptr || transactional_.holds_any(group_id);
 }
 
 // The log --------------------------------------------------------------------------------------

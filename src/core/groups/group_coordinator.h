@@ -82,6 +82,8 @@ class GroupCoordinator {
     // Of classic groups; those of the consumer protocol have next_due().
     void tick(Time now, Effects& effects);
     Time wake_at() const;
+    // An append that effects named is still wanted: its group has not changed its protocol.
+    bool awaits(std::uint64_t append) const { return appends_.contains(append); }
     // The outcome of an append that effects named.
     void committed(std::uint64_t append, ErrorCode outcome, Time now, Effects& effects);
 
@@ -104,9 +106,8 @@ class GroupCoordinator {
     // What is due by itself, a group at a time: when consumers().wake_at() has come, and after each
     // decision, which may leave expressions to be resolved.
     std::optional<ConsumerGroups::Due> next_due(Time now);
-    // The records of a decision are in the log.
-    Result<> conclude(const std::string& group_id, const std::vector<GroupRecord>& records,
-                      AppendedAs first, Migration migration, Time now, Effects& effects);
+    // The records of a decision are in the log, and applied.
+    void conclude(const std::string& group_id, Migration migration, Time now, Effects& effects);
     ConsumerGroupDescribeResponse::DescribedGroup describe_consumer(
         const std::string& group_id) const;
     Result<> check_fetch(const std::string& group_id, const std::optional<std::string>& member_id,
@@ -137,6 +138,7 @@ class GroupCoordinator {
                                                       const std::vector<std::string>& types) const;
     DescribeGroupsResponse::DescribedGroup describe(const std::string& group_id) const;
     Decision<ErrorCode> delete_group(const std::string& group_id) const;
+    std::size_t classic_count() const { return groups_.size(); }
     std::size_t group_count() const { return groups_.size() + consumers_.all().size(); }
 
   private:

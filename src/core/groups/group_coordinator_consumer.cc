@@ -122,30 +122,26 @@ std::optional<ConsumerGroups::Due> GroupCoordinator::next_due(Time now) {
     return consumers_.next_expired(moment(now));
 }
 
-Result<> GroupCoordinator::conclude(const std::string& group_id,
-                                    const std::vector<GroupRecord>& records, AppendedAs first,
-                                    Migration migration, Time now, Effects& effects) {
+void GroupCoordinator::conclude(const std::string& group_id, Migration migration, Time now,
+                                Effects& effects) {
     if (migration.ends_classic) {
         if (ClassicGroup* classic = find(group_id)) {
             Actions actions;
             classic->end(ErrorCode::rebalance_in_progress, actions);
             take(*classic, std::move(actions), effects);
             groups_.erase(group_id);
+            std::erase_if(appends_,
+                          [&](const auto& entry) { return entry.second.group_id == group_id; });
         }
+        consumers_.upgraded(group_id, now);
     }
-    for (const GroupRecord& record : records) {
-        RETURN_IF_ERROR(apply(record, first));
-        ++first.offset;
-    }
-    if (migration.ends_classic) consumers_.upgraded(group_id, now);
     if (migration.to_classic) {
         ClassicGroup& classic = *(groups_[group_id] = std::move(migration.to_classic));
-        if (!migration.rebalance) return {};
+        if (!migration.rebalance) return;
         Actions actions;
         classic.rebalance(now, actions);
         take(classic, std::move(actions), effects);
     }
-    return {};
 }
 
 ConsumerGroupDescribeResponse::DescribedGroup GroupCoordinator::describe_consumer(

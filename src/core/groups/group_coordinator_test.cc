@@ -243,6 +243,20 @@ TEST(Offsets, OfATransactionAreCommittedByMembersOrWhoeverNamesNone) {
     EXPECT_EQ(commit("", -1), ErrorCode::none) << "producers before KIP-447 name no member";
 }
 
+TEST(Offsets, OfATransactionMakeTheGroup) {
+    Coordinator c;
+    auto commit = [&](std::int32_t generation) {
+        Commit commit{.group_id = "g", .member_id = "m", .generation = generation};
+        commit.transactional = true;
+        commit.partitions.push_back({"t", 0, {.offset = 1}});
+        return c.groups.commit_offsets(commit, c.now).response.front();
+    };
+    EXPECT_EQ(commit(1), ErrorCode::illegal_generation);
+    ASSERT_TRUE(
+        c.groups.apply(offset_record("g", "t", 0, {.offset = 2}), {.offset = 0, .producer_id = 7}));
+    EXPECT_EQ(commit(1), ErrorCode::unknown_member_id);
+}
+
 TEST(Offsets, OfAnOpenTransactionDoNotExpire) {
     Coordinator c;
     ASSERT_EQ(c.commit("simple", "t"), ErrorCode::none);

@@ -23,7 +23,6 @@ struct GroupTimes {
 
 // Of groups of the consumer protocol: group.consumer.*.
 struct ConsumerGroupOptions {
-    bool enabled = true;  // group.coordinator.rebalance.protocols has it
     std::vector<std::string> assignors = {"uniform", "range"};  // the first is the default
     std::size_t max_size = 2147483647;
     MigrationPolicy migration = MigrationPolicy::bidirectional;

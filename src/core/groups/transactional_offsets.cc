@@ -24,4 +24,11 @@ bool TransactionalOffsets::holds(const Key& key) const {
                                [&](const auto& held) { return held.second.contains(key); });
 }
 
+bool TransactionalOffsets::holds_any(const std::string& group) const {
+    return std::ranges::any_of(by_producer_, [&](const auto& held) {
+        auto first = held.second.lower_bound(Key{group, "", 0});
+        return first != held.second.end() && first->first.group == group;
+    });
+}
+
 }  // namespace millrace::groups

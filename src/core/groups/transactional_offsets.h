@@ -24,6 +24,7 @@ class TransactionalOffsets {
     // The offset was deleted, whoever commits it.
     void drop(const Key& key);
     bool holds(const Key& key) const;
+    bool holds_any(const std::string& group) const;
 
   private:
     std::map<std::int64_t, std::map<Key, CommittedOffset>> by_producer_;

@@ -1,0 +1,440 @@
+// What Apache Kafka 4.3.1's group coordinator decided about random commands (recorded/Record.java),
+// decided again: the same answers and the same records. MILLRACE_GROUP_COMMANDS names another
+// table.
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <fmt/format.h>
+#include <fstream>
+#include <gtest/gtest.h>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/groups/group_coordinator.h"
+#include "core/groups/group_records.h"
+#include "core/groups/subscription.h"
+#include "core/metadata/delta.h"
+#include "protocol/reader.h"
+#include "protocol/writer.h"
+
+namespace millrace::groups {
+namespace {
+
+std::vector<std::string> split(const std::string& text, char separator) {
+    std::vector<std::string> parts(1);
+    for (char c : text) {
+        if (c == separator) {
+            parts.emplace_back();
+        } else {
+            parts.back() += c;
+        }
+    }
+    return parts;
+}
+
+Slice unhex(const std::string& text) {
+    std::string bytes;
+    for (std::size_t i = 0; i + 1 < text.size(); i += 2)
+        bytes.push_back(static_cast<char>(std::stoi(text.substr(i, 2), nullptr, 16)));
+    return Slice::copy(bytes);
+}
+
+std::string hex(Bytes bytes) {
+    std::string text;
+    for (std::uint8_t byte : bytes) text += fmt::format("{:02x}", byte);
+    return text;
+}
+
+template <typename Message>
+Message decoded(const std::string& text, std::int16_t version) {
+    Slice bytes = unhex(text);
+    Reader reader(bytes);
+    Result<Message> message = Message::decode(reader, version);
+    EXPECT_TRUE(message);
+    return message ? *std::move(message) : Message();
+}
+
+template <typename Message>
+std::string encoded(const Message& message, std::int16_t version) {
+    Writer writer;
+    EXPECT_TRUE(message.encode(writer, version));
+    Slice bytes = std::move(writer).finish_in_memory();
+    return hex(bytes);
+}
+
+Slice in_order(const Slice& assignment) {
+    auto partitions = read_assignment(assignment.bytes());
+    if (!partitions) return assignment;
+    std::ranges::sort(partitions->assigned_partitions, {},
+                      [](const auto& topic) { return topic.topic; });
+    for (auto& topic : partitions->assigned_partitions) std::ranges::sort(topic.partitions);
+    Writer writer;
+    EXPECT_TRUE(partitions->encode(writer, ConsumerProtocolAssignment::max_version));
+    return std::move(writer).finish_in_memory();
+}
+
+// Java's tables give their entries in no order that means anything; a leader is who came first.
+GroupRecord in_order(const GroupRecord& record) {
+    Result<Entry> entry = parse(record);
+    EXPECT_TRUE(entry);
+    if (!entry || !record.value) return record;
+    if (auto* classic = std::get_if<GroupEntry>(&*entry)) {
+        std::ranges::sort(classic->value->members, {},
+                          [](const auto& member) { return member.member_id; });
+        for (auto& member : classic->value->members)
+            member.assignment = in_order(member.assignment);
+        classic->value->leader.reset();
+        return group_record(classic->group, *classic->value);
+    }
+    auto* consumer = std::get_if<ConsumerEntry>(&*entry);
+    if (consumer == nullptr) return record;
+    const std::string& group = consumer->group;
+    if (auto* target = std::get_if<MemberTarget>(&consumer->change))
+        return target_record(group, target->member_id, target->partitions);
+    if (auto* current = std::get_if<MemberCurrent>(&consumer->change))
+        return current_record(group, current->member);
+    return record;
+}
+
+// By key; records of one key stay in their order. Without who has which partitions, if not `all`.
+std::string told(const std::vector<GroupRecord>& records, bool all = true) {
+    std::multimap<std::string, std::string> by_key;
+    for (const GroupRecord& record : records) {
+        Result<Entry> entry = parse(record);
+        auto* consumer = entry ? std::get_if<ConsumerEntry>(&*entry) : nullptr;
+        bool tells_partitions =
+            consumer != nullptr && (std::holds_alternative<MemberTarget>(consumer->change) ||
+                                    std::holds_alternative<MemberCurrent>(consumer->change));
+        if (!all && tells_partitions) continue;
+        GroupRecord ordered = in_order(record);
+        by_key.emplace(hex(ordered.key), ordered.value ? hex(*ordered.value) : std::string("-"));
+    }
+    std::string text;
+    for (const auto& [key, value] : by_key) text += fmt::format("{}={}\n", key, value);
+    return text;
+}
+
+std::vector<GroupRecord> recorded_records(const std::string& field) {
+    std::vector<GroupRecord> records;
+    if (field == "-") return records;
+    for (const std::string& each : split(field, ',')) {
+        std::vector<std::string> parts = split(each, '=');
+        GroupRecord record{unhex(parts[0]), std::nullopt};
+        if (!parts[1].empty()) record.value = unhex(parts[1]);
+        records.push_back(std::move(record));
+    }
+    return records;
+}
+
+MigrationPolicy policy_of(const std::string& name) {
+    if (name == "disabled") return MigrationPolicy::disabled;
+    if (name == "upgrade") return MigrationPolicy::upgrade;
+    if (name == "downgrade") return MigrationPolicy::downgrade;
+    return MigrationPolicy::bidirectional;
+}
+
+// One scenario: the same commands to our coordinator, whose records are applied at once.
+class Scenario {
+  public:
+    // Whether all was as recorded, and goes on so that it can be compared: a group that has gone
+    // back to the classic protocol has whom a table put first for its leader.
+    bool run(const std::vector<std::string>& fields) {
+        int before = failures();
+        follow(fields);
+        if (failures() != before || parted_) return false;
+        const std::string& command = fields.at(2);
+        bool decides = command != "options" && command != "metadata";
+        return !decides || !goes_back(recorded_records(fields.at(6)));
+    }
+
+  private:
+    static int failures() {
+        return testing::UnitTest::GetInstance()->current_test_info()->result()->total_part_count();
+    }
+    void follow(const std::vector<std::string>& fields) {
+        now_ = Time() + Duration::milliseconds(std::stoll(fields.at(1)));
+        const std::string& command = fields.at(2);
+        auto version = static_cast<std::int16_t>(std::stoi(fields.at(3)));
+        if (command == "options") return begin(split(fields.at(5), ','));
+        if (command == "metadata") return metadata(fields.at(5), fields.at(6));
+        records_.clear();
+        late_id_ = fields.size() > 7 ? fields[7] : "nobody";
+        std::string response = act(command, version, fields.at(4), fields.at(5));
+        parted_ = command == "Heartbeat" && response != fields.at(5) && waits_for_nobody();
+        if (parted_) return;
+        std::string theirs_told =
+            fields.at(5) == "-" ? response : wanted(command, version, fields.at(5));
+        std::vector<GroupRecord> theirs = recorded_records(fields.at(6));
+        // Classic groups write at other times, and choose leaders by the order of a table.
+        if (command == "JoinGroup" || command == "SyncGroup" || command == "tick") {
+            std::erase_if(records_, is_classic);
+            std::erase_if(theirs, is_classic);
+        }
+        if (response == theirs_told && told(records_) == told(theirs)) return;
+        // Which of equal members gets a partition is left to the order of hash tables, which their
+        // history decides: the same records otherwise will do, and the scenario ends here.
+        EXPECT_EQ(without_choice(command, version, response),
+                  without_choice(command, version, theirs_told));
+        EXPECT_EQ(told(records_, false), told(theirs, false));
+        parted_ = true;
+    }
+
+    static std::string without_choice(const std::string& command, std::int16_t version,
+                                      const std::string& text) {
+        if (command != "ConsumerGroupHeartbeat") return text;
+        auto response = decoded<ConsumerGroupHeartbeatResponse>(text, version);
+        response.assignment.reset();
+        return encoded(response, version);
+    }
+
+    static constexpr std::string_view group = "g";
+
+    // Classic members that are left among themselves are asked to join again here, so that the next
+    // target is computed; there nobody gets what others have left until one joins by itself.
+    bool waits_for_nobody() const {
+        const ConsumerGroup* consumers = groups_->consumers().find(std::string(group));
+        return consumers != nullptr && consumers->classic_members() == consumers->size() &&
+               consumers->epoch().epoch > consumers->target_epoch().epoch;
+    }
+
+    void begin(const std::vector<std::string>& options) {
+        options_.consumer.migration = policy_of(options.at(0));
+        options_.consumer.max_size = std::stoul(options.at(2));
+        GroupTimes times{.assignment_interval = Duration::milliseconds(std::stoll(options.at(1)))};
+        options_.consumer.times = [times](const metadata::Image&, const std::string&) {
+            return times;
+        };
+        groups_ = std::make_unique<GroupCoordinator>(options_);
+        groups_->set_wall_clock(now_, now_.ns() / 1'000'000);
+        groups_->loaded(now_);
+    }
+
+    void metadata(const std::string& offset, const std::string& records) {
+        metadata::Delta delta(*image_);
+        for (const std::string& value : split(records, ',')) {
+            Slice bytes = unhex(value);
+            auto record = metadata::decode(bytes.bytes());
+            ASSERT_TRUE(record) << record.error().message;
+            Result<> applied = delta.apply(record->message);
+            ASSERT_TRUE(applied) << applied.error().message;
+        }
+        image_ =
+            std::make_shared<const metadata::Image>(std::move(delta).finish(std::stoll(offset), 1));
+        groups_->set_image(image_);
+    }
+
+    void conclude(std::vector<GroupRecord> records, Migration migration) {
+        for (const GroupRecord& record : records) ASSERT_TRUE(groups_->apply(record));
+        Effects effects;
+        groups_->conclude(std::string(group), std::move(migration), now_, effects);
+        std::ranges::move(records, std::back_inserter(records_));
+        take(std::move(effects));
+    }
+    // What a classic group has to say later is committed at once.
+    void take(Effects effects) {
+        for (Reply& reply : effects.replies) replies_[reply.ticket] = std::move(reply);
+        for (Append& append : effects.appends) {
+            for (const GroupRecord& record : append.records) ASSERT_TRUE(groups_->apply(record));
+            std::ranges::copy(append.records, std::back_inserter(records_));
+            Effects more;
+            groups_->committed(append.id, ErrorCode::none, now_, more);
+            take(std::move(more));
+        }
+    }
+    static bool goes_back(const std::vector<GroupRecord>& records) {
+        bool ends_consumers = false;
+        bool has_members = false;
+        for (const GroupRecord& record : records) {
+            Result<Entry> entry = parse(record);
+            if (!entry) continue;
+            if (auto* consumer = std::get_if<ConsumerEntry>(&*entry))
+                ends_consumers |= std::holds_alternative<GroupEpochGone>(consumer->change);
+            if (auto* classic = std::get_if<GroupEntry>(&*entry))
+                has_members |= classic->value && !classic->value->members.empty();
+        }
+        return ends_consumers && has_members;
+    }
+    static bool is_classic(const GroupRecord& record) {
+        Result<Entry> entry = parse(record);
+        return entry && std::holds_alternative<GroupEntry>(*entry) && record.value;
+    }
+
+    std::string act(const std::string& command, std::int16_t version, const std::string& request,
+                    const std::string& response) {
+        if (command == "tick") return tick();
+        if (command == "resolve") return resolve();
+        if (command == "ConsumerGroupHeartbeat") return beat(request, version);
+        if (command == "JoinGroup") return join(request, response, version);
+        if (command == "SyncGroup") return sync(request, version);
+        if (command == "Heartbeat") {
+            auto decoded_request = decoded<HeartbeatRequest>(request, version);
+            return encoded(
+                HeartbeatResponse{.error_code = groups_->heartbeat(decoded_request, now_)},
+                version);
+        }
+        if (command == "LeaveGroup") return leave(request, version);
+        if (command == "OffsetCommit") return commit(request, version);
+        ADD_FAILURE() << command;
+        return "";
+    }
+
+    std::string tick() {
+        Effects effects;
+        groups_->tick(now_, effects);
+        take(std::move(effects));
+        while (auto due = groups_->next_due(now_))
+            conclude(std::move(due->records), std::move(due->migration));
+        return "";
+    }
+    std::string resolve() {
+        auto due = groups_->next_due(now_);
+        if (due) conclude(std::move(due->records), std::move(due->migration));
+        return "";
+    }
+    std::string beat(const std::string& text, std::int16_t version) {
+        auto request = decoded<ConsumerGroupHeartbeatRequest>(text, version);
+        auto decision = groups_->consumer_heartbeat(request, version, client_, "new", now_);
+        conclude(std::move(decision.records), std::move(decision.migration));
+        return in_order(std::move(decision.response), version);
+    }
+    static std::string in_order(ConsumerGroupHeartbeatResponse response, std::int16_t version) {
+        response.error_message.reset();  // RE2 has its own words
+        if (response.assignment) {
+            auto& topics = response.assignment->topic_partitions;
+            std::ranges::sort(topics, {}, [](const auto& topic) { return topic.topic_id; });
+            for (auto& topic : topics) std::ranges::sort(topic.partitions);
+        }
+        return encoded(response, version);
+    }
+    static std::string wanted(const std::string& command, std::int16_t version,
+                              const std::string& text) {
+        if (command == "JoinGroup") return told_of(decoded<JoinGroupResponse>(text, version));
+        if (command == "SyncGroup") return told_of(decoded<SyncGroupResponse>(text, version));
+        if (command != "ConsumerGroupHeartbeat") return text;
+        return in_order(decoded<ConsumerGroupHeartbeatResponse>(text, version), version);
+    }
+    static std::string told_of(const SyncGroupResponse& response) {
+        return fmt::format("{} {} {}", name_of(response.error_code),
+                           response.protocol_name.value_or(""),
+                           hex(groups::in_order(response.assignment)));
+    }
+    static std::string told_of(const JoinGroupResponse& response) {
+        return fmt::format("{} {} {} {}", name_of(response.error_code), response.generation_id,
+                           response.protocol_name.value_or(""), response.member_id);
+    }
+    // A member gets the id that it got when this was recorded.
+    std::string join(const std::string& text, const std::string& told, std::int16_t version) {
+        auto request = decoded<JoinGroupRequest>(text, version);
+        std::string new_id = late_id_;
+        ++tickets_;
+        if (told != "-") new_id = decoded<JoinGroupResponse>(told, version).member_id;
+        auto decided = groups_->join_consumer_group(request, version, client_, new_id, now_);
+        if (decided) {
+            conclude(std::move(decided->records), std::move(decided->migration));
+            return told_of(decided->response);
+        }
+        conclude(groups_->make_room_for_classic(std::string(group)), {});
+        Effects effects;
+        groups_->join(request, version, client_, new_id, tickets_, now_, effects);
+        take(std::move(effects));
+        auto reply = replies_.extract(tickets_);
+        if (reply.empty()) return "";
+        return told_of(std::get<JoinGroupResponse>(reply.mapped().response));
+    }
+    std::string sync(const std::string& text, std::int16_t version) {
+        auto request = decoded<SyncGroupRequest>(text, version);
+        if (auto response = groups_->sync_consumer_group(request, now_)) return told_of(*response);
+        Effects effects;
+        groups_->sync(request, ++tickets_, now_, effects);
+        take(std::move(effects));
+        auto reply = replies_.extract(tickets_);
+        if (reply.empty()) return "";
+        return told_of(std::get<SyncGroupResponse>(reply.mapped().response));
+    }
+    std::string leave(const std::string& text, std::int16_t version) {
+        auto request = decoded<LeaveGroupRequest>(text, version);
+        if (auto decided = groups_->leave_consumer_group(request, version, now_)) {
+            conclude(std::move(decided->records), std::move(decided->migration));
+            return encoded(decided->response, version);
+        }
+        Effects effects;
+        LeaveGroupResponse response = groups_->leave(request, version, now_, effects);
+        take(std::move(effects));
+        return encoded(response, version);
+    }
+    std::string commit(const std::string& text, std::int16_t version) {
+        auto request = decoded<OffsetCommitRequest>(text, version);
+        const auto& topic = request.topics.front();
+        const auto& asked = topic.partitions.front();
+        const metadata::Topic* known = image_->topics.find(topic.topic_id);
+        Commit commit{.group_id = request.group_id,
+                      .member_id = request.member_id,
+                      .generation = request.generation_id_or_member_epoch,
+                      .version = version};
+        commit.partitions.push_back({known->name,
+                                     asked.partition_index,
+                                     {.offset = asked.committed_offset,
+                                      .leader_epoch = asked.committed_leader_epoch,
+                                      .commit_timestamp = now_.ns() / 1'000'000,
+                                      .topic_id = topic.topic_id}});
+        auto decision = groups_->commit_offsets(commit, now_);
+        conclude(std::move(decision.records), {});
+        OffsetCommitResponse response;
+        auto& answered = response.topics.emplace_back();
+        answered.topic_id = topic.topic_id;
+        answered.partitions.push_back(
+            {.partition_index = asked.partition_index, .error_code = decision.response.front()});
+        return encoded(response, version);
+    }
+
+    bool parted_ = false;  // in what may be another way here
+    GroupOptions options_;
+    Client client_{"c", "/127.0.0.1"};
+    std::unique_ptr<GroupCoordinator> groups_;
+    metadata::ImagePtr image_ = std::make_shared<const metadata::Image>();
+    Time now_;
+    Ticket tickets_ = 0;
+    std::string late_id_;
+    std::map<Ticket, Reply> replies_;
+    std::vector<GroupRecord> records_;  // of the command
+};
+
+TEST(ApacheGroups, AreDecidedTheSame) {
+    const char* named = std::getenv("MILLRACE_GROUP_COMMANDS");
+    std::ifstream table(
+        named != nullptr ? named : MILLRACE_SOURCE_DIR "/src/core/groups/recorded/commands.tsv");
+    ASSERT_TRUE(table.is_open());
+    std::vector<std::vector<std::string>> lines;
+    std::string line;
+    while (std::getline(table, line)) lines.push_back(split(line, '\t'));
+    std::unique_ptr<Scenario> scenario;  // none when it cannot be compared any more
+    std::size_t compared = 0;
+    std::size_t scenarios = 0;
+    std::size_t whole = 0;
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+        const std::vector<std::string>& fields = lines[i];
+        if (fields.at(2) == "options") {
+            ++scenarios;
+            whole += scenario ? 1 : 0;
+            scenario = std::make_unique<Scenario>();
+        }
+        // Members whose time runs out at once are fenced one by one there, together here.
+        bool at_once = fields.at(2) == "tick" && i + 1 < lines.size() &&
+                       lines[i + 1].at(2) == "tick" && lines[i + 1].at(1) == fields.at(1);
+        if (at_once) scenario.reset();
+        if (!scenario) continue;
+        SCOPED_TRACE(fmt::format("line {}: scenario {}, {} ms, {} {}", i + 1, fields.at(0),
+                                 fields.at(1), fields.at(2), fields.at(4)));
+        ++compared;
+        if (!scenario->run(fields)) scenario.reset();
+    }
+    whole += scenario ? 1 : 0;
+    fmt::print("{} of {} commands compared, {} of {} scenarios whole\n", compared, lines.size(),
+               whole, scenarios);
+    EXPECT_GT(compared, lines.size() / 4);
+}
+
+}  // namespace
+}  // namespace millrace::groups
