@@ -9,25 +9,36 @@ namespace {
 
 using Creatable = CreateTopicsRequest::CreatableTopic;
 
-Creatable creatable(std::string name, const config::BrokerConfig& config) {
-    bool is_offsets = name == metadata::consumer_offsets_topic;
-    Creatable topic;
-    topic.name = std::move(name);
-    if (!is_offsets) {
-        topic.num_partitions = -1;
-        topic.replication_factor = -1;
-        return topic;
-    }
-    topic.num_partitions = config.offsets_topic_num_partitions();
-    topic.replication_factor = config.offsets_topic_replication_factor();
+// What a coordinator's topic needs; nothing for other topics.
+void prepare_coordinator_topic(Creatable& topic, const config::BrokerConfig& config) {
     auto set = [&](std::string key, std::string value) {
         auto& entry = topic.configs.emplace_back();
         entry.name = std::move(key);
         entry.value = std::move(value);
     };
-    set("cleanup.policy", "compact");
-    set("compression.type", "producer");
-    set("segment.bytes", std::to_string(config.offsets_topic_segment_bytes()));
+    if (topic.name == metadata::consumer_offsets_topic) {
+        topic.num_partitions = config.offsets_topic_num_partitions();
+        topic.replication_factor = config.offsets_topic_replication_factor();
+        set("cleanup.policy", "compact");
+        set("compression.type", "producer");
+        set("segment.bytes", std::to_string(config.offsets_topic_segment_bytes()));
+    } else if (topic.name == metadata::transaction_state_topic) {
+        topic.num_partitions = config.transaction_state_log_num_partitions();
+        topic.replication_factor = config.transaction_state_log_replication_factor();
+        set("unclean.leader.election.enable", "false");
+        set("compression.type", "uncompressed");
+        set("cleanup.policy", "compact");
+        set("min.insync.replicas", std::to_string(config.transaction_state_log_min_isr()));
+        set("segment.bytes", std::to_string(config.transaction_state_log_segment_bytes()));
+    }
+}
+
+Creatable creatable(std::string name, const config::BrokerConfig& config) {
+    Creatable topic;
+    topic.name = std::move(name);
+    topic.num_partitions = -1;
+    topic.replication_factor = -1;
+    prepare_coordinator_topic(topic, config);
     return topic;
 }
 

@@ -63,6 +63,25 @@ class Controllers {
                                             Duration::milliseconds(config_.request_timeout_ms()));
     }
 
+    // A change of the quorum's voters, which its leader makes.
+    template <typename Request>
+    Task<typename Request::Response> change_voters(const Request& request, const Caller& caller) {
+        using Response = typename Request::Response;
+        bool by_broker = !caller.peer().listener->is_controller;
+        if (by_broker && leader_id() != config_.node_id()) {
+            Result<Response> told = co_await forward(request, caller);
+            if (told) co_return *std::move(told);
+            Response failed;
+            failed.error_code = told.error().code;
+            failed.error_message = told.error().message;
+            co_return failed;
+        }
+        quorum::Asker asker{caller.peer().listener->name, caller.version()};
+        auto ask = [&](env::Shard&) { return quorum_.answer(request, asker); };
+        auto told = co_await env::call_on(shard_, 0, ask);
+        co_return std::move(told.response);
+    }
+
     // Makes those of the topics that can be made, with the defaults of this node: internal topics
     // get what their coordinators need. What became of each shows in the image.
     Task<void> auto_create(std::vector<std::string> topics);

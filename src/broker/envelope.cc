@@ -1,11 +1,11 @@
 #include "broker/envelope.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <fmt/core.h>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "net/request.h"
 #include "protocol/default_principal_data.h"
@@ -13,30 +13,64 @@
 namespace millrace::broker {
 namespace {
 
-using Address4 = std::array<std::uint8_t, 4>;
-
-std::optional<Address4> parse_ipv4(std::string_view text) {
-    if (std::size_t mapped = text.rfind(':'); mapped != std::string_view::npos)
-        text.remove_prefix(mapped + 1);  // ::ffff:1.2.3.4
-    Address4 address{};
-    for (std::size_t i = 0; i < address.size(); ++i) {
-        const char* end = text.data() + text.size();
-        auto [rest, error] = std::from_chars(text.data(), end, address[i]);
+// Four bytes of "1.2.3.4", the only form that sessions write.
+std::optional<std::vector<std::uint8_t>> parse_ipv4(std::string_view text) {
+    std::vector<std::uint8_t> address;
+    for (std::string_view rest = text; address.size() < 4;) {
+        std::uint8_t byte = 0;
+        const char* end = rest.data() + rest.size();
+        auto [after, error] = std::from_chars(rest.data(), end, byte);
         if (error != std::errc()) return std::nullopt;
-        text.remove_prefix(static_cast<std::size_t>(rest - text.data()));
-        bool last = i + 1 == address.size();
-        if (last != text.empty() || (!last && text.front() != '.')) return std::nullopt;
-        if (!last) text.remove_prefix(1);
+        address.push_back(byte);
+        bool last = address.size() == 4;
+        if (last != (after == end) || (!last && *after != '.')) return std::nullopt;
+        rest.remove_prefix(
+            std::min(rest.size(), static_cast<std::size_t>(after - rest.data()) + 1));
     }
     return address;
 }
 
-// Four bytes, or sixteen. What is no IPv4 address is told as the unspecified one: the controller
+// The bytes of groups of four digits with colons between; of none for an empty text.
+std::optional<std::vector<std::uint8_t>> parse_groups(std::string_view text) {
+    std::vector<std::uint8_t> bytes;
+    while (!text.empty()) {
+        std::string_view group = text.substr(0, text.find(':'));
+        text.remove_prefix(group.size());
+        if (text.size() == 1) return std::nullopt;  // a colon with nothing behind it
+        if (!text.empty()) text.remove_prefix(1);
+        std::uint16_t value = 0;
+        auto [after, error] = std::from_chars(group.data(), group.data() + group.size(), value, 16);
+        bool whole = error == std::errc() && after == group.data() + group.size();
+        if (!whole || group.size() > 4) return std::nullopt;
+        bytes.push_back(static_cast<std::uint8_t>(value >> 8U));
+        bytes.push_back(static_cast<std::uint8_t>(value));
+    }
+    return bytes;
+}
+
+// Sixteen bytes (RFC 4291), or the four of an IPv4 address in such a one.
+std::optional<std::vector<std::uint8_t>> parse_ipv6(std::string_view text) {
+    constexpr std::size_t size = 16;
+    constexpr std::string_view mapped = "::ffff:";
+    if (text.starts_with(mapped) && text.find('.') != std::string_view::npos)
+        return parse_ipv4(text.substr(mapped.size()));
+    text = text.substr(0, text.find('%'));  // the interface of a link-local one
+    std::size_t gap = text.find("::");
+    auto front = parse_groups(text.substr(0, gap));
+    if (gap == std::string_view::npos) return front && front->size() == size ? front : std::nullopt;
+    auto back = parse_groups(text.substr(gap + 2));
+    if (!front || !back || front->size() + back->size() >= size) return std::nullopt;
+    front->resize(size - back->size());
+    front->insert(front->end(), back->begin(), back->end());
+    return front;
+}
+
+// A host without a number, as no session has it, is told as the unspecified address: the controller
 // only writes it into its log of requests.
 Slice address_bytes(std::string_view host) {
-    if (auto address = parse_ipv4(host)) return Slice::copy(Bytes(*address));
-    constexpr std::array<std::uint8_t, 16> unspecified{};
-    return Slice::copy(Bytes(unspecified));
+    bool v6 = host.find(':') != std::string_view::npos;
+    auto address = v6 ? parse_ipv6(host) : parse_ipv4(host);
+    return Slice::copy(Bytes(address.value_or(std::vector<std::uint8_t>(16))));
 }
 
 Result<Slice> principal_bytes(std::string_view principal) {

@@ -13,6 +13,9 @@ namespace {
 // How soon a heartbeat follows another one that may change something.
 constexpr Duration soon = Duration::milliseconds(10);
 
+// A broker that stops gives up on controllers that cannot be reached.
+constexpr Duration longest_without_answer = Duration::seconds(5);
+
 // Refusals of a registration that end by themselves.
 bool may_change(ErrorCode code) {
     return is_retriable(code) || code == ErrorCode::duplicate_broker_registration;
@@ -75,8 +78,12 @@ Task<Result<>> Lifecycle::register_until(Time deadline,
 }
 
 Task<Result<>> Lifecycle::register_controller(const std::vector<config::Endpoint>& advertised) {
-    const auto& version = metadata_.image()->features.metadata_version;
-    if (!version || !version->supports_controller_registration()) co_return Result<>{};
+    // Nothing is known before the quorum's first records have come; and a version that does not
+    // know controllers may be raised.
+    co_await metadata_.until([](const metadata::Image& image) {
+        const auto& version = image.features.metadata_version;
+        return version && version->supports_controller_registration();
+    });
     ControllerRegistrationRequest request;
     request.controller_id = node_.id;
     request.incarnation_id = node_.incarnation;
@@ -135,6 +142,10 @@ Task<void> Lifecycle::send_heartbeat() {
         controller::BrokerHeartbeat{.request = request},
         Duration::milliseconds(config_.broker_heartbeat_interval_ms()));
     ErrorCode error = response ? response->error_code : response.error().code;
+    if (!response) {
+        if (!unreachable_since_) unreachable_since_ = shard_.now();
+        changed_.notify_all();
+    }
     if (error != ErrorCode::none) {
         LOG_WARN("heartbeat of broker {} failed: {}", node_.id, name_of(error));
         co_return;
@@ -157,6 +168,7 @@ BrokerHeartbeatRequest Lifecycle::heartbeat() const {
 
 void Lifecycle::heard(const BrokerHeartbeatRequest& request,
                       const BrokerHeartbeatResponse& response) {
+    unreachable_since_.reset();
     fenced_ = response.is_fenced;
     may_stop_ = response.should_shut_down;
     caught_up_ |= response.is_caught_up;
@@ -185,9 +197,12 @@ Task<void> Lifecycle::shut_down(Time deadline) {
     if (epoch_ < 0 || !config_.controlled_shutdown_enable()) co_return;
     wants_to_stop_ = true;
     hurry_.notify_all();
-    bool agreed =
-        co_await env::with_deadline(shard_, deadline, changed_.until([this] { return may_stop_; }));
-    if (!agreed) LOG_WARN("the controller has not let broker {} go in time", node_.id);
+    auto nobody_answers = [this] {
+        return unreachable_since_ && shard_.now() - *unreachable_since_ >= longest_without_answer;
+    };
+    co_await env::with_deadline(shard_, deadline,
+                                changed_.until([&] { return may_stop_ || nobody_answers(); }));
+    if (!may_stop_) LOG_WARN("the controller has not let broker {} go in time", node_.id);
 }
 
 }  // namespace millrace::broker

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <vector>
 
 #include "base/condition.h"
@@ -30,7 +31,8 @@ class Lifecycle {
     Task<void> tell_failure(Uuid directory);
     // Tells the controller at once when other directories are cordoned than it was told last.
     void tell_cordons();
-    // Tells the controller, and waits until it agrees (controlled.shutdown.enable) or `deadline`.
+    // Tells the controller, and waits until it agrees (controlled.shutdown.enable), no controller
+    // has been reached for a while, or `deadline`.
     Task<void> shut_down(Time deadline);
     // Stops the heartbeats.
     Task<void> stop() { return scope_.close(); }
@@ -57,6 +59,7 @@ class Lifecycle {
     bool may_stop_ = false;
     bool fenced_ = true;
     bool caught_up_ = false;
+    std::optional<Time> unreachable_since_;    // no controller answers
     std::map<Uuid, bool> failed_directories_;  // true once the controller knows
     std::vector<Uuid> cordons_told_;
     Condition changed_;

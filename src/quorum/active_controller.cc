@@ -20,7 +20,7 @@ template <typename Command>
 Decide deciding(Command command) {
     return [command = std::move(command)](const controller::State& state, controller::Inputs in) {
         auto decided = decide(command, state, in);
-        return Proposal{std::move(decided.records), decided.atomic};
+        return Proposal{std::move(decided.records), decided.atomic, decided.kraft_version};
     };
 }
 
@@ -132,11 +132,14 @@ Result<std::vector<Slice>> ActiveController::encode(const Proposal& proposal, Ti
 
 Result<std::int64_t> ActiveController::propose(const Decide& decide) {
     if (ended_) return fail(*ended_);
+    state_.skip_to(log_.log().next_offset());  // the quorum has its own records there
     Proposal proposal = decide(state_, {shard_.now(), shard_.random(), sessions_});
     // What was read may not be committed yet either.
     if (proposal.records.empty()) return state_.image().offset;
     Timestamp now = shard_.wall_ms();
     ASSIGN_OR_RETURN(std::vector<Slice> batches, encode(proposal, now));
+    if (proposal.kraft_version)
+        RETURN_IF_ERROR(driver_.raise_kraft_version(*proposal.kraft_version));
     std::int64_t first = log_.log().next_offset();
     if (auto applied = state_.apply(proposal.records, first, driver_.raft().epoch()); !applied) {
         driver_.fail_with(applied.error());
@@ -162,6 +165,11 @@ bool ActiveController::has_room() const { return pending_bytes_ <= most_pending_
 
 Task<void> ActiveController::room() {
     while (!has_room() && !ended_) co_await room_.wait();
+}
+
+void ActiveController::set_voters(std::vector<std::int32_t> ids, std::int16_t kraft_version) {
+    state_.set_quorum(std::move(ids));
+    state_.set_kraft_version(kraft_version);
 }
 
 std::optional<Published> ActiveController::advance(std::int64_t high_watermark) {

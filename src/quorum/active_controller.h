@@ -58,6 +58,9 @@ class ActiveController {
     // leaders that are preferred (auto.leader.rebalance.enable) or may be unclean.
     Task<void> keep_time();
 
+    // Others vote than before, or kraft.version has risen.
+    void set_voters(std::vector<std::int32_t> ids, std::int16_t kraft_version);
+
     // Releases what is committed. What becomes visible; nothing when that is nothing new.
     std::optional<Published> advance(std::int64_t high_watermark);
     // The term is over: all that wait get this error.

@@ -117,8 +117,8 @@ TEST(ApacheFilesTest, TheFirstBatchOfAnEpochIsApachesByteForByte) {
     start.leader = 1;
     start.voters = {1};
     start.granting = {1};
-    start.voter_set = values->voters[0].voters;
-    start.kraft_version = *values->kraft_version;
+    start.voter_set = values->voters[0].value;
+    start.kraft_version = values->kraft_versions.at(0).value;
     Slice ours = epoch_start_batch(start, first->max_timestamp());
     EXPECT_EQ(to_hex(ours), to_hex(first->bytes().first(first->size())));
 }

@@ -96,7 +96,8 @@ Result<> read(const Record& record, ControlValues& facts) {
             break;
         }
         case ControlType::kraft_version: {
-            ASSIGN_OR_RETURN(facts.kraft_version, decode_kraft_version(record));
+            ASSIGN_OR_RETURN(std::int16_t level, decode_kraft_version(record));
+            facts.kraft_versions.push_back({record.offset, level});
             break;
         }
         case ControlType::snapshot_header: {
@@ -131,6 +132,19 @@ Slice epoch_start_batch(const raft::EpochStart& start, Timestamp now) {
         records.push_back({ControlType::kraft_voters, voters_value});
     }
     ControlBatchOptions options{start.span.base, start.span.epoch, now};
+    return control_batch(options, records);
+}
+
+Slice voters_batch(const raft::VotersRecord& change, Timestamp now) {
+    std::vector<ControlRecord> records;
+    Slice version_value;
+    if (change.kraft_version) {
+        version_value = encode_kraft_version(*change.kraft_version);
+        records.push_back({ControlType::kraft_version, version_value});
+    }
+    Slice voters_value = encode_voters(change.voters);
+    records.push_back({ControlType::kraft_voters, voters_value});
+    ControlBatchOptions options{change.span.base, change.span.epoch, now};
     return control_batch(options, records);
 }
 

@@ -17,6 +17,9 @@ namespace millrace::quorum {
 // brings them (formats.md, 2.1).
 Slice epoch_start_batch(const raft::EpochStart& start, Timestamp now);
 
+// A change of the voters: KRaftVersion where that rises, and Voters.
+Slice voters_batch(const raft::VotersRecord& change, Timestamp now);
+
 // Whose log it is: what control records of a log or of a snapshot have said last.
 struct QuorumFacts {
     std::int16_t kraft_version = 0;
@@ -36,7 +39,7 @@ Slice snapshot_footer_batch(const SnapshotBatch& batch);
 // What a control batch says; types that are not known are passed over.
 struct ControlValues {
     std::vector<raft::VoterHistory::Entry> voters;
-    std::optional<std::int16_t> kraft_version;
+    std::vector<raft::KRaftVersionHistory::Entry> kraft_versions;
     std::optional<Timestamp> last_contained;  // of a snapshot's header
     bool footer = false;
 };

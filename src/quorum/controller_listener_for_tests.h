@@ -3,6 +3,7 @@
 #include <memory>
 #include <utility>
 
+#include "core/metadata/features.h"
 #include "metrics/registry.h"
 #include "net/server.h"
 #include "protocol/frame.h"
@@ -40,6 +41,12 @@ class ControllerListener final : private net::RequestHandler {
                 co_return co_await answer_as<FetchRequest>(request);
             case ApiKey::fetch_snapshot:
                 co_return co_await answer_as<FetchSnapshotRequest>(request);
+            case ApiKey::add_raft_voter:
+                co_return co_await answer_as<AddRaftVoterRequest>(request);
+            case ApiKey::remove_raft_voter:
+                co_return co_await answer_as<RemoveRaftVoterRequest>(request);
+            case ApiKey::update_raft_voter:
+                co_return co_await answer_as<UpdateRaftVoterRequest>(request);
             default:
                 co_return net::Reply{.close = true};
         }
@@ -48,11 +55,16 @@ class ControllerListener final : private net::RequestHandler {
         ApiVersionsResponse response;
         for (ApiKey key :
              {ApiKey::fetch, ApiKey::api_versions, ApiKey::vote, ApiKey::begin_quorum_epoch,
-              ApiKey::end_quorum_epoch, ApiKey::fetch_snapshot}) {
+              ApiKey::end_quorum_epoch, ApiKey::fetch_snapshot, ApiKey::add_raft_voter,
+              ApiKey::remove_raft_voter, ApiKey::update_raft_voter}) {
             const ApiInfo* api = find_api(key);
             response.api_keys.push_back({.api_key = static_cast<std::int16_t>(key),
                                          .min_version = api->min_version,
                                          .max_version = api->max_version});
+        }
+        for (const auto& [name, range] : metadata::supported_features()) {
+            response.supported_features.push_back(
+                {.name = name, .min_version = range.min, .max_version = range.max});
         }
         return response;
     }

@@ -72,9 +72,11 @@ Result<> LogReader::take(const BatchView& batch) {
 
 Result<> LogReader::take_control(const BatchView& batch) {
     ASSIGN_OR_RETURN(ControlValues values, read_control_batch(batch));
-    if (values.kraft_version) contents_->kraft_version = *values.kraft_version;
+    for (const raft::KRaftVersionHistory::Entry& entry : values.kraft_versions) {
+        if (entry.offset >= next_) contents_->kraft_versions.add(entry.offset, entry.value);
+    }
     for (raft::VoterHistory::Entry& entry : values.voters) {
-        if (entry.offset >= next_) contents_->voters.add(entry.offset, std::move(entry.voters));
+        if (entry.offset >= next_) contents_->voters.add(entry.offset, std::move(entry.value));
     }
     return {};
 }

@@ -131,7 +131,7 @@ Result<LogContents> MetadataLog::read_now() {
         };
         ASSIGN_OR_RETURN(SnapshotContents head,
                          read_snapshot(shard_.disk(), path_of(snapshot_name(latest)), visit));
-        contents.kraft_version = head.facts.kraft_version;
+        contents.kraft_versions.add(latest.offset - 1, head.facts.kraft_version);
         contents.last_timestamp = head.last_contained;
         if (head.facts.voters)
             contents.voters.add(latest.offset - 1, *std::move(head.facts.voters));

@@ -35,7 +35,7 @@ struct LogContents {
     };
     std::vector<Placed> open_transaction;  // its records so far, BeginTransaction first
     raft::VoterHistory voters;
-    std::int16_t kraft_version = 0;
+    raft::KRaftVersionHistory kraft_versions;
     std::uint64_t bytes_behind_snapshot = 0;
     Timestamp last_timestamp = 0;  // of the last batch
 };

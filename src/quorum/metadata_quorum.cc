@@ -30,6 +30,8 @@ Task<metadata::ImagePtr> MetadataQuorum::image_after(std::int64_t offset) {
 
 QuorumStatus MetadataQuorum::status() const { return replica_->status(); }
 
+QuorumFigures MetadataQuorum::figures() const { return replica_->figures(); }
+
 std::optional<env::Address> MetadataQuorum::leader_address() const {
     return replica_->leader_address();
 }
@@ -58,6 +60,21 @@ Task<QuorumAnswer<FetchResponse>> MetadataQuorum::answer(const FetchRequest& req
 
 Task<QuorumAnswer<FetchSnapshotResponse>> MetadataQuorum::answer(
     const FetchSnapshotRequest& request, Asker asker) {
+    return replica_->answer(request, asker);
+}
+
+Task<QuorumAnswer<AddRaftVoterResponse>> MetadataQuorum::answer(const AddRaftVoterRequest& request,
+                                                                Asker asker) {
+    return replica_->answer(request, asker);
+}
+
+Task<QuorumAnswer<RemoveRaftVoterResponse>> MetadataQuorum::answer(
+    const RemoveRaftVoterRequest& request, Asker asker) {
+    return replica_->answer(request, asker);
+}
+
+Task<QuorumAnswer<UpdateRaftVoterResponse>> MetadataQuorum::answer(
+    const UpdateRaftVoterRequest& request, Asker asker) {
     return replica_->answer(request, asker);
 }
 

@@ -62,6 +62,27 @@ struct QuorumStatus {
     std::vector<raft::Voter> voter_endpoints;
 };
 
+// How the quorum fares here (raft-metrics, KafkaController); values that no sample was taken for
+// are left out.
+struct QuorumFigures {
+    std::int32_t voted = raft::no_node;
+    std::int64_t log_end = 0;
+    std::int32_t log_end_epoch = 0;
+    bool voter_change_uncommitted = false;
+    bool ignores_static_voters = false;
+    double append_rate = 0;
+    double fetch_rate = 0;
+    std::optional<double> commit_latency_average;  // ms
+    std::optional<double> commit_latency_max;
+    std::optional<double> election_latency_average;
+    std::optional<double> election_latency_max;
+    Timestamp last_applied = -1;
+    // Since the start:
+    std::int64_t elections = 0;
+    std::int64_t failed_snapshots = 0;
+    std::int64_t operations_started = 0;  // commands that a controller here began
+};
+
 // What any shard may ask at any time.
 struct SharedStanding {
     std::atomic<std::int32_t> leader = raft::no_node;
@@ -108,11 +129,13 @@ class MetadataQuorum {
         return standing_.kraft_version.load(std::memory_order_relaxed);
     }
     QuorumStatus status() const;
+    QuorumFigures figures() const;
     // Where the active controller is heard, while this node follows it.
     std::optional<env::Address> leader_address() const;
 
     // Answers the quorum's requests of other nodes: Vote, BeginQuorumEpoch, EndQuorumEpoch, Fetch
-    // of the metadata log and FetchSnapshot.
+    // of the metadata log, FetchSnapshot and UpdateRaftVoter; of administrators, too: AddRaftVoter
+    // and RemoveRaftVoter.
     Task<QuorumAnswer<VoteResponse>> answer(const VoteRequest& request, Asker asker);
     Task<QuorumAnswer<BeginQuorumEpochResponse>> answer(const BeginQuorumEpochRequest& request,
                                                         Asker asker);
@@ -121,6 +144,12 @@ class MetadataQuorum {
     Task<QuorumAnswer<FetchResponse>> answer(const FetchRequest& request, Asker asker);
     Task<QuorumAnswer<FetchSnapshotResponse>> answer(const FetchSnapshotRequest& request,
                                                      Asker asker);
+    Task<QuorumAnswer<AddRaftVoterResponse>> answer(const AddRaftVoterRequest& request,
+                                                    Asker asker);
+    Task<QuorumAnswer<RemoveRaftVoterResponse>> answer(const RemoveRaftVoterRequest& request,
+                                                       Asker asker);
+    Task<QuorumAnswer<UpdateRaftVoterResponse>> answer(const UpdateRaftVoterRequest& request,
+                                                       Asker asker);
 
     // Decides a command on the controller that this node is; answers when its records are
     // committed. not_controller when this node does not lead, or ceased to before the commit.
@@ -130,7 +159,7 @@ class MetadataQuorum {
         auto decision = [&](const controller::State& state, controller::Inputs in) {
             auto decided = decide(command, state, in);
             response.emplace(std::move(decided.response));
-            return Proposal{std::move(decided.records), decided.atomic};
+            return Proposal{std::move(decided.records), decided.atomic, decided.kraft_version};
         };
         ASSIGN_OR_CO_RETURN(std::int64_t offset, co_await commit(decision));
         co_return Committed<ResponseOf<Command>>{*std::move(response), offset};

@@ -70,8 +70,8 @@ Result<> MetadataReplica::take_over(LogContents contents) {
     raft::Recovered recovered;
     ASSIGN_OR_RETURN(recovered.state, read_quorum_state());
     recovered.log = log_->facts();
-    recovered.kraft_version = contents.kraft_version;
-    standing_.kraft_version.store(contents.kraft_version, std::memory_order_relaxed);
+    recovered.kraft_versions = contents.kraft_versions;
+    standing_.kraft_version.store(contents.kraft_versions.current(), std::memory_order_relaxed);
     raft::Options options = raft_options(config_, self_, voters, shard_.network().host_name());
     recovered.voters = contents.voters;
     QuorumListener& listener = *this;
@@ -144,6 +144,7 @@ Task<Result<std::int64_t>> MetadataReplica::commit(const Decide& decide) {
         co_return fail(ErrorCode::not_controller,
                        fmt::format("node {} is not the active controller", self_.id));
     }
+    ++operations_started_;
     ASSIGN_OR_CO_RETURN(std::int64_t offset, controller->propose(decide));
     CO_RETURN_IF_ERROR(co_await controller->committed(offset));
     co_return offset;
@@ -155,6 +156,9 @@ void MetadataReplica::leadership_changed(const raft::Leadership& leadership) {
     LOG_INFO("Metadata quorum: {} in epoch {}, led by {}", raft::to_string(leadership.role),
              leadership.epoch, leader);
     standing_.leader.store(leader, std::memory_order_relaxed);
+    if (leader != raft::no_node &&
+        std::exchange(elected_epoch_, leadership.epoch) < leadership.epoch)
+        ++elections_;
     bool ended = leadership.role != raft::Role::leader || leadership.epoch != term_;
     if (ended && controller_ != nullptr) end_term();
     leadership_changed_.notify_all();
@@ -175,6 +179,20 @@ void MetadataReplica::committed(std::int64_t high_watermark) {
     if (caught_up_ || high_watermark < controller_->activation_end()) return;
     caught_up_ = true;
     changed_.notify_all();
+}
+
+std::vector<std::int32_t> MetadataReplica::voter_ids() const {
+    std::vector<std::int32_t> ids;
+    for (const raft::Voter& voter : driver_->raft().voters().voters()) ids.push_back(voter.key.id);
+    return ids;
+}
+
+void MetadataReplica::voters_changed() {
+    const raft::Raft& raft = driver_->raft();
+    LOG_INFO("Metadata quorum: the voters are {}, at kraft.version {}",
+             raft.voters().keys_spelled_out(), raft.kraft_version());
+    standing_.kraft_version.store(raft.kraft_version(), std::memory_order_relaxed);
+    if (controller_ != nullptr) controller_->set_voters(voter_ids(), raft.kraft_version());
 }
 
 void MetadataReplica::publish(Published published) {
@@ -234,9 +252,12 @@ Result<> MetadataReplica::begin_term() {
     const raft::Raft& raft = driver_->raft();
     term_ = raft.epoch();
     controller::Settings settings{cluster_id_, self_.id, config_, {}, 0, false};
-    for (const raft::Voter& voter : raft.voters().voters()) settings.quorum.push_back(voter.key.id);
-    bool alone = settings.quorum.size() == 1;
+    settings.quorum = voter_ids();
+    bool alone = raft.voters().is_only(self_);
     settings.kraft_version = raft.kraft_version();
+    settings.check_kraft_version = [this](std::int16_t level) {
+        return driver_->raft().check_kraft_version(level);
+    };
     settings.unstable_features = config_.unstable_feature_versions_enable();
     auto controller =
         std::make_shared<ActiveController>(shard_, *log_, *driver_, std::move(settings));
@@ -293,6 +314,7 @@ Task<void> MetadataReplica::make_snapshots() {
         if (made) continue;
         if (made.error().code == ErrorCode::kafka_storage_error)
             co_return driver_->fail_with(made.error());
+        ++failed_snapshots_;
         LOG_ERROR("No snapshot of the metadata: {}", made.error().message);
     }
 }
@@ -304,7 +326,8 @@ Task<Result<>> MetadataReplica::make_snapshot() {
     head.epoch = id.epoch;
     head.now = shard_.wall_ms();
     head.last_contained = last_timestamp_;
-    head.facts = {driver_->raft().kraft_version(), driver_->raft().voters_at(id.offset)};
+    const raft::Raft& raft = driver_->raft();
+    head.facts = {raft.kraft_version_at(id.offset), raft.voters_at(id.offset)};
     head.max_batch_bytes =
         static_cast<std::size_t>(config_.internal_metadata_max_batch_size_in_bytes());
     bytes_since_snapshot_ = 0;
@@ -369,6 +392,30 @@ QuorumStatus MetadataReplica::status() const {
     for (const auto& [key, replica] : driver_->observers())
         status.observers.push_back(describe(key, replica));
     return status;
+}
+
+QuorumFigures MetadataReplica::figures() const {
+    const raft::Raft& raft = driver_->raft();
+    const RaftFigures& measured = driver_->figures();
+    Time now = shard_.now();
+    QuorumFigures figures;
+    figures.voted = raft.state().voted.id;
+    figures.log_end = raft.log().end;
+    figures.log_end_epoch = raft.log().last_epoch();
+    figures.voter_change_uncommitted = raft.is_leader() && raft.voters_uncommitted();
+    figures.ignores_static_voters =
+        !config_.static_voters().empty() && raft.kraft_version() >= raft::dynamic_voters;
+    figures.append_rate = measured.append_rate(now);
+    figures.fetch_rate = measured.fetch_rate(now);
+    figures.commit_latency_average = measured.commit_latency().average(now);
+    figures.commit_latency_max = measured.commit_latency().max(now);
+    figures.election_latency_average = measured.election_latency().average(now);
+    figures.election_latency_max = measured.election_latency().max(now);
+    if (last_timestamp_ > 0) figures.last_applied = last_timestamp_;
+    figures.elections = elections_;
+    figures.failed_snapshots = failed_snapshots_;
+    figures.operations_started = operations_started_;
+    return figures;
 }
 
 Task<void> MetadataReplica::leader_changed(std::int32_t from) {

@@ -38,6 +38,7 @@ class MetadataReplica final : private QuorumListener {
     Task<metadata::ImagePtr> caught_up();
     Task<metadata::ImagePtr> image_after(std::int64_t offset);
     QuorumStatus status() const;
+    QuorumFigures figures() const;
     Task<void> leader_changed(std::int32_t from);
     std::optional<env::Address> leader_address() const;
     Task<Result<std::int64_t>> commit(const Decide& decide);
@@ -66,6 +67,7 @@ class MetadataReplica final : private QuorumListener {
     void leadership_changed(const raft::Leadership& leadership) override;
     void committed(std::int64_t high_watermark) override;
     void truncated(std::int64_t end) override { committed_->truncated(end); }
+    void voters_changed() override;
     void snapshot_installed(const DownloadedSnapshot& snapshot) override;
     void quorum_failed(const Error& error) override;
 
@@ -77,6 +79,7 @@ class MetadataReplica final : private QuorumListener {
     Result<> begin_term();
     void end_term();
     Result<metadata::Records> bootstrap_records() const;
+    std::vector<std::int32_t> voter_ids() const;
     bool snapshot_due() const;
     Task<void> make_snapshots();
     Task<Result<>> make_snapshot();
@@ -111,6 +114,10 @@ class MetadataReplica final : private QuorumListener {
     int visits_ = 0;
     Condition visit_ended_;
 
+    std::int32_t elected_epoch_ = -1;  // the last one whose leader was known here
+    std::int64_t elections_ = 0;
+    std::int64_t failed_snapshots_ = 0;
+    std::int64_t operations_started_ = 0;
     std::uint64_t bytes_since_snapshot_ = 0;
     Timestamp last_timestamp_ = 0;  // of what image_ holds
     Time last_snapshot_;

@@ -6,8 +6,10 @@
 #include <variant>
 
 #include "core/metadata/topic_names.h"
+#include "env/refusal.h"
 #include "quorum/quorum_log.h"
 #include "quorum/raft_wire.h"
+#include "quorum/voter_wire.h"
 
 namespace millrace::quorum {
 namespace {
@@ -46,6 +48,7 @@ Peers::Peers(env::Shard& shard, Scope& scope, std::string cluster_id,
       cluster_id_(std::move(cluster_id)),
       listener_(config.controller_listener()),
       request_timeout_(request_timeout(config)),
+      refusal_(Duration::milliseconds(config.controller_quorum_refusal_ms())),
       fetch_max_bytes_(config.controller_quorum_fetch_max_bytes()),
       snapshot_max_bytes_(config.controller_quorum_fetch_snapshot_max_bytes()),
       pool_(std::make_unique<client::ConnectionPool>(shard, scope, std::move(options))) {}
@@ -90,6 +93,15 @@ Task<Result<Peers::Connection>> Peers::connect(std::int32_t to,
     co_return co_await pool_->get(to, {endpoint->host, endpoint->port}, lane);
 }
 
+Task<bool> Peers::refuses(const std::vector<raft::Endpoint>& endpoints) {
+    std::vector<env::Address> addresses;
+    for (const raft::Endpoint& each : endpoints) {
+        if (each.listener == listener_) addresses.push_back({each.host, each.port});
+    }
+    if (refusal_ == Duration()) co_return false;
+    co_return co_await env::all_refuse(shard_, std::move(addresses), refusal_);
+}
+
 template <typename Wire>
 Task<Result<raft::Response>> Peers::call(Connection connection, Wire wire) {
     ASSIGN_OR_CO_RETURN(auto reply, co_await connection->call(wire));
@@ -110,8 +122,30 @@ Task<Result<raft::Response>> Peers::exchange(raft::Send send) {
         co_return co_await call(connection, to_wire(*vote, cluster_id_));
     if (const auto* begin = std::get_if<raft::BeginEpochRequest>(&send.request))
         co_return co_await call(connection, to_wire(*begin, cluster_id_));
-    const auto& end = std::get<raft::EndEpochRequest>(send.request);
-    co_return co_await call(connection, to_wire(end, cluster_id_));
+    if (const auto* end = std::get_if<raft::EndEpochRequest>(&send.request))
+        co_return co_await call(connection, to_wire(*end, cluster_id_));
+    co_return co_await exchange_of_voters(std::move(connection), std::move(send.request));
+}
+
+Task<Result<raft::Response>> Peers::exchange_of_voters(Connection connection,
+                                                       raft::Request request) {
+    if (const auto* add = std::get_if<raft::AddVoterRequest>(&request)) {
+        auto wire = to_wire(*add, cluster_id_, request_timeout_);
+        // Before version 1 the answer comes with the commit, whatever is asked for.
+        ASSIGN_OR_CO_RETURN(std::int16_t version, connection->version_of(ApiKey::add_raft_voter));
+        if (version < 1) wire.ack_when_committed = true;
+        co_return co_await call(std::move(connection), std::move(wire));
+    }
+    if (const auto* remove = std::get_if<raft::RemoveVoterRequest>(&request))
+        co_return co_await call(std::move(connection), to_wire(*remove, cluster_id_));
+    if (const auto* update = std::get_if<raft::UpdateVoterRequest>(&request)) {
+        if (!connection->version_of(ApiKey::update_raft_voter)) {
+            co_return raft::UpdateVoterResponse{
+                {.error = ErrorCode::unsupported_version, .epoch = update->epoch}};
+        }
+        co_return co_await call(std::move(connection), to_wire(*update, cluster_id_));
+    }
+    co_return co_await call(std::move(connection), versions_request());
 }
 
 Task<Result<Peers::SnapshotPiece>> Peers::fetch_snapshot(raft::FetchSnapshot wanted,

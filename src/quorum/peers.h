@@ -30,6 +30,9 @@ class Peers {
     // ResponseArrived, or SendFailed when no answer came in controller.quorum.request.timeout.ms.
     Task<raft::Event> ask(raft::Send send);
 
+    // Whether a controller's listener refuses connections for controller.quorum.refusal.ms.
+    Task<bool> refuses(const std::vector<raft::Endpoint>& endpoints);
+
     struct SnapshotPiece {
         std::int64_t size = 0;  // of the whole snapshot
         Slice bytes;
@@ -47,6 +50,7 @@ class Peers {
     Task<Result<Connection>> connect(std::int32_t to, const std::vector<raft::Endpoint>& endpoints,
                                      client::Lane lane);
     Task<Result<raft::Response>> exchange(raft::Send send);
+    Task<Result<raft::Response>> exchange_of_voters(Connection connection, raft::Request request);
     template <typename Wire>
     Task<Result<raft::Response>> call(Connection connection, Wire wire);
     void note(std::int32_t to, const Error& error);
@@ -55,6 +59,7 @@ class Peers {
     std::string cluster_id_;
     std::string listener_;  // by which the controllers are reached
     Duration request_timeout_;
+    Duration refusal_;  // none: nothing is concluded from it
     std::int32_t fetch_max_bytes_;
     std::int32_t snapshot_max_bytes_;
     std::unique_ptr<client::ConnectionPool> pool_;

@@ -8,6 +8,7 @@
 #include "core/metadata/topic_names.h"
 #include "env/disk.h"
 #include "quorum/raft_wire.h"
+#include "quorum/voter_wire.h"
 
 namespace millrace::quorum {
 namespace {
@@ -54,6 +55,42 @@ Task<QuorumAnswer<EndQuorumEpochResponse>> QuorumAnswers::to(const EndQuorumEpoc
                                                              Asker asker) {
     return ask<EndQuorumEpochResponse, raft::EndEpochResponse>(from_wire(request, cluster_id_),
                                                                asker);
+}
+
+// `Wire`: the answer's type.
+template <typename Wire, typename Request>
+Task<QuorumAnswer<Wire>> QuorumAnswers::change(Result<Request> request) {
+    auto failed = [](const Error& error) {
+        Wire wire;
+        wire.error_code = error.code;
+        wire.error_message = error.message;
+        return QuorumAnswer<Wire>{std::move(wire), nullptr};
+    };
+    if (!request) co_return failed(request.error());
+    auto response = co_await driver_.answer(raft::Request(*std::move(request)));
+    if (!response) co_return failed(response.error());
+    const auto& told = std::get<raft::VoterChangeResponse>(*response);
+    Wire wire;
+    wire.error_code = told.error;
+    wire.error_message = std::nullopt;
+    if (!told.message.empty()) wire.error_message = told.message;
+    co_return QuorumAnswer<Wire>{std::move(wire), nullptr};
+}
+
+Task<QuorumAnswer<AddRaftVoterResponse>> QuorumAnswers::to(const AddRaftVoterRequest& request,
+                                                           Asker) {
+    return change<AddRaftVoterResponse>(from_wire(request, cluster_id_));
+}
+
+Task<QuorumAnswer<RemoveRaftVoterResponse>> QuorumAnswers::to(const RemoveRaftVoterRequest& request,
+                                                              Asker) {
+    return change<RemoveRaftVoterResponse>(from_wire(request, cluster_id_));
+}
+
+Task<QuorumAnswer<UpdateRaftVoterResponse>> QuorumAnswers::to(const UpdateRaftVoterRequest& request,
+                                                              Asker asker) {
+    return ask<UpdateRaftVoterResponse, raft::UpdateVoterResponse>(from_wire(request, cluster_id_),
+                                                                   asker);
 }
 
 // Records stay in their files. They are read when raft's answer is there, for which the epoch in

@@ -8,10 +8,13 @@
 #include "base/result.h"
 #include "base/task.h"
 #include "config/broker_config.h"
+#include "protocol/add_raft_voter.h"
 #include "protocol/begin_quorum_epoch.h"
 #include "protocol/end_quorum_epoch.h"
 #include "protocol/fetch.h"
 #include "protocol/fetch_snapshot.h"
+#include "protocol/remove_raft_voter.h"
+#include "protocol/update_raft_voter.h"
 #include "protocol/vote.h"
 #include "quorum/metadata_log.h"
 #include "quorum/raft_driver.h"
@@ -45,10 +48,17 @@ class QuorumAnswers {
                                                   Asker asker);
     Task<QuorumAnswer<FetchResponse>> to(const FetchRequest& request, Asker asker);
     Task<QuorumAnswer<FetchSnapshotResponse>> to(const FetchSnapshotRequest& request, Asker asker);
+    Task<QuorumAnswer<AddRaftVoterResponse>> to(const AddRaftVoterRequest& request, Asker asker);
+    Task<QuorumAnswer<RemoveRaftVoterResponse>> to(const RemoveRaftVoterRequest& request,
+                                                   Asker asker);
+    Task<QuorumAnswer<UpdateRaftVoterResponse>> to(const UpdateRaftVoterRequest& request,
+                                                   Asker asker);
 
   private:
     template <typename Wire, typename Answer, typename Request>
     Task<QuorumAnswer<Wire>> ask(Result<Request> request, Asker asker);
+    template <typename Wire, typename Request>
+    Task<QuorumAnswer<Wire>> change(Result<Request> request);
     Task<Result<Chain>> read(std::int64_t offset, std::int32_t epoch, std::uint64_t max_bytes);
     Result<> read_piece(const FetchSnapshotRequest& request,
                         FetchSnapshotResponse::PartitionSnapshot& into);

@@ -8,6 +8,8 @@
 #include <optional>
 
 #include "base/log_for_tests.h"
+#include "core/controller/broker_registration.h"
+#include "core/controller/update_features.h"
 #include "env/sim/fabric.h"
 #include "env/sim/world.h"
 #include "quorum/controller_listener_for_tests.h"
@@ -50,6 +52,84 @@ class QuorumClusterTest : public testing::Test {
             });
         }
     }
+    // Controllers whose voters are in the log; `observers` more of them follow.
+    void make_dynamic(int voters, int observers, std::string_view more = {}) {
+        std::string initial;
+        std::string bootstrap;
+        for (int id = 1; id <= voters + observers; ++id) {
+            bootstrap += fmt::format("{}n{}:9093", id == 1 ? "" : ",", id);
+            if (id > voters) continue;
+            initial += fmt::format("{}{}@n{}:9093:{}", id == 1 ? "" : ",", id, id,
+                                   Uuid{5, static_cast<std::uint64_t>(id)}.to_string());
+        }
+        for (int id = 1; id <= voters + observers; ++id) {
+            std::string lines = fmt::format(
+                "node.id={}\ncontroller.quorum.bootstrap.servers={}\n"
+                "listeners=PLAINTEXT://n{}:9092,CONTROLLER://n{}:9093\n",
+                id, bootstrap, id, id);
+            Member& member = members[id];
+            member.machine = &world.add_node(fmt::format("n{}", id));
+            member.config = config_for_tests("/data", lines + std::string(more));
+            FormatCommand command;
+            command.cluster_id = cluster_for_tests;
+            command.no_initial_controllers = id > voters;
+            if (id <= voters) command.initial_controllers = initial;
+            world.run(*member.machine, [&](env::Shard& shard) -> Task<int> {
+                auto formatted =
+                    format(shard.disk(), *member.config, command, shard.random(), shard.wall_ms());
+                EXPECT_TRUE(formatted) << formatted.error().message;
+                co_return 0;
+            });
+        }
+    }
+    // The voters as whoever leads has them.
+    std::vector<int> voters() const {
+        std::vector<int> ids;
+        if (!leader()) return ids;
+        for (const auto& each : members.at(*leader()).quorum->status().voters)
+            ids.push_back(each.key.id);
+        return ids;
+    }
+    // Asks whoever leads until it is done, or refused for good.
+    template <typename Request>
+    ErrorCode change(const Request& request) {
+        ErrorCode error = ErrorCode::request_timed_out;
+        auto ask = [&](env::Shard&, MetadataQuorum& quorum) -> Task<void> {
+            auto told = co_await quorum.answer(request, {"CONTROLLER", 0});
+            error = told.response.error_code;
+        };
+        for (int i = 0; i < 20 && (error == ErrorCode::request_timed_out ||
+                                   error == ErrorCode::not_leader_or_follower);
+             ++i) {
+            if (!wait_for([&] { return leader().has_value(); })) break;
+            on(*leader(), ask);
+            world.run_for(Duration::milliseconds(300));
+        }
+        return error;
+    }
+    ErrorCode add(int id) {
+        AddRaftVoterRequest request;
+        request.cluster_id = cluster_for_tests;
+        request.voter_id = id;
+        request.voter_directory_id = directory_of(id);
+        request.listeners.push_back({"CONTROLLER", fmt::format("n{}", id), 9093});
+        return change(request);
+    }
+    ErrorCode remove(int id) {
+        RemoveRaftVoterRequest request;
+        request.cluster_id = cluster_for_tests;
+        request.voter_id = id;
+        request.voter_directory_id = directory_of(id);
+        return change(request);
+    }
+    Uuid directory_of(int id) {
+        std::string path = meta_properties_path("/data");
+        auto text = env::read_file(members.at(id).machine->disk(), path);
+        auto meta = storage::MetaProperties::parse(text.value_or(""), path);
+        EXPECT_TRUE(meta);
+        return meta ? meta->directory_id.value_or(Uuid()) : Uuid();
+    }
+
     void TearDown() override {
         for (auto& [id, member] : members) world.crash(*member.machine);
     }
@@ -241,6 +321,86 @@ TEST_F(QuorumClusterTest, WhoeverWasAwayGetsASnapshot) {
         EXPECT_NE(entry.name, "00000000000000000000.log");
     metadata::ImagePtr image = members.at(away).quorum->image();
     EXPECT_TRUE(image->same_content(*members.at(*leader()).quorum->image()));
+}
+
+TEST_F(QuorumClusterTest, AllVotersAreReplacedOneByOne) {
+    make_dynamic(3, 3);
+    start_all();
+    ASSERT_TRUE(create("before"));
+    for (int id = 1; id <= 3; ++id) {
+        EXPECT_EQ(add(id + 3), ErrorCode::none);
+        EXPECT_EQ(add(id + 3), ErrorCode::duplicate_voter);
+        ASSERT_TRUE(create(fmt::format("beside-{}", id)));
+        EXPECT_EQ(remove(id), ErrorCode::none);
+        EXPECT_EQ(remove(id), ErrorCode::voter_not_found);
+        stop(id);
+    }
+    EXPECT_TRUE(wait_for([&] { return voters() == std::vector{4, 5, 6}; }));
+    ASSERT_TRUE(create("after"));
+    // Those of before know nothing but the bootstrap servers, and a snapshot has the new voters.
+    start_all();
+    EXPECT_TRUE(wait_for([&] { return all_have("after"); }));
+    for (int id = 4; id <= 6; ++id) {
+        members.at(id).quorum = nullptr;
+        world.crash(*members.at(id).machine);
+    }
+    start_all();
+    ASSERT_TRUE(create("again"));
+    EXPECT_EQ(voters(), (std::vector{4, 5, 6}));
+}
+
+TEST_F(QuorumClusterTest, AControllerJoinsByItself) {
+    make_dynamic(1, 2, "controller.quorum.auto.join.enable=true\n");
+    start_all();
+    EXPECT_TRUE(wait_for([&] { return voters() == std::vector{1, 2, 3}; }));
+    ASSERT_TRUE(create("of-three"));
+    EXPECT_TRUE(wait_for([&] { return all_have("of-three"); }));
+}
+
+TEST_F(QuorumClusterTest, AStaticQuorumBecomesADynamicOne) {
+    make(3);
+    start_all();
+    ASSERT_TRUE(create("static"));
+    // As their servers do, which are not here.
+    auto register_all = [&](env::Shard&, MetadataQuorum& quorum) -> Task<void> {
+        for (const auto& [id, member] : members) {
+            controller::RegisterController command;
+            command.request.controller_id = id;
+            auto& feature = command.request.features.emplace_back();
+            feature.name = "kraft.version";
+            feature.max_supported_version = raft::dynamic_voters;
+            auto answer = co_await quorum.submit(std::move(command));
+            EXPECT_TRUE(answer && answer->response.error_code == ErrorCode::none);
+        }
+    };
+    on(*leader(), register_all);
+    controller::UpdateFeatures raise{.version = UpdateFeaturesRequest::max_version};
+    auto& update = raise.request.feature_updates.emplace_back();
+    update.feature = "kraft.version";
+    update.max_version_level = 1;
+    update.upgrade_type = 1;
+    UpdateFeaturesResponse told;
+    auto ask = [&](env::Shard&, MetadataQuorum& quorum) -> Task<void> {
+        auto answer = co_await quorum.submit(raise);
+        if (answer) told = answer->response;
+    };
+    // Refused until each voter has told the leader of itself.
+    told.error_code = ErrorCode::invalid_update_version;
+    for (int i = 0; i < 20 && told.error_code == ErrorCode::invalid_update_version; ++i) {
+        on(*leader(), ask);
+        world.run_for(Duration::milliseconds(500));
+    }
+    EXPECT_EQ(told.error_code, ErrorCode::none) << told.error_message.value_or("");
+    auto risen = [&] {
+        return std::ranges::all_of(
+            members, [](const auto& entry) { return entry.second.quorum->kraft_version() == 1; });
+    };
+    EXPECT_TRUE(wait_for(risen));
+    int away = *leader() == 1 ? 2 : 1;
+    EXPECT_EQ(remove(away), ErrorCode::none);
+    EXPECT_EQ(voters().size(), 2U);
+    EXPECT_EQ(add(away), ErrorCode::none);
+    ASSERT_TRUE(create("dynamic"));
 }
 
 }  // namespace

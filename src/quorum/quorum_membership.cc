@@ -48,6 +48,7 @@ raft::Options raft_options(const config::BrokerConfig& config, const raft::Repli
     options.fetch_timeout = ms(config.controller_quorum_fetch_timeout_ms());
     options.request_timeout = ms(config.controller_quorum_request_timeout_ms());
     options.retry_backoff = ms(config.controller_quorum_retry_backoff_ms());
+    options.auto_join = config.controller_quorum_auto_join_enable();
     return options;
 }
 

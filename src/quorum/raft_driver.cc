@@ -36,6 +36,13 @@ Result<> RaftDriver::append(std::vector<Slice> batches, std::int32_t count) {
     return {};
 }
 
+Result<> RaftDriver::raise_kraft_version(std::int16_t level) {
+    CHECK(raft_.check_kraft_version(level));
+    step(raft::KRaftVersionRaised{level});
+    if (error_) return fail(*error_);
+    return {};
+}
+
 Task<Result<raft::Response>> RaftDriver::answer(raft::Request request) {
     struct Registered {
         Registered(std::map<std::uint64_t, Asked*>& all, std::uint64_t token, Asked& asked)
@@ -82,12 +89,18 @@ void RaftDriver::carry_out(raft::Actions actions) {
         persist_wanted_.notify_all();
     }
     if (actions.epoch_start) append_epoch_start(*actions.epoch_start);
+    if (actions.voters_record) append_voters(*actions.voters_record);
     for (const raft::Append& append : actions.appends) append_batches(append);
     if (error_) return;
+    if (actions.voters_changed) listener_.voters_changed();
     to_send_ = std::move(actions.sends);
     for (raft::Reply& each : actions.replies) reply(std::move(each));
     to_fetch_ = std::move(actions.fetch_snapshot);
-    if (actions.leadership) listener_.leadership_changed(*actions.leadership);
+    if (actions.leadership) {
+        figures_.role_changed(actions.leadership->role, shard_.now());
+        listener_.leadership_changed(*actions.leadership);
+    }
+    if (actions.high_watermark) figures_.committed(*actions.high_watermark, shard_.now());
     bool told = raft_.leader_high_watermark() != told_high_watermark_;
     told_high_watermark_ = raft_.leader_high_watermark();
     if (raft_.high_watermark() && (actions.high_watermark || told))
@@ -109,12 +122,26 @@ void RaftDriver::truncate(std::int64_t end) {
     listener_.truncated(end);
 }
 
+// Of a leader.
+void RaftDriver::note_append(const raft::Span& span) {
+    figures_.appended(span.end - span.base, span.end, shard_.now());
+    log_changed_.notify_all();
+}
+
 void RaftDriver::append_epoch_start(const raft::EpochStart& start) {
     CHECK(log_.log().next_offset() == start.span.base);
     storage::AppendAs as{storage::AppendOrigin::raft_leader, start.span.epoch};
     auto appended = log_.log().append_as_leader(epoch_start_batch(start, shard_.wall_ms()), as);
     if (!appended) return fail_with(appended.error());
-    log_changed_.notify_all();
+    note_append(start.span);
+}
+
+void RaftDriver::append_voters(const raft::VotersRecord& record) {
+    CHECK(log_.log().next_offset() == record.span.base && record.generation == generation_);
+    storage::AppendAs as{storage::AppendOrigin::raft_leader, record.span.epoch};
+    auto appended = log_.log().append_as_leader(voters_batch(record, shard_.wall_ms()), as);
+    if (!appended) return fail_with(appended.error());
+    note_append(record.span);
 }
 
 void RaftDriver::append_batches(const raft::Append& append) {
@@ -127,12 +154,13 @@ void RaftDriver::append_batches(const raft::Append& append) {
     }
     to_append_.clear();
     CHECK(log_.log().next_offset() == append.span.end);
-    log_changed_.notify_all();
+    note_append(append.span);
 }
 
 void RaftDriver::append_fetched(const raft::Append& append) {
     auto appended = log_.log().append_as_follower(append.records);
     if (!appended) return fail_with(appended.error());
+    figures_.fetched(append.span.end - append.span.base, shard_.now());
     CHECK(log_.log().next_offset() == append.span.end);
     log_changed_.notify_all();
 }
@@ -146,7 +174,29 @@ void RaftDriver::fail_with(const Error& error) {
     listener_.quorum_failed(error);
 }
 
-Task<void> RaftDriver::send(raft::Send send) { step(co_await peers_.ask(std::move(send))); }
+Task<void> RaftDriver::send(raft::Send send) {
+    std::int32_t to = send.to;
+    std::vector<raft::Endpoint> endpoints = send.endpoints;
+    raft::Event outcome = co_await peers_.ask(std::move(send));
+    step(outcome);
+    bool lost = std::holds_alternative<raft::SendFailed>(outcome) && follows(to);
+    if (lost && !looking_for_leader_) scope_->spawn(look_for_leader(to, std::move(endpoints)));
+}
+
+bool RaftDriver::follows(std::int32_t leader) const {
+    return !error_ && !ended_ && raft_.role() == raft::Role::follower && raft_.leader() == leader;
+}
+
+// Rather than wait for the fetch timeout where its machine says that nobody is there.
+Task<void> RaftDriver::look_for_leader(std::int32_t leader, std::vector<raft::Endpoint> endpoints) {
+    std::int32_t epoch = raft_.epoch();
+    looking_for_leader_ = true;
+    bool gone = co_await peers_.refuses(endpoints);
+    looking_for_leader_ = false;
+    if (!gone || !follows(leader) || raft_.epoch() != epoch) co_return;
+    LOG_INFO("Metadata quorum: controller {} has ended, its listener refuses connections", leader);
+    step(raft::LeaderGone{leader, epoch});
+}
 
 bool RaftDriver::still_wants(const raft::FetchSnapshot& wanted, std::int32_t epoch) const {
     return raft_.fetching_snapshot() && raft_.epoch() == epoch && raft_.leader() == wanted.from;

@@ -12,6 +12,7 @@
 #include "env/shard.h"
 #include "quorum/metadata_log.h"
 #include "quorum/peers.h"
+#include "quorum/raft_figures.h"
 #include "quorum/snapshot_download.h"
 
 namespace millrace::quorum {
@@ -25,6 +26,8 @@ class QuorumListener {
     virtual void truncated(std::int64_t end) = 0;
     // The log begins anew behind a snapshot of the leader's.
     virtual void snapshot_installed(const DownloadedSnapshot& snapshot) = 0;
+    // Others vote than before, or kraft.version has risen; committed or not.
+    virtual void voters_changed() = 0;
     virtual void quorum_failed(const Error& error) = 0;
 
   protected:
@@ -44,6 +47,9 @@ class RaftDriver final : private env::Timer {
     // Appends batches with `count` records; they lie at the log's next_offset() from now on, in
     // the leader's epoch. CHECK: this node leads. kafka_storage_error: the log takes no more.
     Result<> append(std::vector<Slice> batches, std::int32_t count);
+    // Raises kraft.version, and brings the voters into the log; both lie before what is appended
+    // next. CHECK: raft().check_kraft_version() has nothing against it.
+    Result<> raise_kraft_version(std::int16_t level);
     // What this node answers to a request of another one. broker_not_available: it is shutting
     // down, or its log has failed.
     Task<Result<raft::Response>> answer(raft::Request request);
@@ -57,6 +63,7 @@ class RaftDriver final : private env::Timer {
     Task<void> leave(Duration patience);
 
     const raft::Raft& raft() const { return raft_; }
+    const RaftFigures& figures() const { return figures_; }
     const std::map<raft::ReplicaKey, raft::Progress::Replica>& observers() {
         return raft_.observers(shard_.now());
     }
@@ -71,12 +78,16 @@ class RaftDriver final : private env::Timer {
     void step(const raft::Event& event);
     void carry_out(raft::Actions actions);
     void truncate(std::int64_t end);
+    void note_append(const raft::Span& span);
     void append_epoch_start(const raft::EpochStart& start);
+    void append_voters(const raft::VotersRecord& record);
     void append_batches(const raft::Append& append);
     void append_fetched(const raft::Append& append);
     void reply(raft::Reply reply);
     Task<void> send(raft::Send send);
+    Task<void> look_for_leader(std::int32_t leader, std::vector<raft::Endpoint> endpoints);
     Task<void> fetch_snapshot(raft::FetchSnapshot wanted);
+    bool follows(std::int32_t leader) const;
     bool still_wants(const raft::FetchSnapshot& wanted, std::int32_t epoch) const;
     Task<void> keep_state();
     Task<void> sync();
@@ -92,8 +103,10 @@ class RaftDriver final : private env::Timer {
     bool ending_ = false;  // no request is answered any more
     bool ended_ = false;   // nothing happens any more
     std::optional<Error> error_;
+    bool looking_for_leader_ = false;
     std::optional<std::int64_t> told_high_watermark_;  // of the leader's
 
+    RaftFigures figures_;
     std::vector<Slice> to_append_;
     std::vector<raft::Send> to_send_;  // when the step is over
     std::optional<raft::FetchSnapshot> to_fetch_;

@@ -328,7 +328,8 @@ Result<> take_records(const Slice& records, raft::FetchResponse& into) {
         }
         if (!batch->is_control()) continue;
         ASSIGN_OR_RETURN(ControlValues values, read_control_batch(*batch));
-        if (values.kraft_version) into.control.kraft_version = values.kraft_version;
+        for (const auto& entry : values.kraft_versions)
+            into.control.kraft_versions.push_back(entry);
         for (auto& entry : values.voters) into.control.voters.push_back(std::move(entry));
     }
     into.records = records.slice(0, reader.position());

@@ -150,10 +150,11 @@ TEST(RaftWireTest, FetchedBatchesAreSpans) {
     ASSERT_TRUE(told) << told.error().message;
     EXPECT_EQ(told->spans, (std::vector<raft::Span>{{10, 13, 4}, {13, 16, 5}}));
     EXPECT_EQ(told->records.size(), whole);
-    EXPECT_EQ(told->control.kraft_version, 1);
+    ASSERT_EQ(told->control.kraft_versions.size(), 1U);
+    EXPECT_EQ(told->control.kraft_versions.front().value, 1);
     ASSERT_EQ(told->control.voters.size(), 1U);
     EXPECT_EQ(told->control.voters.front().offset, 15);
-    EXPECT_EQ(told->control.voters.front().voters, *start.voter_set);
+    EXPECT_EQ(told->control.voters.front().value, *start.voter_set);
     EXPECT_EQ(told->answer.endpoints, heard);
     EXPECT_EQ(told->high_watermark, 12);
 }

@@ -83,8 +83,9 @@ class SnapshotScan {
 
 Result<> take(const ControlValues& values, SnapshotContents& contents) {
     if (values.last_contained) contents.last_contained = *values.last_contained;
-    if (values.kraft_version) contents.facts.kraft_version = *values.kraft_version;
-    if (!values.voters.empty()) contents.facts.voters = values.voters.back().voters;
+    if (!values.kraft_versions.empty())
+        contents.facts.kraft_version = values.kraft_versions.back().value;
+    if (!values.voters.empty()) contents.facts.voters = values.voters.back().value;
     return {};
 }
 

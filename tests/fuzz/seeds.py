@@ -22,6 +22,11 @@ from msg import parse_all  # noqa: E402
 PROTOCOL = """ProduceRequest FetchRequest FetchResponse MetadataResponse ApiVersionsResponse
 JoinGroupRequest CreateTopicsRequest VoteRequest RegisterBrokerRecord PartitionRecord
 ConsumerGroupHeartbeatRequest OffsetFetchResponse""".split()
+# In the order of raft_wire_fuzz's table.
+RAFT = """VoteRequest BeginQuorumEpochRequest EndQuorumEpochRequest FetchRequest AddRaftVoterRequest
+RemoveRaftVoterRequest UpdateRaftVoterRequest VoteResponse BeginQuorumEpochResponse
+EndQuorumEpochResponse FetchResponse AddRaftVoterResponse RemoveRaftVoterResponse
+UpdateRaftVoterResponse ApiVersionsResponse""".split()
 # The kinds of log_loader_fuzz.
 KINDS = [".log", ".index", ".timeindex", ".txnindex", ".snapshot", "leader-epoch-checkpoint"]
 META = {
@@ -44,16 +49,32 @@ def message_names() -> list[str]:
     return sorted(one.name for file in parse_all(ROOT / "schema") for one in file.messages)
 
 
-def protocol_seeds():
-    names = message_names()
+def vectors(wanted: list[str]) -> dict[tuple[str, int], bytes]:
+    """What Apache's classes encoded, by message and version."""
     best: dict[tuple[str, int], bytes] = {}
     with gzip.open(ROOT / "tests/vectors.tsv.gz", "rt") as file:
         for line in file:
             words = line.rstrip("\n").split("\t")
             name = words[0].rsplit(".", 1)[-1].removesuffix("Data")
             data = bytes.fromhex(words[3])
-            if name in PROTOCOL and 20 < len(data) < 600:
+            if name in wanted and 20 < len(data) < 600:
                 best[name, int(words[1])] = data
+    return best
+
+
+def raft_seeds():
+    best = vectors(RAFT)
+    files = {one.name: one for file in parse_all(ROOT / "schema") for one in file.messages}
+    for index, name in enumerate(RAFT):
+        last = max((version for known, version in best if known == name), default=None)
+        if last is not None:
+            version = last - files[name].versions[0]
+            yield f"{name}_{last}", bytes([index, 0x80 | version]) + best[name, last]
+
+
+def protocol_seeds():
+    names = message_names()
+    best = vectors(PROTOCOL)
     files = {one.name: one for file in parse_all(ROOT / "schema") for one in file.messages}
     for name in PROTOCOL:
         versions = sorted(version for known, version in best if known == name)
@@ -135,6 +156,7 @@ def seeds():
     """(target, name, bytes)"""
     yield from (("protocol_fuzz", name, data) for name, data in protocol_seeds())
     yield from (("records_fuzz", name, data) for name, data in list(records_seeds())[:24])
+    yield from (("raft_wire_fuzz", name, data) for name, data in raft_seeds())
     for name, text in PROPERTIES.items():
         yield "properties_fuzz", name, text.encode()
     for index, (kind, key, value) in enumerate(VALUES):

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <optional>
 #include <string_view>
 
 #include "base/random.h"
@@ -20,6 +22,8 @@ struct Decision {
     Answer response;
     // All records take effect or none: they go into one batch.
     bool atomic = true;
+    // To which level the quorum is to raise kraft.version, which is not among the records.
+    std::optional<std::int16_t> kraft_version = {};
 };
 
 // The answer of a command that nobody asked for.

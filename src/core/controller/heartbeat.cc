@@ -145,4 +145,16 @@ Decision<Done> decide(const FenceStaleBroker&, const State& state, Inputs in) {
     return decision;
 }
 
+Decision<WasFenced> decide(const FenceGoneBroker& command, const State& state, Inputs in) {
+    Decision<WasFenced> decision{.records = {}, .response = {}, .atomic = false};
+    const metadata::Broker* broker = state.broker(command.broker);
+    bool known = broker != nullptr && broker->epoch == command.epoch && !broker->fenced;
+    if (!known || !in.sessions.give_up(command.broker, command.epoch, command.since))
+        return decision;
+    append_fence(state, command.broker, decision.records);
+    in.sessions.end_shutdown(command.broker);
+    decision.response.fenced = true;
+    return decision;
+}
+
 }  // namespace millrace::controller

@@ -1,6 +1,10 @@
 #pragma once
 
+#include <cstdint>
+
+#include "base/time.h"
 #include "core/controller/decision.h"
+#include "core/metadata/image.h"
 #include "protocol/broker_heartbeat.h"
 
 namespace millrace::controller {
@@ -19,5 +23,18 @@ Decision<BrokerHeartbeatResponse> decide(const BrokerHeartbeat& command, const S
 // none. Call it again after Sessions::next_expiry().
 struct FenceStaleBroker {};
 Decision<Done> decide(const FenceStaleBroker& command, const State& state, Inputs in);
+
+// Fences a broker whose process has ended, as far as can be seen: its connection ended at `since`,
+// or this term of office began then, and its listeners refuse connections. Not one that was heard
+// of later, nor one of which the same was said before though it lived.
+struct FenceGoneBroker {
+    std::int32_t broker = metadata::no_leader;
+    std::int64_t epoch = -1;
+    Time since;
+};
+struct WasFenced {
+    bool fenced = false;
+};
+Decision<WasFenced> decide(const FenceGoneBroker& command, const State& state, Inputs in);
 
 }  // namespace millrace::controller

@@ -151,6 +151,73 @@ TEST(FenceStaleBroker, OneAtATimeAndOnlyWhoIsSilent) {
     EXPECT_THAT(controller.partition("t").isr, ElementsAre(2));
 }
 
+FenceGoneBroker gone(const ControllerForTests& controller, std::int32_t id) {
+    return {.broker = id, .epoch = controller.state.broker(id)->epoch, .since = controller.now};
+}
+
+TEST(FenceGoneBroker, DoesNotWaitForTheSession) {
+    ControllerForTests controller;
+    controller.start_brokers(2);
+    controller.create("t", {{1, 2}});
+    EXPECT_TRUE(controller.run(gone(controller, 1)).fenced);
+    EXPECT_TRUE(controller.state.broker(1)->fenced);
+    EXPECT_EQ(controller.partition("t").leader, 2);
+    EXPECT_THAT(controller.partition("t").isr, ElementsAre(2));
+    EXPECT_FALSE(controller.run(gone(controller, 1)).fenced) << "it is";
+    // Its next life need not wait for the session, either.
+    EXPECT_EQ(controller.run(controller.registration(1)).error_code, ErrorCode::none);
+}
+
+TEST(FenceGoneBroker, AnotherLifeIsNotMeant) {
+    ControllerForTests controller;
+    controller.start_brokers(1);
+    FenceGoneBroker before = gone(controller, 1);
+    --before.epoch;
+    EXPECT_FALSE(controller.run(before).fenced);
+    EXPECT_FALSE(controller.run(FenceGoneBroker{.broker = 7, .epoch = before.epoch}).fenced);
+    EXPECT_TRUE(controller.last.empty());
+}
+
+TEST(FenceGoneBroker, WhoWasHeardOfSinceLives) {
+    ControllerForTests controller;
+    controller.start_brokers(1);
+    FenceGoneBroker suspected = gone(controller, 1);
+    controller.pass(Duration::milliseconds(50));
+    controller.beat(1);
+    EXPECT_FALSE(controller.run(suspected).fenced);
+    EXPECT_FALSE(controller.state.broker(1)->fenced);
+}
+
+TEST(FenceGoneBroker, IsMistakenOnlyOnceABrokersLife) {
+    ControllerForTests controller;
+    controller.start_brokers(1);
+    EXPECT_TRUE(controller.run(gone(controller, 1)).fenced);
+    controller.pass(Duration::seconds(1));
+    EXPECT_FALSE(controller.beat(1).is_fenced) << "it was there all the time";
+    controller.pass(Duration::seconds(1));
+    EXPECT_FALSE(controller.run(gone(controller, 1)).fenced);
+    controller.pass(Duration::seconds(9));
+    controller.run(FenceStaleBroker{});
+    EXPECT_TRUE(controller.state.broker(1)->fenced) << "silence counts as ever";
+    controller.run(controller.registration(1));
+    controller.beat(1);
+    EXPECT_TRUE(controller.run(gone(controller, 1)).fenced) << "a new life, a new chance";
+}
+
+TEST(FenceGoneBroker, ANewTermHasHeardOfNobody) {
+    ControllerForTests controller;
+    controller.start_brokers(2);
+    Time began = controller.now;
+    controller.pass(Duration::milliseconds(1));
+    controller.sessions.begin(controller.state.image(), controller.now);
+    controller.beat(2);
+    for (std::int32_t id : {1, 2}) {
+        FenceGoneBroker suspected = gone(controller, id);
+        suspected.since = began;
+        EXPECT_EQ(controller.run(suspected).fenced, id == 1) << id;
+    }
+}
+
 TEST(Sessions, ANewControllerGivesEverybodyAWholeSession) {
     ControllerForTests controller;
     controller.start_brokers(2);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "core/metadata/image.h"
 
@@ -10,7 +11,7 @@ namespace millrace::controller {
 void Sessions::begin(const metadata::Image& image, Time now) {
     brokers_.clear();
     for (const auto& [id, broker] : image.brokers) {
-        if (!broker->fenced) touch(id, broker->epoch, -1, now);
+        if (!broker->fenced) brokers_[id] = {.epoch = broker->epoch, .last_heard = now};
     }
 }
 
@@ -20,6 +21,8 @@ void Sessions::touch(std::int32_t broker, std::int64_t epoch, std::int64_t metad
     if (session.epoch != epoch) session = {};
     session.epoch = epoch;
     session.last_heard = now;
+    session.heard = true;
+    session.lived |= std::exchange(session.gone, false);
     session.metadata_offset = metadata_offset;
 }
 
@@ -32,9 +35,17 @@ void Sessions::end_shutdown(std::int32_t broker) {
     if (auto at = brokers_.find(broker); at != brokers_.end()) at->second.shutdown_offset = -1;
 }
 
+bool Sessions::give_up(std::int32_t broker, std::int64_t epoch, Time since) {
+    Session& session = brokers_[broker];
+    if (session.epoch != epoch) session = {.epoch = epoch};
+    if (session.lived || (session.heard && session.last_heard > since)) return false;
+    session.gone = true;
+    return true;
+}
+
 bool Sessions::is_valid(std::int32_t broker, std::int64_t epoch, Time now) const {
     auto at = brokers_.find(broker);
-    return at != brokers_.end() && at->second.epoch == epoch &&
+    return at != brokers_.end() && at->second.epoch == epoch && !at->second.gone &&
            at->second.last_heard + timeout_ > now;
 }
 

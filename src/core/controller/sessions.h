@@ -29,6 +29,10 @@ class Sessions {
     void start_shutdown(std::int32_t broker, std::int64_t offset);
     void end_shutdown(std::int32_t broker);
 
+    // Ends the session of a broker that seems to be gone since then. False, and nothing changes,
+    // when it was heard of later, or when it seemed to be gone before in this life and was not.
+    bool give_up(std::int32_t broker, std::int64_t epoch, Time since);
+
     bool is_valid(std::int32_t broker, std::int64_t epoch, Time now) const;
     std::optional<std::int64_t> shutdown_offset(std::int32_t broker) const;
     // How far the slowest broker that is not fenced nor shutting down has read; the largest
@@ -42,7 +46,10 @@ class Sessions {
   private:
     struct Session {
         std::int64_t epoch = -1;
-        Time last_heard;
+        Time last_heard;     // or when the term began
+        bool heard = false;  // in this term
+        bool gone = false;   // given up, and not heard of since
+        bool lived = false;  // was heard of after it was given up
         std::int64_t metadata_offset = -1;
         std::int64_t shutdown_offset = -1;
     };

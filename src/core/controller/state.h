@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -29,6 +30,10 @@ struct Settings {
     std::vector<std::int32_t> quorum;  // ids of the voters
     std::int16_t kraft_version = 0;
     bool unstable_features = false;  // unstable.feature.versions.enable
+    // What keeps the quorum from raising kraft.version to a level now.
+    std::function<Result<>(std::int16_t level)> check_kraft_version = [](std::int16_t) {
+        return Result<>{};
+    };
 };
 
 // What decisions are made from: the image of all records applied, committed or not, and what is

@@ -112,14 +112,13 @@ Result<> check_direction(const Update& update, Upgrade upgrade, std::int16_t cur
     return {};
 }
 
-// Control records of the quorum carry it; here it can only stay what it is.
-Result<> check_kraft_version(const Update& update, Upgrade upgrade, std::int16_t current) {
-    if (update.max_version_level == current) return {};
+// Control records of the quorum carry it, and the quorum has the last word.
+Result<> check_kraft_version(const Update& update, Upgrade upgrade, const State& state) {
+    std::int16_t level = update.max_version_level;
+    if (level == state.settings().kraft_version) return {};
     if (upgrade != Upgrade::upgrade)
         return refuse_level(update, "Can't downgrade the version of this feature.");
-    return refuse_level(update,
-                        "The quorum was formatted with static voters (controller.quorum.voters), "
-                        "which this version cannot change.");
+    return state.settings().check_kraft_version(level);
 }
 
 Result<metadata::VersionedRecord> decide_one(const Update& update, const FeatureLevels& proposed,
@@ -136,7 +135,7 @@ Result<metadata::VersionedRecord> decide_one(const Update& update, const Feature
     if (update.feature == metadata::metadata_version_feature) {
         RETURN_IF_ERROR(check_metadata_version(update, upgrade, state));
     } else if (update.feature == metadata::kraft_version_feature) {
-        RETURN_IF_ERROR(check_kraft_version(update, upgrade, current));
+        RETURN_IF_ERROR(check_kraft_version(update, upgrade, state));
         return metadata::VersionedRecord{NoOpRecord{}, 0};
     } else {
         // Level 0, not enabled, is one that anybody supports of any feature.
@@ -195,6 +194,15 @@ Result<metadata::Records> decide_all(const UpdateFeaturesRequest& request, const
     return with_safety;
 }
 
+std::optional<std::int16_t> raised_kraft_version(const UpdateFeaturesRequest& request,
+                                                 const State& state) {
+    auto at = std::ranges::find(request.feature_updates, metadata::kraft_version_feature,
+                                &Update::feature);
+    if (at == request.feature_updates.end()) return std::nullopt;
+    if (at->max_version_level == state.settings().kraft_version) return std::nullopt;
+    return at->max_version_level;
+}
+
 }  // namespace
 
 Decision<UpdateFeaturesResponse> decide(const UpdateFeatures& command, const State& state, Inputs) {
@@ -208,7 +216,10 @@ Decision<UpdateFeaturesResponse> decide(const UpdateFeatures& command, const Sta
             records.error().message;
         return decision;
     }
-    if (!command.request.validate_only) decision.records = *std::move(records);
+    if (!command.request.validate_only) {
+        decision.records = *std::move(records);
+        decision.kraft_version = raised_kraft_version(command.request, state);
+    }
     if (command.version <= 1) {
         for (const Update& update : command.request.feature_updates) {
             auto& answer = decision.response.results.emplace_back();

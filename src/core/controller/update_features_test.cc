@@ -42,6 +42,32 @@ TEST(UpdateFeatures, RaisesAndLowersLevels) {
     EXPECT_EQ(controller.state.image().features.level_of("group.version"), 0);
 }
 
+TEST(UpdateFeatures, TheQuorumRaisesKRaftVersion) {
+    ControllerForTests controller;
+    auto raised = decide(to("kraft.version", 1), controller.state, controller.inputs());
+    EXPECT_EQ(raised.response.error_code, ErrorCode::none);
+    EXPECT_EQ(raised.kraft_version, 1);
+    EXPECT_EQ(raised.records.size(), 1U);  // something to wait for
+    auto stays = decide(to("kraft.version", 0), controller.state, controller.inputs());
+    EXPECT_EQ(stays.response.error_code, ErrorCode::none);
+    EXPECT_EQ(stays.kraft_version, std::nullopt);
+    UpdateFeatures asked = to("kraft.version", 1);
+    asked.request.validate_only = true;
+    EXPECT_EQ(decide(asked, controller.state, controller.inputs()).kraft_version, std::nullopt);
+}
+
+TEST(UpdateFeatures, TheQuorumMayRefuseToRaiseKRaftVersion) {
+    ControllerForTests controller;
+    Settings settings = settings_for_tests();
+    settings.check_kraft_version = [](std::int16_t) -> Result<> {
+        return fail(ErrorCode::invalid_update_version, "not now");
+    };
+    controller.state = State(std::move(settings));
+    controller.commit({metadata::feature_level_record(metadata::metadata_version_feature, 30)});
+    controller.last.clear();
+    EXPECT_EQ(update(controller, to("kraft.version", 1)), "not now");
+}
+
 TEST(UpdateFeatures, TheDirectionMustBeSaid) {
     ControllerForTests controller;
     EXPECT_EQ(update(controller, to("group.version", 1, safe_downgrade)),

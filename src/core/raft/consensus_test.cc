@@ -1,69 +1,20 @@
-// Whole quorums under random faults. MILLRACE_SEEDS asks for more seeds than the test takes by
-// itself, MILLRACE_SEED for one of them.
-#include <cstdlib>
+// Whole quorums under random faults. MILLRACE_SEED asks for another first seed, MILLRACE_SEEDS for
+// how many.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include "core/raft/cluster_test.h"
+#include "core/raft/simulation_test.h"
 
 namespace millrace::raft {
 namespace {
 
-// One disturbance.
-void disturb(TestCluster& cluster) {
-    Random& random = cluster.random();
-    auto any = [&] { return cluster.ids()[random.below(cluster.ids().size())]; };
-    switch (random.below(8)) {
-        case 0:
-            return cluster.crash(any());
-        case 1:
-            return cluster.restart(any());
-        case 2:
-            return cluster.isolate(any());
-        case 3:
-            return cluster.cut(any(), any());  // one way only
-        case 4:
-        case 5:
-            return cluster.heal();
-        case 6:
-            if (random.chance(0.3)) cluster.resign(any());
-            return;
-        default:
-            if (random.chance(0.5)) cluster.snapshot(any());
-    }
-}
-
-void simulate(std::uint64_t seed) {
-    SCOPED_TRACE(fmt::format("seed {}", seed));
-    Random random(seed * 7919);
-    ClusterShape shape{
-        .voters = static_cast<std::int32_t>(random.between(1, 5)),
-        .observers = static_cast<std::int32_t>(random.between(0, 1)),
-        .dynamic = random.chance(0.5),
-        .loss = random.chance(0.5) ? random.unit() * 0.2 : 0.0,
-        .longest_delay = Duration::milliseconds(random.between(1, 400)),
-        .longest_sync = Duration::milliseconds(random.between(1, 100)),
-    };
-    TestCluster cluster(shape, seed);
-    for (int i = 0; i < 60 && !testing::Test::HasFailure(); ++i) {
-        cluster.run_for(Duration::milliseconds(random.between(1, 1'500)));
-        if (random.chance(0.6)) disturb(cluster);
-        if (auto leader = cluster.leader(); leader && random.chance(0.7))
-            cluster.append(*leader, static_cast<std::int32_t>(random.between(1, 5)));
-    }
-    // Left in peace it comes to rest.
-    cluster.heal();
-    cluster.restart_all();
-    bool settled = cluster.run_until([&] { return cluster.settled(); }, Duration::seconds(300));
-    EXPECT_TRUE(settled || testing::Test::HasFailure()) << cluster.describe();
-}
-
 TEST(Consensus, TheLawsHoldUnderRandomFaults) {
-    if (const char* one = std::getenv("MILLRACE_SEED"))
-        return simulate(std::strtoull(one, nullptr, 10));
-    const char* wanted = std::getenv("MILLRACE_SEEDS");
-    std::uint64_t seeds = wanted == nullptr ? 300 : std::strtoull(wanted, nullptr, 10);
-    for (std::uint64_t seed = 1; seed <= seeds && !HasFailure(); ++seed) simulate(seed);
+    Seeds seeds = seeds_wanted(300);
+    Simulated all;
+    for (std::uint64_t i = 0; i < seeds.count && !HasFailure(); ++i)
+        EXPECT_EQ(simulate(seeds.first + i, {}, all), "") << "MILLRACE_SEED=" << seeds.first + i;
+    fmt::print("{} seeds, {} virtual minutes, {} disturbances, at most {} steps a seed\n",
+               all.seeds, all.time.ms() / 60'000, all.faults, all.turns);
 }
 
 TEST(Consensus, WhatIsCommittedOutlivesACrashOfAll) {
@@ -119,8 +70,39 @@ TEST(Consensus, AResigningLeaderIsFollowedSoon) {
     cluster.resign(old);
     ASSERT_TRUE(
         cluster.run_until([&] { return cluster.leader().has_value(); }, Duration::seconds(10)));
+    EXPECT_EQ(cluster.broken(), "");
     EXPECT_NE(cluster.leader(), old);
     EXPECT_LT(cluster.now() - begun, Duration::milliseconds(500)) << "sooner than any timeout";
+}
+
+// All notice it at one time, and do not split their votes.
+TEST(Consensus, ALeaderThatIsGoneIsNotWaitedFor) {
+    for (std::uint64_t seed = 1; seed <= 50; ++seed) {
+        SCOPED_TRACE(seed);
+        TestCluster cluster({.voters = seed % 2 == 0 ? 3 : 5, .observers = 1}, seed);
+        ASSERT_TRUE(cluster.run_until([&] { return cluster.settled(); }, Duration::seconds(60)));
+        cluster.crash(*cluster.leader());
+        Time begun = cluster.now();
+        for (std::int32_t id : cluster.ids()) cluster.give_up_leader(id);
+        ASSERT_TRUE(
+            cluster.run_until([&] { return cluster.leader().has_value(); }, Duration::seconds(10)))
+            << cluster.broken();
+        EXPECT_LT(cluster.now() - begun, Duration::milliseconds(500)) << "sooner than any timeout";
+    }
+}
+
+TEST(Consensus, ALeaderThatIsThereStaysThough) {
+    TestCluster cluster({.voters = 3, .observers = 1}, 10);
+    ASSERT_TRUE(cluster.run_until([&] { return cluster.settled(); }, Duration::seconds(60)));
+    std::int32_t leader = *cluster.leader();
+    std::int32_t epoch = cluster.raft(leader)->epoch();
+    for (std::int32_t id : cluster.ids()) {
+        cluster.give_up_leader(id);
+        cluster.run_for(Duration::seconds(1));
+    }
+    ASSERT_TRUE(cluster.run_until([&] { return cluster.settled(); }, Duration::seconds(60)));
+    EXPECT_EQ(cluster.leader(), leader);
+    EXPECT_EQ(cluster.raft(leader)->epoch(), epoch);
 }
 
 }  // namespace

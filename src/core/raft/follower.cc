@@ -40,6 +40,11 @@ void Raft::send_fetch() {
     // What is fetched from is what is stored: the leader counts it.
     if (fetching_snapshot_ || durable_end_ != log_.end) return;
     if (role_ == Role::follower) {
+        if (auto voters = voter_request()) {
+            if (try_send(state_.leader, *std::move(voters)))
+                voter_request_at_ = now_ + options_.fetch_timeout;
+            return;
+        }
         try_send(state_.leader, std::move(request));
         return;
     }
@@ -61,28 +66,23 @@ void Raft::send_fetch() {
 void Raft::handle(std::int32_t from, const FetchResponse& response) {
     bool known = learn(from, response.answer);
     if (known || role_ != Role::follower || from != state_.leader) {
-        peers_[from].retry_at = now_ + options_.retry_backoff;
-        return;
+        return pause(from);
     }
     fetched_in_epoch_ = true;
     deadline_ = now_ + options_.fetch_timeout;
     if (response.diverging) {
-        std::int64_t point = log_.truncation_point(*response.diverging);
+        std::int64_t committed = high_watermark_.value_or(log_.start);
+        std::int64_t point = rules_->cut(log_, *response.diverging, committed);
         // What is committed is never cut off, whatever a leader says.
-        if (point < high_watermark_.value_or(0)) {
-            peers_[from].retry_at = now_ + options_.retry_backoff;
-            return;
-        }
+        if (point < committed) return pause(from);
         log_.truncate(point);
         voters_.truncate(point);
+        kraft_versions_.truncate(point);
         durable_end_ = std::min(durable_end_, point);
         ++generation_;
         actions_.truncate_to = point;
     } else if (response.snapshot) {
-        if (response.snapshot->offset < high_watermark_.value_or(0)) {
-            peers_[from].retry_at = now_ + options_.retry_backoff;
-            return;
-        }
+        if (response.snapshot->offset < high_watermark_.value_or(0)) return pause(from);
         fetching_snapshot_ = true;
         actions_.fetch_snapshot = FetchSnapshot{from, leader_endpoints_, *response.snapshot};
     } else {
@@ -99,20 +99,20 @@ void Raft::append_fetched(const FetchResponse& response) {
     for (const Span& span : response.spans) {
         bool fits = span.base == end && span.end > span.base && span.epoch >= epoch &&
                     span.epoch <= state_.epoch;
-        if (!fits) {
-            peers_[state_.leader].retry_at = now_ + options_.retry_backoff;
-            return;
-        }
+        if (!fits) return pause(state_.leader);
         end = span.end;
         epoch = span.epoch;
     }
     for (const Span& span : response.spans) log_.epochs.assign(span.epoch, span.base);
-    for (const VoterHistory::Entry& entry : response.control.voters) {
-        bool newest = !voters_.offset() || *voters_.offset() < entry.offset;
-        if (newest && entry.offset >= log_.end && entry.offset < end)
-            voters_.add(entry.offset, entry.voters);
-    }
-    if (response.control.kraft_version) kraft_version_ = *response.control.kraft_version;
+    auto take = [&](auto& history, const auto& entries) {
+        for (const auto& entry : entries) {
+            bool newest = !history.offset() || *history.offset() < entry.offset;
+            if (newest && entry.offset >= log_.end && entry.offset < end)
+                history.add(entry.offset, entry.value);
+        }
+    };
+    take(voters_, response.control.voters);
+    take(kraft_versions_, response.control.kraft_versions);
     actions_.appends.push_back({{log_.end, end, epoch}, generation_, response.records});
     log_.end = end;
 }

@@ -50,8 +50,8 @@ FetchResponse Raft::fetch(const FetchRequest& request) {
 
 void Raft::check_quorum() {
     if (voters().is_only(options_.self)) return;  // whom observers alone fetch from
-    if (progress_.majority_fetched())
-        deadline_ = now_ + options_.fetch_timeout + options_.fetch_timeout / 2;
+    if (progress_.majority_fetched() || deadline_ == Time::never())
+        deadline_ = rules_->hears_again_by(now_, options_.fetch_timeout);
 }
 
 bool Raft::worth_sending(const FetchRequest& request, const FetchResponse& response) const {
@@ -81,17 +81,20 @@ void Raft::complete_fetches() {
 }
 
 void Raft::advance_high_watermark() {
-    std::optional<std::int64_t> committed = progress_.committed();
-    if (!committed || *committed <= high_watermark_.value_or(-1)) return;
+    std::int64_t committed = progress_.committed();
+    if (committed <= high_watermark_.value_or(-1)) return;
+    if (!rules_->may_commit(committed, progress_.epoch_start())) return;
     high_watermark_ = committed;
     actions_.high_watermark = committed;
+    commit_change();
     complete_fetches();
 }
 
 void Raft::poll_leader() {
-    if (now_ >= deadline_) return become_resigned();
+    bool removed = !is_voter() && !voters_uncommitted();
+    if (removed || now_ >= deadline_) return become_resigned();
     complete_fetches();
-    if (voters().size() == 1 || now_ < begin_epoch_at_) return;
+    if (voters().is_only(options_.self) || now_ < begin_epoch_at_) return;
     // Voters that do not fetch may not know of this leader.
     Duration period = options_.fetch_timeout / 2;
     begin_epoch_at_ = now_ + period;

@@ -12,6 +12,12 @@ std::string to_string(const Answer& answer) {
     if (answer.error != ErrorCode::none) text += fmt::format(" error {}", name_of(answer.error));
     return text;
 }
+std::string to_string(const VoterSet& voters) {
+    std::string text;
+    for (const Voter& voter : voters.voters())
+        text += fmt::format("{}{}", text.empty() ? "" : " ", to_string(voter.key));
+    return text;
+}
 std::string to_string(OffsetAndEpoch at) { return fmt::format("{}@{}", at.offset, at.epoch); }
 
 std::string describe(const VoteRequest& r) {
@@ -28,6 +34,16 @@ std::string describe(const FetchRequest& r) {
     return fmt::format("fetch {} epoch {} high watermark {}", to_string(r.from), r.epoch,
                        r.high_watermark);
 }
+std::string describe(const AddVoterRequest& r) {
+    return fmt::format("add voter {}", to_string(r.voter.key));
+}
+std::string describe(const RemoveVoterRequest& r) {
+    return fmt::format("remove voter {}", to_string(r.voter));
+}
+std::string describe(const UpdateVoterRequest& r) {
+    return fmt::format("update voter {} epoch {}", to_string(r.voter.key), r.epoch);
+}
+std::string describe(const VersionsRequest&) { return "versions"; }
 std::string describe(const VoteResponse& r) {
     return fmt::format("{}, {}", r.granted ? "granted" : "refused", to_string(r.answer));
 }
@@ -44,6 +60,17 @@ std::string describe(const FetchResponse& r) {
     if (r.snapshot) text += fmt::format(" snapshot {}", to_string(*r.snapshot));
     if (r.with_records) text += " with records";
     return text;
+}
+
+std::string describe(const VoterChangeResponse& r) {
+    if (r.error == ErrorCode::none) return "voters changed";
+    return fmt::format("voters not changed, error {}", name_of(r.error));
+}
+std::string describe(const UpdateVoterResponse& r) {
+    return fmt::format("voter updated, {}", to_string(r.answer));
+}
+std::string describe(const VersionsResponse& r) {
+    return fmt::format("kraft.version {} to {}", r.min_kraft_version, r.max_kraft_version);
 }
 
 }  // namespace
@@ -74,8 +101,8 @@ std::string_view to_string(Role role) {
 }
 
 bool Actions::empty() const {
-    return !truncate_to && !persist && !epoch_start && appends.empty() && sends.empty() &&
-           replies.empty() && !fetch_snapshot && !leadership && !high_watermark;
+    return !truncate_to && !persist && !epoch_start && !voters_record && appends.empty() &&
+           sends.empty() && replies.empty() && !fetch_snapshot && !leadership && !high_watermark;
 }
 
 std::string to_string(const Actions& actions) {
@@ -89,6 +116,10 @@ std::string to_string(const Actions& actions) {
     if (const auto& s = actions.epoch_start) {
         line(fmt::format("append [{},{}) epoch {}: leader change{}", s->span.base, s->span.end,
                          s->span.epoch, s->voter_set ? " with voters" : ""));
+    }
+    if (const auto& v = actions.voters_record) {
+        line(fmt::format("append [{},{}) epoch {}: voters {}", v->span.base, v->span.end,
+                         v->span.epoch, to_string(v->voters)));
     }
     for (const Append& a : actions.appends)
         line(fmt::format("append [{},{}) epoch {}", a.span.base, a.span.end, a.span.epoch));

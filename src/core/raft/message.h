@@ -40,7 +40,24 @@ struct FetchRequest {
     std::int64_t high_watermark = -1;
     Duration max_wait;
 };
-using Request = std::variant<VoteRequest, BeginEpochRequest, EndEpochRequest, FetchRequest>;
+// Changes of the voters, one at a time (KIP-853).
+struct AddVoterRequest {
+    Voter voter;                     // what it supports of kraft.version, it is asked itself
+    bool ack_when_committed = true;  // false: once the leader has it in its log (KIP-1186)
+};
+struct RemoveVoterRequest {
+    ReplicaKey voter;
+};
+// A voter tells its leader where it is heard, and what it supports.
+struct UpdateVoterRequest {
+    std::int32_t epoch = 0;
+    Voter voter;
+};
+// Which levels of kraft.version a node supports (ApiVersions).
+struct VersionsRequest {};
+using Request =
+    std::variant<VoteRequest, BeginEpochRequest, EndEpochRequest, FetchRequest, AddVoterRequest,
+                 RemoveVoterRequest, UpdateVoterRequest, VersionsRequest>;
 
 // What every answer tells: who leads, as far as the sender knows.
 struct Answer {
@@ -69,7 +86,7 @@ struct Span {
 // What control records in a stretch of the log say; the driver reads them.
 struct ControlFacts {
     std::vector<VoterHistory::Entry> voters;
-    std::optional<std::int16_t> kraft_version;
+    std::vector<KRaftVersionHistory::Entry> kraft_versions;
 };
 struct FetchResponse {
     Answer answer;
@@ -84,7 +101,21 @@ struct FetchResponse {
     ControlFacts control;
     Slice records;
 };
-using Response = std::variant<VoteResponse, BeginEpochResponse, EndEpochResponse, FetchResponse>;
+// To AddVoter and RemoveVoter.
+struct VoterChangeResponse {
+    ErrorCode error = ErrorCode::none;
+    std::string message;
+};
+struct UpdateVoterResponse {
+    Answer answer;
+};
+struct VersionsResponse {
+    ErrorCode error = ErrorCode::none;
+    std::int16_t min_kraft_version = 0;
+    std::int16_t max_kraft_version = 0;
+};
+using Response = std::variant<VoteResponse, BeginEpochResponse, EndEpochResponse, FetchResponse,
+                              VoterChangeResponse, UpdateVoterResponse, VersionsResponse>;
 
 // One line each, for traces and logs.
 std::string to_string(const Request& request);

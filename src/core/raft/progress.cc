@@ -8,7 +8,9 @@ namespace millrace::raft {
 
 namespace {
 constexpr Duration observer_session = Duration::seconds(300);
-}
+// Of one that is to become a voter, since its last fetch.
+constexpr Duration observer_patience = Duration::seconds(3600);
+}  // namespace
 
 Progress::Progress(ReplicaKey self, const VoterSet& voters, std::int64_t epoch_start, Time now)
     : self_(self), epoch_start_(epoch_start) {
@@ -82,14 +84,19 @@ void Progress::acknowledge(std::int32_t voter) {
     }
 }
 
-std::optional<std::int64_t> Progress::committed() const {
+std::int64_t Progress::committed() const {
     std::vector<std::int64_t> ends;
     for (const auto& [key, replica] : voters_) ends.push_back(replica.end.value_or(-1));
-    if (ends.empty()) return std::nullopt;
+    if (ends.empty()) return -1;
     std::ranges::sort(ends, std::greater<>{});
-    std::int64_t end = ends[ends.size() / 2];
-    if (end <= epoch_start_) return std::nullopt;
-    return end;
+    return ends[ends.size() / 2];
+}
+
+bool Progress::caught_up(const ReplicaKey& observer, Time now) const {
+    auto at = observers_.find(observer);
+    if (at == observers_.end() || !at->second.last_caught_up || !at->second.last_fetch)
+        return false;
+    return now - *at->second.last_fetch < observer_patience;
 }
 
 std::vector<std::int32_t> Progress::unacknowledged() const {

@@ -34,9 +34,10 @@ class Progress {
     void heard(const ReplicaKey& replica);
     void acknowledge(std::int32_t voter);
 
-    // The offset below which a majority of the voters has everything, or none while that does not
-    // reach into this epoch: only then are earlier epochs' records known to stay.
-    std::optional<std::int64_t> committed() const;
+    // The offset below which a majority of the voters has everything; -1: not known.
+    std::int64_t committed() const;
+    // Whether an observer has had all of the log since this leader leads, and is there still.
+    bool caught_up(const ReplicaKey& observer, Time now) const;
     std::int64_t epoch_start() const { return epoch_start_; }
     // Voters that have not yet answered BeginQuorumEpoch or fetched.
     std::vector<std::int32_t> unacknowledged() const;

@@ -14,6 +14,15 @@ constexpr std::int32_t highest_epoch =
 
 bool may_be(std::int32_t epoch) { return epoch >= -1 && epoch <= highest_epoch; }
 
+// A voter, or one that was, and whose removal is not known to be committed: it may be the only one
+// that has the record of that, so that nobody else can be elected. It leads once more then, by the
+// votes of the others, to commit it (Ongaro's thesis, 4.2.2).
+bool may_lead(const Raft& raft, std::optional<std::int64_t> last_change) {
+    if (raft.voters().contains(raft.self())) return true;
+    return last_change && raft.voters_uncommitted() &&
+           raft.voters_at(*last_change).contains(raft.self());
+}
+
 Response refusal_of(const VoteRequest&, Answer answer) { return VoteResponse{std::move(answer)}; }
 Response refusal_of(const BeginEpochRequest&, Answer answer) {
     return BeginEpochResponse{std::move(answer)};
@@ -24,17 +33,22 @@ Response refusal_of(const EndEpochRequest&, Answer answer) {
 Response refusal_of(const FetchRequest&, Answer answer) {
     return FetchResponse{.answer = std::move(answer)};
 }
+Response refusal_of(const UpdateVoterRequest&, Answer answer) {
+    return UpdateVoterResponse{std::move(answer)};
+}
 
 }  // namespace
 
-Raft::Raft(Options options, Recovered recovered, Random random)
-    : options_(std::move(options)),
+Raft::Raft(Options options, Recovered recovered, Random random, const Rules& rules)
+    : rules_(&rules),
+      options_(std::move(options)),
       random_(random),
       state_(recovered.state),
       log_(std::move(recovered.log)),
       durable_end_(log_.end),
       voters_(std::move(recovered.voters)),
-      kraft_version_(recovered.kraft_version) {
+      kraft_versions_(std::move(recovered.kraft_versions)) {
+    announced_voters_ = voters_.offset();
     // A log may hold an epoch that quorum-state, lost or restored, does not.
     if (log_.last_epoch() > state_.epoch) persist({.epoch = log_.last_epoch()});
 }
@@ -68,19 +82,25 @@ void Raft::on(const TimeReached&) {}
 
 void Raft::on(const RequestArrived& event) {
     auto take = [&](const auto& request) {
-        if (may_be(request.epoch)) return handle(event.token, request);
-        reply(event.token, refusal_of(request, answer(ErrorCode::invalid_request)));
+        if constexpr (requires { request.epoch; }) {
+            if (!may_be(request.epoch))
+                return reply(event.token, refusal_of(request, answer(ErrorCode::invalid_request)));
+        }
+        handle(event.token, request);
     };
     std::visit(take, event.request);
 }
 
 void Raft::on(const ResponseArrived& event) {
     auto peer = peers_.find(event.from);
-    if (peer == peers_.end() || peer->second.in_flight != event.correlation) return;
-    peer->second.in_flight = 0;
+    std::uint64_t in_flight = peer == peers_.end() ? 0 : peer->second.in_flight;
+    if (!rules_->is_awaited(event.correlation, in_flight)) return;
+    if (peer != peers_.end()) peer->second.in_flight = 0;
     auto take = [&](const auto& response) {
-        if (may_be(response.answer.epoch)) return handle(event.from, response);
-        peer->second.retry_at = now_ + options_.retry_backoff;
+        if constexpr (requires { response.answer; }) {
+            if (!may_be(response.answer.epoch)) return pause(event.from);
+        }
+        handle(event.from, response);
     };
     std::visit(take, event.response);
 }
@@ -89,8 +109,13 @@ void Raft::on(const SendFailed& event) {
     auto peer = peers_.find(event.to);
     if (peer == peers_.end() || peer->second.in_flight != event.correlation) return;
     peer->second.in_flight = 0;
-    peer->second.retry_at = now_ + options_.retry_backoff;
+    pause(event.to);
+    if (change_ && !change_->offset && change_->voter.key.id == event.to)
+        handle(event.to, VersionsResponse{.error = ErrorCode::network_exception});
 }
+
+// Nothing is sent there for a while.
+void Raft::pause(std::int32_t to) { peers_[to].retry_at = now_ + options_.retry_backoff; }
 
 void Raft::on(const AppendRequested& event) {
     CHECK(event.count > 0);
@@ -102,7 +127,7 @@ void Raft::on(const AppendRequested& event) {
 }
 
 void Raft::on(const LogDurable& event) {
-    if (event.generation != generation_) return;  // bytes that were cut off since
+    if (!rules_->covers(event.generation, generation_)) return;
     durable_end_ = std::max(durable_end_, std::min(event.end, log_.end));
     if (role_ == Role::leader) {
         progress_.local_durable(durable_end_);
@@ -113,17 +138,17 @@ void Raft::on(const LogDurable& event) {
 void Raft::on(const StateDurable& event) {
     persisted_ = std::max(persisted_, event.version);
     std::erase_if(held_sends_, [&](Held<Send>& held) {
-        if (held.version > persisted_) return false;
+        if (!rules_->may_leave(held.version, persisted_)) return false;
         actions_.sends.push_back(std::move(held.message));
         return true;
     });
     std::erase_if(held_replies_, [&](Held<Reply>& held) {
-        if (held.version > persisted_) return false;
+        if (!rules_->may_leave(held.version, persisted_)) return false;
         actions_.replies.push_back(std::move(held.message));
         return true;
     });
     if (role_ == Role::candidate && state_durable()) {
-        election_.record(options_.self.id, true);
+        if (is_voter()) election_.record(options_.self.id, true);
         count_votes();
     }
 }
@@ -135,6 +160,9 @@ void Raft::on(const SnapshotMade& event) {
         log_.start = event.log_start;
         log_.epochs.drop_before(event.log_start);
     }
+    // What the earliest snapshot was made of is not asked for again, nor cut off.
+    voters_.drop_before(event.earliest.offset);
+    kraft_versions_.drop_before(event.earliest.offset);
 }
 
 void Raft::on(const SnapshotFetched& event) {
@@ -145,9 +173,8 @@ void Raft::on(const SnapshotFetched& event) {
     log_.earliest_snapshot = log_.latest_snapshot = at;
     durable_end_ = at.offset;
     ++generation_;
-    voters_.truncate(-1);
-    if (event.voters) voters_.add(at.offset - 1, *event.voters);
-    kraft_version_ = event.kraft_version;
+    voters_.reset(at.offset - 1, event.voters);
+    kraft_versions_.reset(at.offset - 1, event.kraft_version);
     follow_high_watermark(at.offset);
 }
 
@@ -161,6 +188,24 @@ void Raft::on(const SnapshotPieceServed& event) {
     check_quorum();
 }
 
+void Raft::on(const LeaderGone& event) {
+    bool follows =
+        role_ == Role::follower && state_.leader == event.leader && state_.epoch == event.epoch;
+    if (!follows) return;
+    deadline_ = std::min(deadline_, now_ + turn_after(event.leader));
+    fetched_in_epoch_ = false;
+}
+
+// All notice it at one time: without an order among them they would split their votes.
+Duration Raft::turn_after(std::int32_t gone) const {
+    constexpr Duration turn = Duration::milliseconds(100);
+    std::int64_t before = 0;
+    for (const Voter& voter : voters().voters()) {
+        if (voter.key.id < options_.self.id && voter.key.id != gone) ++before;
+    }
+    return turn * before;
+}
+
 void Raft::on(const ResignRequested&) {
     if (role_ == Role::leader) become_resigned();
 }
@@ -171,6 +216,7 @@ void Raft::poll() {
         peer.in_flight = 0;
         peer.retry_at = now_ + options_.retry_backoff;
     }
+    poll_change();
     // A timeout may lead from role to role (follower, prospective, candidate) at one time.
     for (Role before = role_;; before = role_) {
         poll_role();
@@ -184,7 +230,7 @@ void Raft::poll_role() {
         case Role::unattached:
         case Role::follower:
             if (!expired) return send_fetch();
-            if (is_voter()) return become_prospective();
+            if (may_lead(*this, voters_.offset())) return become_prospective();
             become_unattached(state_.epoch);
             return send_fetch();
         case Role::prospective:
@@ -209,7 +255,9 @@ Time Raft::next_wake() const {
             wake = std::min(wake, peer.retry_at);
         }
     }
-    if (role_ == Role::leader && voters().size() > 1) wake = std::min(wake, begin_epoch_at_);
+    if (role_ == Role::leader && !voters().is_only(options_.self))
+        wake = std::min(wake, begin_epoch_at_);
+    if (change_) wake = std::min(wake, change_->deadline);
     for (const WaitingFetch& waiting : waiting_) wake = std::min(wake, waiting.until);
     return wake;
 }
@@ -217,6 +265,8 @@ Time Raft::next_wake() const {
 void Raft::finish_actions() {
     Leadership now{role_, state_.epoch, state_.leader};
     if (now != announced_) actions_.leadership = announced_ = now;
+    actions_.voters_changed = voters_.offset() != announced_voters_;
+    announced_voters_ = voters_.offset();
     actions_.wake_at = next_wake();
 }
 
@@ -236,6 +286,8 @@ void Raft::enter(Role role, Time deadline) {
     resignation_told_.clear();
     if (role == Role::leader) return;
     progress_ = {};
+    described_ = {};
+    if (change_) end_change(ErrorCode::not_leader_or_follower);
     complete_fetches();
 }
 
@@ -253,6 +305,8 @@ void Raft::become_follower(std::int32_t epoch, std::int32_t leader,
     leader_endpoints_ = std::move(endpoints);
     fetched_in_epoch_ = false;
     lost_elections_ = 0;
+    described_itself_ = false;
+    voter_request_at_ = now_ + options_.fetch_timeout;
     enter(Role::follower, now_ + options_.fetch_timeout);
 }
 
@@ -288,7 +342,8 @@ bool Raft::is_for_us(const ReplicaKey& voter) const {
 }
 
 bool Raft::learn(std::int32_t, const Answer& answer) {
-    if (answer.epoch < state_.epoch || answer.error == ErrorCode::unknown_leader_epoch) return true;
+    if (!rules_->is_current(answer.epoch, state_.epoch)) return true;
+    if (answer.error == ErrorCode::unknown_leader_epoch) return true;
     std::int32_t epoch = state_.epoch;
     Role role = role_;
     learn_leader(answer.leader, answer.epoch, answer.endpoints);
@@ -317,11 +372,15 @@ std::vector<Endpoint> Raft::endpoints_of(std::int32_t id) const {
 }
 
 bool Raft::try_send(std::int32_t to, Request request) {
+    return try_send(to, endpoints_of(to), std::move(request));
+}
+
+bool Raft::try_send(std::int32_t to, std::vector<Endpoint> endpoints, Request request) {
     Peer& peer = peers_[to];
     if (peer.in_flight != 0 || peer.retry_at > now_) return false;
     peer.in_flight = ++correlations_;
     peer.busy_until = now_ + options_.request_timeout;
-    Send send{to, endpoints_of(to), peer.in_flight, std::move(request)};
+    Send send{to, std::move(endpoints), peer.in_flight, std::move(request)};
     if (state_durable()) {
         actions_.sends.push_back(std::move(send));
     } else {

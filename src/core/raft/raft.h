@@ -10,12 +10,14 @@
 #include <vector>
 
 #include "base/random.h"
+#include "base/result.h"
 #include "base/time.h"
 #include "core/raft/election.h"
 #include "core/raft/epochs.h"
 #include "core/raft/message.h"
 #include "core/raft/progress.h"
 #include "core/raft/replica.h"
+#include "core/raft/rules.h"
 
 namespace millrace::raft {
 
@@ -31,14 +33,8 @@ struct Options {
     Duration fetch_max_wait = Duration::milliseconds(500);
     Duration request_timeout = Duration::milliseconds(2000);
     Duration retry_backoff = Duration::milliseconds(20);
-};
-
-// What must survive a crash besides the log: the file quorum-state.
-struct QuorumState {
-    std::int32_t epoch = 0;
-    std::int32_t leader = no_node;
-    ReplicaKey voted;
-    bool operator==(const QuorumState&) const = default;
+    // controller.quorum.auto.join.enable: an observer makes itself a voter (KIP-1186).
+    bool auto_join = false;
 };
 
 // What the driver found on disk.
@@ -46,7 +42,7 @@ struct Recovered {
     QuorumState state;
     LogFacts log;
     VoterHistory voters;
-    std::int16_t kraft_version = 0;
+    KRaftVersionHistory kraft_versions;
 };
 
 enum class Role { unattached, prospective, candidate, leader, follower, resigned };
@@ -70,6 +66,11 @@ struct SendFailed {
 // Asks to append this many records; admitted only by a leader (Actions::appends).
 struct AppendRequested {
     std::int32_t count = 0;
+};
+// Asks to raise kraft.version and to bring the voters into the log; done by a leader whose
+// check_kraft_version() has nothing against it.
+struct KRaftVersionRaised {
+    std::int16_t level = 0;
 };
 // The log is on stable storage below `end`. `generation`: of the last append that it covers.
 struct LogDurable {
@@ -98,11 +99,19 @@ struct SnapshotPieceFetched {};
 struct SnapshotPieceServed {
     ReplicaKey replica;
 };
+// This leader's process has ended, as far as can be seen from here: it need not be waited for; the
+// voters that are left try to follow it one after the other, in the order of their ids. A mistake
+// costs a pre-vote that nobody grants who hears of the leader.
+struct LeaderGone {
+    std::int32_t leader = no_node;
+    std::int32_t epoch = 0;
+};
 // Hand the leadership over: shutdown, or a leader that cannot go on.
 struct ResignRequested {};
-using Event = std::variant<TimeReached, RequestArrived, ResponseArrived, SendFailed,
-                           AppendRequested, LogDurable, StateDurable, SnapshotMade, SnapshotFetched,
-                           SnapshotPieceFetched, SnapshotPieceServed, ResignRequested>;
+using Event =
+    std::variant<TimeReached, RequestArrived, ResponseArrived, SendFailed, AppendRequested,
+                 KRaftVersionRaised, LogDurable, StateDurable, SnapshotMade, SnapshotFetched,
+                 SnapshotPieceFetched, SnapshotPieceServed, LeaderGone, ResignRequested>;
 
 // What to do about it, in the order of the fields.
 struct Persist {
@@ -124,6 +133,13 @@ struct EpochStart {
     // KRaftVersion and Voters records behind the LeaderChange.
     std::optional<VoterSet> voter_set;
     std::int16_t kraft_version = 0;
+};
+// A change of the voters: a VotersRecord, behind a KRaftVersionRecord where that rises.
+struct VotersRecord {
+    Span span;
+    std::uint64_t generation = 0;
+    VoterSet voters;
+    std::optional<std::int16_t> kraft_version;
 };
 struct Send {
     std::int32_t to = no_node;
@@ -150,12 +166,14 @@ struct Actions {
     std::optional<std::int64_t> truncate_to;
     std::optional<Persist> persist;
     std::optional<EpochStart> epoch_start;
+    std::optional<VotersRecord> voters_record;
     std::vector<Append> appends;
     std::vector<Send> sends;
     std::vector<Reply> replies;
     std::optional<FetchSnapshot> fetch_snapshot;
     std::optional<Leadership> leadership;        // when it changed
     std::optional<std::int64_t> high_watermark;  // when it advanced
+    bool voters_changed = false;                 // those in force
     Time wake_at = Time::never();                // TimeReached then, or sooner
 
     bool empty() const;
@@ -169,7 +187,8 @@ std::string to_string(const Actions& actions);
 // is not on stable storage of a majority.
 class Raft {
   public:
-    Raft(Options options, Recovered recovered, Random random);
+    // `rules` outlive it.
+    Raft(Options options, Recovered recovered, Random random, const Rules& rules = kraft_rules);
 
     Actions step(const Event& event, Time now);
 
@@ -180,9 +199,20 @@ class Raft {
     bool is_leader() const { return role_ == Role::leader; }
     std::optional<std::int64_t> high_watermark() const { return high_watermark_; }
     const LogFacts& log() const { return log_; }
-    const VoterSet& voters() const { return voters_.current(); }
+    const VoterSet& voters() const { return rules_->in_force(voters_, high_watermark_); }
     const VoterSet& voters_at(std::int64_t end_offset) const { return voters_.at_end(end_offset); }
-    std::int16_t kraft_version() const { return kraft_version_; }
+    // Whether the voters in force are not known to stay.
+    bool voters_uncommitted() const {
+        return voters_.offset().value_or(-1) >= high_watermark_.value_or(0);
+    }
+    std::int16_t kraft_version() const { return kraft_versions_.current(); }
+    std::int16_t kraft_version_at(std::int64_t end_offset) const {
+        return kraft_versions_.at_end(end_offset);
+    }
+    // What keeps a leader from raising kraft.version to this level: invalid_update_version; or
+    // not_controller.
+    Result<> check_kraft_version(std::int16_t level) const;
+    const QuorumState& state() const { return state_; }
     // Where the leader's controller is heard, as far as that is known.
     const std::vector<Endpoint>& leader_endpoints() const { return leader_endpoints_; }
     // Of a follower: the leader's own high watermark as it was told last in this epoch, which may
@@ -221,12 +251,15 @@ class Raft {
     void on(const ResponseArrived& event);
     void on(const SendFailed& event);
     void on(const AppendRequested& event);
+    void on(const KRaftVersionRaised& event);
     void on(const LogDurable& event);
     void on(const StateDurable& event);
     void on(const SnapshotMade& event);
     void on(const SnapshotFetched& event);
     void on(const SnapshotPieceFetched&);
     void on(const SnapshotPieceServed& event);
+    void on(const LeaderGone& event);
+    Duration turn_after(std::int32_t gone) const;
     void on(const ResignRequested& event);
     void start();
     void poll();
@@ -271,6 +304,26 @@ class Raft {
     void send_fetch();
     void follow_high_watermark(std::int64_t leaders);
 
+    // voters.cc: who votes, and how that changes
+    void handle(std::uint64_t token, const AddVoterRequest& request);
+    void handle(std::uint64_t token, const RemoveVoterRequest& request);
+    void handle(std::uint64_t token, const UpdateVoterRequest& request);
+    void handle(std::uint64_t token, const VersionsRequest& request);
+    void handle(std::int32_t from, const VoterChangeResponse& response);
+    void handle(std::int32_t from, const UpdateVoterResponse& response);
+    void handle(std::int32_t from, const VersionsResponse& response);
+    Voter own_voter() const;
+    bool hears_on_our_listener(const Voter& voter) const;
+    std::optional<VoterChangeResponse> refuse_change(std::string_view doing) const;
+    ErrorCode check_update(const UpdateVoterRequest& request) const;
+    void append_voters(VoterSet voters, std::optional<std::int16_t> kraft_version = {});
+    void lead_voters();
+    void begin_change(std::uint64_t token, Voter voter, bool ack_when_committed);
+    void end_change(ErrorCode error, std::string message = {});
+    void commit_change();
+    void poll_change();
+    std::optional<Request> voter_request() const;
+
     // messages
     Answer answer(ErrorCode error = ErrorCode::none) const;
     ErrorCode check_voter_request(std::int32_t from, std::int32_t epoch) const;
@@ -278,12 +331,24 @@ class Raft {
     // True when the answer ends the matter: a newer epoch, a new leader, or an error.
     bool learn(std::int32_t from, const Answer& answer);
     void learn_leader(std::int32_t leader, std::int32_t epoch, std::vector<Endpoint> endpoints);
+    void pause(std::int32_t to);
     bool try_send(std::int32_t to, Request request);
+    bool try_send(std::int32_t to, std::vector<Endpoint> endpoints, Request request);
     void reply(std::uint64_t token, Response response);
     std::vector<Endpoint> endpoints_of(std::int32_t id) const;
     bool is_voter() const { return voters().contains(options_.self); }
-    bool state_durable() const { return persisted_ == version_; }
+    bool state_durable() const { return rules_->may_leave(version_, persisted_); }
 
+    // A change of the voters that somebody waits for.
+    struct VoterChange {
+        std::optional<std::uint64_t> token;  // none: it was answered already
+        Voter voter;                         // that is added; of one that is removed the key
+        bool ack_when_committed = true;
+        std::optional<std::int64_t> offset;  // of the VotersRecord, once it is in the log
+        Time deadline;
+    };
+
+    const Rules* rules_;
     Options options_;
     Random random_;
     Time now_;
@@ -296,7 +361,7 @@ class Raft {
     std::int64_t durable_end_ = 0;
     std::uint64_t generation_ = 1;
     VoterHistory voters_;
-    std::int16_t kraft_version_ = 0;
+    KRaftVersionHistory kraft_versions_;
     std::optional<std::int64_t> high_watermark_;
 
     bool started_ = false;
@@ -311,6 +376,13 @@ class Raft {
     std::uint32_t lost_elections_ = 0;
     Progress progress_;
     Time begin_epoch_at_;
+    std::optional<VoterChange> change_;
+    // Of a leader at kraft.version 0: the voters as they have told of themselves.
+    VoterSet described_;
+    // Of a follower: when it tells its leader about itself, or asks to become a voter.
+    Time voter_request_at_;
+    bool described_itself_ = false;
+    std::optional<std::int64_t> announced_voters_;
 
     std::map<std::int32_t, Peer> peers_;
     std::uint64_t correlations_ = 0;

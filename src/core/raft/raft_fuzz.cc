@@ -46,14 +46,27 @@ class Input {
     std::size_t size_;
 };
 
+Voter voter_of(Input& in) {
+    Voter voter{in.key(), in.endpoints()};
+    voter.min_kraft_version = in.number<std::int16_t>();
+    voter.max_kraft_version = in.number<std::int16_t>();
+    return voter;
+}
+
 Request request_of(Input& in) {
-    switch (in.byte() % 4) {
+    switch (in.byte() % 8) {
         case 0:
             return VoteRequest{in.key(), in.epoch(), in.place(), in.flag(), in.key()};
         case 1:
             return BeginEpochRequest{in.id(), in.epoch(), in.key(), in.endpoints()};
         case 2:
             return EndEpochRequest{in.id(), in.epoch(), {in.key(), in.key()}};
+        case 3:
+            return AddVoterRequest{voter_of(in), in.flag()};
+        case 4:
+            return RemoveVoterRequest{in.key()};
+        case 5:
+            return UpdateVoterRequest{in.epoch(), voter_of(in)};
         default:
             return FetchRequest{in.key(), in.epoch(), in.place(), in.offset(),
                                 Duration::milliseconds(in.epoch())};
@@ -73,6 +86,14 @@ Response response_to(const Request& request, Input& in) {
     if (std::holds_alternative<BeginEpochRequest>(request))
         return BeginEpochResponse{answer_of(in)};
     if (std::holds_alternative<EndEpochRequest>(request)) return EndEpochResponse{answer_of(in)};
+    if (std::holds_alternative<AddVoterRequest>(request) ||
+        std::holds_alternative<RemoveVoterRequest>(request))
+        return VoterChangeResponse{answer_of(in).error, {}};
+    if (std::holds_alternative<UpdateVoterRequest>(request))
+        return UpdateVoterResponse{answer_of(in)};
+    if (std::holds_alternative<VersionsRequest>(request))
+        return VersionsResponse{answer_of(in).error, in.number<std::int16_t>(),
+                                in.number<std::int16_t>()};
     FetchResponse response{
         .answer = answer_of(in), .high_watermark = in.offset(), .log_start = in.offset()};
     if (in.flag()) response.diverging = in.place();
@@ -83,6 +104,8 @@ Response response_to(const Request& request, Input& in) {
         std::int64_t end = base + 1 + in.byte() % 4;
         response.spans.push_back({base, end, in.epoch()});
         base = end;
+        if (in.flag()) response.control.voters.push_back({end - 1, VoterSet({voter_of(in)})});
+        if (in.flag()) response.control.kraft_versions.push_back({end - 1, 1});
     }
     response.with_records = !response.spans.empty();
     return response;
@@ -100,6 +123,9 @@ class Driver {
         std::optional<LogDurable> durable;
         if (actions.epoch_start) {
             durable = {actions.epoch_start->span.end, actions.epoch_start->generation};
+        }
+        if (actions.voters_record) {
+            durable = {actions.voters_record->span.end, actions.voters_record->generation};
         }
         for (const Append& each : actions.appends) durable = {each.span.end, each.generation};
         bool fetches_snapshot = actions.fetch_snapshot.has_value();
@@ -119,16 +145,25 @@ class Driver {
 };
 
 Raft begun(std::uint8_t shape) {
+    bool dynamic = shape % 4 >= 2;
+    std::vector<Endpoint> endpoints{{.listener = "CONTROLLER", .host = "h", .port = 9093}};
+    auto directory = [&](std::int32_t id) {
+        return dynamic ? Uuid{1, static_cast<std::uint64_t>(id)} : Uuid();
+    };
     std::vector<Voter> voters;
-    for (std::int32_t id = 1; id <= (shape % 2 == 0 ? 3 : 1); ++id) {
-        voters.push_back({.key = {id, Uuid()},
-                          .endpoints = {{.listener = "CONTROLLER", .host = "h", .port = 9093}}});
-    }
+    for (std::int32_t id = 1; id <= (shape % 2 == 0 ? 3 : 1); ++id)
+        voters.push_back({.key = {id, directory(id)}, .endpoints = endpoints});
     Recovered found{.state = {.epoch = 2}, .voters = VoterHistory(VoterSet(std::move(voters)))};
+    if (dynamic) {
+        found.voters.add(0, found.voters.current());
+        found.kraft_versions.add(0, dynamic_voters);
+    }
     found.log.end = 6;
     found.log.epochs.assign(1, 0);
     found.log.epochs.assign(2, 4);
-    return {Options{.self = {1, Uuid()}}, std::move(found), Random(shape)};
+    Options options{.self = {shape % 8 < 7 ? 1 : 9, Uuid{1, 1}}, .endpoints = endpoints};
+    options.auto_join = shape % 16 >= 8;
+    return {std::move(options), std::move(found), Random(shape)};
 }
 
 }  // namespace

@@ -3,13 +3,16 @@
 #include <algorithm>
 #include <fmt/format.h>
 
-#include "base/check.h"
-
 namespace millrace::raft {
 
 std::string to_string(const ReplicaKey& key) {
     if (key.directory.is_zero()) return fmt::format("{}", key.id);
     return fmt::format("{}:{}", key.id, key.directory.to_string());
+}
+
+std::string spelled_out(const ReplicaKey& key) {
+    return fmt::format("ReplicaKey(id={}, directoryId={})", key.id,
+                       key.directory.is_zero() ? "<undefined>" : key.directory.to_string());
 }
 
 VoterSet::VoterSet(std::vector<Voter> voters) : voters_(std::move(voters)) {
@@ -36,25 +39,18 @@ VoterSet VoterSet::with(Voter voter) const {
     return VoterSet(std::move(voters));
 }
 
-void VoterHistory::add(std::int64_t offset, VoterSet voters) {
-    CHECK(entries_.empty() || entries_.back().offset < offset);
-    entries_.push_back({offset, std::move(voters)});
-}
-
-void VoterHistory::truncate(std::int64_t end_offset) {
-    while (!entries_.empty() && entries_.back().offset >= end_offset) entries_.pop_back();
-}
-
-std::optional<std::int64_t> VoterHistory::offset() const {
-    if (entries_.empty()) return std::nullopt;
-    return entries_.back().offset;
-}
-
-const VoterSet& VoterHistory::at_end(std::int64_t end_offset) const {
-    for (auto entry = entries_.rbegin(); entry != entries_.rend(); ++entry) {
-        if (entry->offset < end_offset) return entry->voters;
+VoterSet VoterSet::without(std::int32_t id) const {
+    std::vector<Voter> voters;
+    for (const Voter& voter : voters_) {
+        if (voter.key.id != id) voters.push_back(voter);
     }
-    return fixed_;
+    return VoterSet(std::move(voters));
+}
+
+std::string VoterSet::keys_spelled_out() const {
+    std::string text;
+    for (const Voter& voter : voters_) text += (text.empty() ? "" : ", ") + spelled_out(voter.key);
+    return "[" + text + "]";
 }
 
 }  // namespace millrace::raft

@@ -1,6 +1,5 @@
 #include <algorithm>
 
-#include "base/check.h"
 #include "core/raft/raft.h"
 
 namespace millrace::raft {
@@ -9,7 +8,7 @@ void Raft::become_prospective() {
     if (voters().is_only(options_.self)) return become_candidate();
     enter(Role::prospective, now_ + random_election_timeout());
     election_ = Election(voters());
-    election_.record(options_.self.id, true);
+    if (is_voter()) election_.record(options_.self.id, true);
     send_votes();
 }
 
@@ -21,7 +20,6 @@ void Raft::end_pre_votes() {
 }
 
 void Raft::become_candidate() {
-    CHECK(is_voter());
     persist({.epoch = state_.epoch + 1, .voted = options_.self});
     leader_endpoints_.clear();
     enter(Role::candidate, now_ + random_election_timeout());
@@ -30,21 +28,18 @@ void Raft::become_candidate() {
 }
 
 void Raft::become_leader() {
-    bool write_voters = false;
-    VoterSet updated;
-    if (kraft_version_ >= 1) {
-        const Voter* own = voters().find(options_.self.id);
-        updated = voters().with({options_.self, options_.endpoints, 0, 1});
-        write_voters = voters_.offset().value_or(-1) < 0 || own->endpoints != options_.endpoints;
-    }
+    bool dynamic = kraft_version() >= dynamic_voters;
+    VoterSet updated = is_voter() ? voters().with(own_voter()) : voters();
+    bool write_voters = dynamic && (voters_.offset().value_or(-1) < 0 || updated != voters());
     EpochStart start{.span = {log_.end, log_.end + (write_voters ? 3 : 1), state_.epoch},
                      .generation = generation_,
                      .leader = options_.self.id,
                      .granting = {election_.granting().begin(), election_.granting().end()},
-                     .kraft_version = kraft_version_};
+                     .kraft_version = kraft_version()};
     for (const Voter& voter : voters().voters()) start.voters.push_back(voter.key.id);
     if (write_voters) {
         start.voter_set = updated;
+        kraft_versions_.add(log_.end + 1, kraft_version());
         voters_.add(log_.end + 2, std::move(updated));
     }
     log_.epochs.assign(state_.epoch, log_.end);
@@ -52,12 +47,10 @@ void Raft::become_leader() {
     lost_elections_ = 0;
     leader_endpoints_ = options_.endpoints;
     persist({.epoch = state_.epoch, .leader = options_.self.id});
-    enter(Role::leader, voters().size() > 1
-                            ? now_ + options_.fetch_timeout + options_.fetch_timeout / 2
-                            : Time::never());
+    enter(Role::leader, Time::never());
     progress_ = Progress(options_.self, voters(), start.span.base, now_);
     progress_.local_durable(durable_end_);
-    begin_epoch_at_ = now_;
+    lead_voters();
     actions_.epoch_start = std::move(start);
 }
 
@@ -86,18 +79,12 @@ void Raft::send_votes() {
 }
 
 bool Raft::would_grant(const VoteRequest& request) const {
-    bool up_to_date = request.last >= log_.last();
-    if (request.pre_vote) {
-        if (role_ == Role::leader) return false;
-        // A follower that hears from its leader helps nobody to depose it.
-        if (role_ == Role::follower && fetched_in_epoch_) return false;
-        return up_to_date;
-    }
-    if (state_.leader != no_node) return false;
-    if (state_.voted.id == no_node) return up_to_date;
-    return state_.voted.id == request.candidate.id &&
-           (state_.voted.directory.is_zero() ||
-            state_.voted.directory == request.candidate.directory);
+    bool free = request.pre_vote ? rules_->may_help_rival(role_, fetched_in_epoch_)
+                                 : rules_->may_vote(state_, request.candidate);
+    if (!free) return false;
+    // The vote of before, asked for again.
+    if (!request.pre_vote && state_.voted.id == request.candidate.id) return true;
+    return rules_->up_to_date(request.last, log_);
 }
 
 void Raft::handle(std::uint64_t token, const VoteRequest& request) {

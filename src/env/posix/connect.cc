@@ -89,17 +89,17 @@ class Attempt final : public ConnectAttempt, private Timer {
             const SocketAddress& to = addresses_[next_++];
             Result<Descriptor> fd = open_socket(to.family());
             if (!fd) {
-                last_error_ = errno;
+                note(errno);
                 continue;
             }
             set_options(fd->get());
             bool connected = ::connect(fd->get(), to.get(), to.size) == 0;
             if (!connected && errno != EINPROGRESS) {
-                last_error_ = errno;
+                note(errno);
                 continue;
             }
             if (connected && is_own_end(fd->get(), to)) {
-                last_error_ = ECONNREFUSED;
+                note(ECONNREFUSED);
                 continue;
             }
             if (connected) return succeed(*std::move(fd), to);
@@ -113,6 +113,10 @@ class Attempt final : public ConnectAttempt, private Timer {
         operation_.result = network_failure(
             fmt::format("connecting to {}", operation_.to.to_string()), last_error_);
         return true;
+    }
+    // That a connection is refused is told where every address refuses it.
+    void note(int error) {
+        if (error != ECONNREFUSED) last_error_ = error;
     }
     bool succeed(Descriptor fd, const SocketAddress& to) {
         operation_.result = std::make_unique<Socket>(loop_, std::move(fd), to);
@@ -129,7 +133,7 @@ class Attempt final : public ConnectAttempt, private Timer {
             finish();
             return;
         }
-        last_error_ = error;
+        note(error);
         trial.fd.reset();
         --waiting_;
         if (try_next()) finish();

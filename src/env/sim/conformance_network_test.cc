@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "env/refusal.h"
 #include "env/sim/conformance_for_tests.h"
 
 namespace millrace::env::conformance {
@@ -116,6 +117,28 @@ TEST_P(NetworkConformance, AnEmptyHostListensEverywhereAndNamesAreResolved) {
     });
 }
 
+// Whoever listens only at times is there.
+TEST_P(NetworkConformance, RefusalsCountWhenAllOfThemLast) {
+    run([](Shard& here) -> Task<void> {
+        auto first = here.network().listen(loopback);
+        auto second = here.network().listen(loopback);
+        CO_ASSERT(first && second);
+        std::vector<Address> both{(*first)->local(), (*second)->local()};
+        first->reset();
+        static constexpr Duration window = Duration::milliseconds(40);
+        EXPECT_FALSE(co_await all_refuse(here, both, window)) << "one of two is there";
+        co_await with_scope([&](Scope& scope) -> Task<void> {
+            scope.spawn([](Shard& shard, auto& listener) -> Task<void> {
+                co_await sleep_for(shard, window * 3);
+                listener->reset();
+            }(here, second));
+            Time began = here.now();
+            EXPECT_TRUE(co_await all_refuse(here, both, window)) << "both have gone";
+            EXPECT_GE(here.now() - began, window * 4);
+        });
+    });
+}
+
 TEST_P(NetworkConformance, NobodyListensThereAndNoSuchName) {
     run([](Shard& here) -> Task<void> {
         auto listener = here.network().listen(loopback);
@@ -124,6 +147,8 @@ TEST_P(NetworkConformance, NobodyListensThereAndNoSuchName) {
         listener->reset();
         expect_failure(co_await here.network().connect(address), "Connection refused");
         expect_failure(co_await here.network().connect(address), address.to_string());
+        EXPECT_TRUE(co_await all_refuse(here, {address}, Duration::milliseconds(20)));
+        EXPECT_FALSE(co_await all_refuse(here, {}, Duration::milliseconds(20)));
         expect_failure(co_await here.network().connect({"no-such-host.invalid", 9092}),
                        "no-such-host.invalid has no address");
         expect_failure(here.network().listen({"192.0.2.1", 9092}),
