@@ -20,7 +20,9 @@ constexpr const Command* all[] = {
     &tools::leader_election,
     &tools::log_dirs,
     &tools::metadata_quorum,
+    &tools::reassign_partitions,
     &tools::topics,
+    &tools::transactions,
 };
 
 }  // namespace

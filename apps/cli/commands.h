@@ -18,6 +18,8 @@ extern const Command groups;
 extern const Command leader_election;
 extern const Command log_dirs;
 extern const Command metadata_quorum;
+extern const Command reassign_partitions;
 extern const Command topics;
+extern const Command transactions;
 
 }  // namespace millrace::cli::tools

@@ -35,14 +35,14 @@ class TopicView {
 
     const std::vector<const client::ConfigEntry*>& own_configs() const { return own_; }
 
-    const Reassignment* reassignment(const client::PartitionDescription& partition) const {
+    const client::Reassignment* reassignment(const client::PartitionDescription& partition) const {
         auto found = details_.reassignments.find({topic_.name, partition.index});
         return found == details_.reassignments.end() ? nullptr : &found->second;
     }
 
     // Replicas that a reassignment adds do not count until it ends.
     std::size_t replication_factor(const client::PartitionDescription& partition) const {
-        const Reassignment* moving = reassignment(partition);
+        const client::Reassignment* moving = reassignment(partition);
         if (moving == nullptr) return partition.replicas.size();
         bool in_progress = std::ranges::any_of(partition.replicas, [&](std::int32_t id) {
             return std::ranges::find(moving->adding, id) != moving->adding.end() ||
@@ -95,7 +95,7 @@ void print_partition(const client::TopicDescription& topic,
     output.print("\tTopic: {}\tPartition: {}\tLeader: {}\tReplicas: {}\tIsr: {}", topic.name,
                  partition.index, partition.leader < 0 ? "none" : std::to_string(partition.leader),
                  fmt::join(partition.replicas, ","), fmt::join(partition.isr, ","));
-    if (const Reassignment* moving = view.reassignment(partition)) {
+    if (const client::Reassignment* moving = view.reassignment(partition)) {
         output.print("\tAdding Replicas: {}\tRemoving Replicas: {}", fmt::join(moving->adding, ","),
                      fmt::join(moving->removing, ","));
     }
@@ -118,7 +118,7 @@ json::object partition_json(const client::PartitionDescription& partition, const
         {"offline", ids_json(partition.offline)},
         {"eligible_leader_replicas", ids_json(partition.eligible_leaders)},
         {"last_known_eligible_leader_replicas", ids_json(partition.last_known_eligible)}};
-    if (const Reassignment* moving = view.reassignment(partition)) {
+    if (const client::Reassignment* moving = view.reassignment(partition)) {
         out["adding_replicas"] = ids_json(moving->adding);
         out["removing_replicas"] = ids_json(moving->removing);
     }
@@ -143,7 +143,7 @@ Task<Result<TopicDetails>> fetch_details(client::Admin& admin,
     }
     ASSIGN_OR_CO_RETURN(auto cluster, co_await client::describe_cluster(admin));
     for (const auto& node : cluster.nodes) details.live_brokers.insert(node.id);
-    ASSIGN_OR_CO_RETURN(details.reassignments, co_await list_reassignments(admin));
+    ASSIGN_OR_CO_RETURN(details.reassignments, co_await visible_reassignments(admin));
     co_return details;
 }
 

@@ -20,7 +20,7 @@ struct TopicDetails {
     std::vector<client::TopicDescription> topics;  // in the order they are shown
     client::Outcomes<client::ConfigResource, std::vector<client::ConfigEntry>> configs;
     std::set<std::int32_t> live_brokers;
-    Reassignments reassignments;
+    client::Reassignments reassignments;
 };
 Task<Result<TopicDetails>> fetch_details(client::Admin& admin,
                                          std::vector<client::TopicDescription> topics);

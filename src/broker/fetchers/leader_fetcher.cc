@@ -10,6 +10,7 @@
 namespace millrace::broker {
 namespace {
 
+using metadata::BrokerIds;
 using replication::Follower;
 using PartitionData = FetchResponse::PartitionData;
 
@@ -48,10 +49,20 @@ LeaderFetcher::LeaderFetcher(Parts parts, std::int32_t leader, const SaveRecover
             fmt::format("broker-{}-fetcher-{}", parts.node.id, parts.shard.id())),
       scope_(parts.shard) {}
 
+std::string LeaderFetcher::name() const {
+    return fmt::format("ReplicaFetcherThread-{}-{}", parts_.shard.id(), leader_);
+}
+
 void LeaderFetcher::add(const std::shared_ptr<Partition>& partition) {
     auto backoff = Duration::milliseconds(parts_.config.replica_fetch_backoff_ms());
-    following_.insert_or_assign(partition->id(),
-                                Following{partition, Follower(partition->leader_epoch(), backoff)});
+    TopicIdPartition id = partition->id();
+    following_.erase(id);
+    Following following{partition, Follower(partition->leader_epoch(), backoff)};
+    following.lag = parts_.metrics.registry.read_gauge(
+        metrics::declared::fetcher_lag_metrics_consumer_lag,
+        {name(), partition->identity().topic, std::to_string(id.partition)},
+        [this, id] { return static_cast<double>(following_.at(id).behind.value_or(0)); });
+    following_.emplace(id, std::move(following));
     changed_.notify_all();
 }
 
@@ -62,7 +73,7 @@ void LeaderFetcher::remove(const TopicIdPartition& id) {
 
 std::int64_t LeaderFetcher::most_behind() const {
     std::int64_t most = 0;
-    for (const auto& [id, each] : following_) most = std::max(most, each.behind);
+    for (const auto& [id, each] : following_) most = std::max(most, each.behind.value_or(0));
     return most;
 }
 
@@ -119,7 +130,7 @@ bool LeaderFetcher::choose(FetchPositions& positions, std::vector<TopicIdPartiti
         std::int32_t epoch = each.follower.leader_epoch();
         if (!each.begun || each.failed || !each.partition->follows(epoch)) continue;
         Follower::Need need = each.follower.need(now);
-        if (need == Follower::Need::fetch) {
+        if (need == Follower::Need::fetch && !is_held_back(each)) {
             positions.emplace(id, position_of(*each.partition, epoch));
         } else if (need == Follower::Need::offsets) {
             unplaced.push_back(id);
@@ -128,12 +139,24 @@ bool LeaderFetcher::choose(FetchPositions& positions, std::vector<TopicIdPartiti
     return !positions.empty() || !unplaced.empty();
 }
 
+// A replica that is level, or nearly so, is never held back.
+bool LeaderFetcher::is_held_back(const Following& each) const {
+    return each.partition->throttled().following && each.behind.value_or(1) > 0 &&
+           parts_.quota.is_exceeded(parts_.config.follower_replication_throttled_rate(),
+                                    parts_.shard.now());
+}
+
 Time LeaderFetcher::next_resumption() const {
     Time next = Time::never();
+    Time looked_at_again =
+        parts_.shard.now() + Duration::milliseconds(parts_.config.replica_fetch_backoff_ms());
     for (const auto& [id, each] : following_) {
         if (!each.begun) return parts_.shard.now();
         bool ready = !each.failed && each.partition->follows(each.follower.leader_epoch());
-        if (ready) next = std::min(next, each.follower.resumes_at());
+        if (!ready) continue;
+        Time resumes = each.follower.resumes_at();
+        if (is_held_back(each)) resumes = std::max(resumes, looked_at_again);
+        next = std::min(next, resumes);
     }
     return next;
 }
@@ -224,6 +247,9 @@ Task<Result<>> LeaderFetcher::fetch(const Link& link, const FetchPositions& posi
                        fmt::format("{} has Fetch up to version {}; brokers need {}", link->name(),
                                    version, first_version_with_ids));
     }
+    if (!stats_ || stats_->leader() != link->address())
+        stats_.emplace(parts_.metrics.registry, name(), link->address());
+    stats_->requests.mark();
     auto reply = co_await link->call(request_of(positions));
     if (!reply) co_return fail(reply.error());
     switch (ErrorCode error = session_.take(reply->response)) {
@@ -267,6 +293,12 @@ Task<void> LeaderFetcher::take_partition(TopicIdPartition id, FetchPosition aske
     auto actions = each->follower.step(answer, each->partition->follower_log(), parts_.shard.now());
     Slice records = actions.append ? data.records->in_memory() : Slice();
     parts_.metrics.bytes_in.mark(records.size());
+    stats_->bytes.mark(records.size());
+    const BrokerIds& adding = each->partition->state().adding;
+    if (metadata::contains(adding, parts_.node.id))
+        parts_.metrics.reassignment_bytes_in.mark(records.size());
+    if (each->partition->throttled().following)
+        parts_.quota.record(records.size(), parts_.shard.now());
     each->behind = std::max<std::int64_t>(0, data.high_watermark - asked.offset);
     co_await carry_out(id, asked.leader_epoch, actions, std::move(records));
 }

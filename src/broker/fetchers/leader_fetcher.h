@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/condition.h"
@@ -12,6 +13,7 @@
 #include "broker/fetchers/leader_link.h"
 #include "broker/fetchers/replication_metrics.h"
 #include "broker/node.h"
+#include "broker/replication_quota.h"
 #include "core/replication/follower.h"
 
 namespace millrace::broker {
@@ -29,11 +31,14 @@ class LeaderFetcher {
         const MetadataCache& metadata;
         const config::BrokerConfig& config;
         ReplicationMetrics& metrics;
+        ReplicationQuota& quota;  // of throttled replicas
     };
     LeaderFetcher(Parts parts, std::int32_t leader, const SaveRecoveryPoints& save);
 
     void start() { scope_.spawn(run()); }
     Task<void> stop() { return scope_.close(); }
+    // As Apache Kafka names the thread that fetches from this leader.
+    std::string name() const;
 
     // Follows from now on in the partition's current epoch.
     void add(const std::shared_ptr<Partition>& partition);
@@ -47,8 +52,9 @@ class LeaderFetcher {
         std::shared_ptr<Partition> partition;
         replication::Follower follower;
         bool begun = false;
-        bool failed = false;  // its log takes no more
-        std::int64_t behind = 0;
+        bool failed = false;                 // its log takes no more
+        std::optional<std::int64_t> behind;  // records; none: not known yet
+        metrics::Registry::Reading lag;
     };
     using Link = std::shared_ptr<client::BrokerConnection>;
 
@@ -56,6 +62,7 @@ class LeaderFetcher {
     Task<void> run_round();
     Task<void> begin_new();
     bool choose(FetchPositions& positions, std::vector<TopicIdPartition>& unplaced);
+    bool is_held_back(const Following& each) const;
     Time next_resumption() const;
     Task<bool> look_up_offsets(const Link& link, const std::vector<TopicIdPartition>& unplaced);
     Task<Result<>> fetch(const Link& link, const FetchPositions& positions);
@@ -76,6 +83,7 @@ class LeaderFetcher {
     const SaveRecoveryPoints& save_recovery_points_;
     LeaderLink link_;
     FollowerSession session_;
+    std::optional<FetcherStats> stats_;
     std::map<TopicIdPartition, Following> following_;
     std::string told_error_;  // why the leader cannot be reached, which is told once
     Condition changed_;

@@ -22,6 +22,9 @@ ReplicaFetchers::ReplicaFetchers(LeaderFetcher::Parts parts, metrics::Registry& 
             for (const auto& [leader, each] : fetchers_) failed += each->failed();
             return static_cast<double>(failed);
         }));
+    // A fetcher here goes on after every error.
+    readings_.push_back(registry.read_gauge(declared::replica_fetcher_manager_dead_thread_count,
+                                            labels, [] { return 0.0; }));
 }
 
 void ReplicaFetchers::start(LeaderFetcher::SaveRecoveryPoints save_recovery_points) {

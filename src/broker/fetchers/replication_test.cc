@@ -55,7 +55,8 @@ class Life {
           isr_({partitions_, metadata_, config_, metrics_,
                 [this](AlterPartitionRequest request) { return ask(std::move(request)); }},
                broker),
-          fetchers_({shard, node_, metadata_, config_, metrics_}, registry_),
+          quota_(11, Duration::seconds(1)),
+          fetchers_({shard, node_, metadata_, config_, metrics_, quota_}, registry_),
           sessions_(Random(broker), 0, 100, Duration::seconds(120)),
           server_(shard, broker, {fmt::format("b{}", broker), ControllerForTests::port}),
           scope_(shard) {
@@ -193,6 +194,7 @@ class Life {
     Partitions partitions_;
     ReplicationMetrics metrics_;
     IsrChanges isr_;
+    ReplicationQuota quota_;
     ReplicaFetchers fetchers_;
     FetchSessions sessions_;
     client::BrokerForTests server_;

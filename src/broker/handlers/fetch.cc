@@ -18,6 +18,7 @@
 #include "broker/metadata_cache.h"
 #include "broker/partition_router.h"
 #include "broker/quorum_member.h"
+#include "broker/replication_quota.h"
 #include "config/broker_config.h"
 
 namespace millrace::broker {
@@ -35,7 +36,8 @@ struct Item {
     TopicIdPartition id;
     int shard = 0;
     Fetched result;
-    FetchTerms terms;  // with which it was read last
+    FetchTerms terms;        // with which it was read last
+    bool throttled = false;  // its bytes count towards the quota on replication
 };
 
 struct Limits {
@@ -43,6 +45,7 @@ struct Limits {
     std::uint64_t min_bytes = 0;
     bool read_committed = false;
     std::optional<FetchingReplica> replica;
+    bool quota_exceeded = false;  // of what leaders send to throttled replicas
     bool leader_only = true;
     std::string_view rack;  // to be sent to a nearer replica (KIP-392)
 };
@@ -129,6 +132,11 @@ Task<void> read_group(Partitions& partitions, std::vector<Item*>& items, Limits 
         item->terms = terms_of(*item->target, limits, again);
         item->terms.max_bytes = std::min(item->terms.max_bytes, room);
         item->terms.whole_first_batch = first;
+        item->throttled = limits.replica && partition->throttled().leading;
+        if (limits.quota_exceeded && partition->may_hold_back(limits.replica->id)) {
+            item->terms.max_bytes = 0;
+            item->terms.whole_first_batch = false;
+        }
         item->result = co_await partition->fetch(item->terms);
         // How much remote storage will give is not known yet: all that was asked for.
         std::uint64_t took =
@@ -304,7 +312,7 @@ Response build(FetchPlan& plan, std::vector<Item>& items, bool read_committed,
 Task<Answer<Response>> answer(const FetchRequest& request, const Caller& caller,
                               MetadataCache& cache, FetchSessions& sessions,
                               PartitionRouter& router, const config::BrokerConfig& config,
-                              QuorumMember& member) {
+                              QuorumMember& member, ReplicationQuotas& quotas) {
     if (caller.peer().listener->is_controller) {
         auto fetched = co_await member.answer(request, caller);
         co_return Answer<Response>{.response = std::move(fetched.response),
@@ -329,6 +337,9 @@ Task<Answer<Response>> answer(const FetchRequest& request, const Caller& caller,
         .replica = replica_of(request),
         .leader_only = caller.version() < 11,
     };
+    limits.quota_exceeded =
+        limits.replica &&
+        quotas.leader.is_exceeded(config.leader_replication_throttled_rate(), here.now());
     if (config.replica_selector_class() == rack_aware_selector) limits.rack = request.rack_id;
     Time deadline = caller.request.received + Duration::milliseconds(request.max_wait_ms);
     co_await read_until_enough(router, items, limits, deadline);
@@ -339,6 +350,11 @@ Task<Answer<Response>> answer(const FetchRequest& request, const Caller& caller,
                              Duration::milliseconds(config.remote_fetch_max_wait_ms()));
         cut_to(items, limits.max_bytes);
     }
+    std::uint64_t throttled_bytes = 0;
+    for (const Item& item : items) {
+        if (item.throttled) throttled_bytes += item.result.records.size();
+    }
+    if (throttled_bytes > 0) quotas.leader.record(throttled_bytes, here.now());
     co_return Answer<Response>{
         .response = build(plan, items, limits.read_committed, caller.version()),
         .keep = std::move(shared)};
