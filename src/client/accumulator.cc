@@ -48,6 +48,7 @@ BatchOptions Accumulator::batch_options() const {
     BatchOptions options;
     options.codec = options_.codec;
     options.level = options_.codec_level;
+    options.transactional = options_.transactional;
     return options;
 }
 
@@ -135,6 +136,14 @@ bool Accumulator::ready_identity(PartitionQueue& queue) {
     if (!options_.idempotent) return true;
     if (!identity_.known()) return false;
     if (!queue.needs_new_epoch(identity_)) return true;
+    if (options_.transactional) {
+        // A transaction goes on in its epoch, or not at all.
+        fail_waiting(queue, {ErrorCode::transaction_abortable,
+                             fmt::format("Records for {} before this one were lost: the "
+                                         "transaction is to be aborted; the last problem: {}",
+                                         to_string(*queue.partition()), queue.problem)});
+        return false;
+    }
     ++totals_.epoch_bumps;
     if (identity_.epoch == std::numeric_limits<std::int16_t>::max()) {
         identity_ = ProducerIdentity();

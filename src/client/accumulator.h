@@ -38,6 +38,7 @@ struct AccumulatorOptions {
     Codec codec = Codec::none;
     std::optional<int> codec_level;
     bool idempotent = true;
+    bool transactional = false;  // the identity is given by whoever begins transactions
     int retries = std::numeric_limits<int>::max();
     Backoff retry;
 };
@@ -109,7 +110,9 @@ class Accumulator {
     // Outcomes of all batches that have none yet.
     std::vector<std::shared_ptr<BatchOutcome>> open_outcomes() const;
 
-    bool needs_identity() const { return options_.idempotent && !identity_.known(); }
+    bool needs_identity() const {
+        return options_.idempotent && !options_.transactional && !identity_.known();
+    }
     void set_identity(const ProducerIdentity& identity) { identity_ = identity; }
     const ProducerIdentity& identity() const { return identity_; }
 
@@ -129,6 +132,7 @@ class Accumulator {
     bool is_ready(const PartitionQueue& queue, const ProducerBatch& batch, Time now) const;
     void pack(Shipment& shipment, PartitionQueue& queue);
     bool ready_identity(PartitionQueue& queue);
+    void fail_waiting(PartitionQueue& queue, const Error& error);
     void note_ratio(PartitionQueue& queue, std::size_t before, std::size_t after) const;
     void split_batch(const Shipment::Item& item, const Error& error);
     void finish(ProducerBatch& batch, const TopicPartition& partition, const Error* error,

@@ -117,16 +117,20 @@ void Accumulator::expire(Time now) {
     }
 }
 
+void Accumulator::fail_waiting(PartitionQueue& queue, const Error& error) {
+    while (std::unique_ptr<ProducerBatch> batch = queue.expire(Time::never())) {
+        release(*batch);
+        finish(*batch, *queue.partition(), &error, -1, no_timestamp);
+    }
+}
+
 void Accumulator::fail_all(const Error& error) {
     for (PartitionQueue* queue : active_) {
         for (const auto& batch : queue->sent()) {
             if (std::exchange(batch->abandoned, true)) continue;
             finish(*batch, *queue->partition(), &error, -1, no_timestamp);
         }
-        while (std::unique_ptr<ProducerBatch> batch = queue->expire(Time::never())) {
-            release(*batch);
-            finish(*batch, *queue->partition(), &error, -1, no_timestamp);
-        }
+        fail_waiting(*queue, error);
     }
 }
 

@@ -124,11 +124,11 @@ Result<ProducerConfig> ProducerConfig::parse(const std::vector<config::Property>
                                "request.timeout.ms together, {}",
                                delivery, least));
     made.delivery_timeout_ = Duration::milliseconds(std::max(delivery, least));
-    if (made.transactional_id()) {
+    if (made.transactional_id() && !made.idempotent_) {
         parser.wrong("transactional.id",
-                     fmt::format("transactional.id={}: this client has no transactions; leave it "
-                                 "out to produce without",
-                                 *made.transactional_id()));
+                     fmt::format("transactional.id={}: it needs enable.idempotence=true, acks=all, "
+                                 "retries, and at most {} requests in flight",
+                                 *made.transactional_id(), most_idempotent_requests));
     }
     RETURN_IF_ERROR(parser.verdict());
     made.warnings_ = parser.take_warnings();

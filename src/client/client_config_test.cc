@@ -154,9 +154,13 @@ TEST(ClientConfig, ProducersCompress) {
                 HasSubstr("none, gzip, snappy, lz4, zstd"));
 }
 
+TEST(ClientConfig, TransactionsNeedIdempotence) {
+    EXPECT_EQ(producer({{"transactional.id", "t"}}).transactional_id(), "t");
+    EXPECT_THAT(flaw<ProducerConfig>({{"transactional.id", "t"}, {"acks", "1"}}),
+                HasSubstr("transactional.id=t: it needs enable.idempotence=true"));
+}
+
 TEST(ClientConfig, RefusesWhatItWouldHaveToLieAbout) {
-    EXPECT_THAT(flaw<ProducerConfig>({{"transactional.id", "t"}}),
-                HasSubstr("transactional.id=t: this client has no transactions"));
     EXPECT_THAT(flaw<ConsumerConfig>({{"group.protocol", "consumer"}}),
                 HasSubstr("group.protocol=consumer"));
 }

@@ -5,6 +5,7 @@
 
 #include "client/log.h"
 #include "client/producer_sender.h"
+#include "client/producer_transactions.h"
 #include "records/builder.h"
 
 namespace millrace::client {
@@ -23,6 +24,8 @@ SenderOptions sender_options(const ProducerConfig& config) {
     accumulator.idempotent = config.idempotent();
     accumulator.retries = config.retries();
     accumulator.retry = config.cluster().retry;
+    accumulator.transactional = config.transactional_id().has_value();
+    options.transactional_id = config.transactional_id();
     options.acks = config.required_acks();
     options.request_timeout = Duration::milliseconds(config.request_timeout_ms());
     options.max_in_flight =
@@ -37,16 +40,18 @@ SenderOptions sender_options(const ProducerConfig& config) {
 }  // namespace
 
 Result<std::unique_ptr<Producer>> Producer::create(Cluster& cluster, ProducerConfig config) {
-    if (config.transactional_id())
-        return fail(ErrorCode::invalid_config,
-                    "transactional.id is set, but this producer has no transactions; leave it out");
     return std::unique_ptr<Producer>(new Producer(cluster, std::move(config)));
 }
 
 Producer::Producer(Cluster& cluster, ProducerConfig config)
     : cluster_(cluster),
       config_(std::move(config)),
-      sender_(std::make_unique<ProducerSender>(cluster, sender_options(config_))) {}
+      sender_(std::make_unique<ProducerSender>(cluster, sender_options(config_))) {
+    if (!config_.transactional_id()) return;
+    transactions_ = std::make_unique<ProducerTransactions>(cluster, *sender_,
+                                                           std::string(*config_.transactional_id()),
+                                                           config_.transaction_timeout_ms());
+}
 
 Producer::~Producer() = default;
 
@@ -88,6 +93,10 @@ Result<> Producer::check(const ProducerRecord& record) const {
         return fail(
             ErrorCode::invalid_request,
             fmt::format("A record for topic {} came after the producer was closed", record.topic));
+    if (transactions_ && !transactions_->is_open())
+        return fail(
+            ErrorCode::invalid_txn_state,
+            fmt::format("A record for topic {} came outside of a transaction", record.topic));
     return sender_->accumulator().check_size(
         record.topic, BatchBuilder::record_size_bound(record.key, record.value, record.headers));
 }
@@ -145,6 +154,45 @@ Task<Result<>> Producer::wait_for_room(const ProducerRecord& record, Time deadli
             "No room for a record of topic {} in buffer.memory ({} bytes, {} in use) within "
             "max.block.ms ({} ms): the brokers take records more slowly than they come",
             record.topic, config_.buffer_memory(), buffered_bytes(), config_.max_block_ms()));
+}
+
+// Transactions ---------------------------------------------------------------------------------
+
+Result<> Producer::check_transactional() const {
+    if (transactions_ && !closed_) return {};
+    return fail(ErrorCode::invalid_txn_state,
+                closed_ ? "The producer is closed"
+                        : "A producer without transactional.id has no transactions");
+}
+
+Time Producer::block_until() const {
+    return cluster_.shard().now() + Duration::milliseconds(config_.max_block_ms());
+}
+
+Task<Result<>> Producer::init_transactions() {
+    CO_RETURN_IF_ERROR(check_transactional());
+    co_return co_await transactions_->init(block_until());
+}
+
+Result<> Producer::begin_transaction() {
+    RETURN_IF_ERROR(check_transactional());
+    return transactions_->begin();
+}
+
+Task<Result<>> Producer::send_offsets(PartitionOffsets offsets, Committer group) {
+    CO_RETURN_IF_ERROR(check_transactional());
+    co_return co_await transactions_->add_offsets(std::move(offsets), std::move(group),
+                                                  block_until());
+}
+
+Task<Result<>> Producer::commit_transaction() {
+    CO_RETURN_IF_ERROR(check_transactional());
+    co_return co_await transactions_->end(true, block_until());
+}
+
+Task<Result<>> Producer::abort_transaction() {
+    CO_RETURN_IF_ERROR(check_transactional());
+    co_return co_await transactions_->end(false, block_until());
 }
 
 void Producer::observe(DeliveryObserver* observer) { sender_->accumulator().observe(observer); }

@@ -14,13 +14,16 @@
 #include "base/time.h"
 #include "client/client_config.h"
 #include "client/cluster.h"
+#include "client/consumer_offsets.h"
 #include "client/delivery.h"
+#include "client/group_offsets.h"
 #include "client/producer_totals.h"
 #include "records/record.h"
 
 namespace millrace::client {
 
 class ProducerSender;
+class ProducerTransactions;
 struct ProducerBatch;
 
 // A record to be sent. Everything is a view and is copied by the call that takes the record.
@@ -44,8 +47,7 @@ struct ProducerRecord {
 //   CO_RETURN_IF_ERROR(co_await producer->close());
 class Producer {
   public:
-    // The cluster outlives the producer. INVALID_CONFIG: transactional.id, as there are no
-    // transactions here.
+    // The cluster outlives the producer.
     static Result<std::unique_ptr<Producer>> create(Cluster& cluster, ProducerConfig config);
     Producer(const Producer&) = delete;
     // close() comes first.
@@ -73,6 +75,20 @@ class Producer {
     // says how much. Nothing is taken any more.
     Task<Result<>> close(Duration timeout = Duration::max());
 
+    // Transactions, of a producer with transactional.id: all that is sent between begin and commit
+    // is seen by readers of committed records, or nothing of it is. init_transactions() comes once
+    // before the first, and fences producers that have the same id. Each waits max.block.ms at
+    // most; after REQUEST_TIMED_OUT of a commit or an abort the same again.
+    //   INVALID_TXN_STATE   calls in another order, or without transactional.id
+    //   PRODUCER_FENCED     another producer has come with the id; also INVALID_PRODUCER_EPOCH
+    //   other errors of a commit: abort
+    Task<Result<>> init_transactions();
+    Result<> begin_transaction();
+    // These offsets of a group are committed with the transaction (KIP-447).
+    Task<Result<>> send_offsets(PartitionOffsets offsets, Committer group);
+    Task<Result<>> commit_transaction();
+    Task<Result<>> abort_transaction();
+
     const ProducerTotals& totals() const;
     std::size_t buffered_bytes() const;
     // The first error that any record had since the last call.
@@ -93,9 +109,13 @@ class Producer {
     Task<Result<>> find_partition(const ProducerRecord& record, Time deadline);
     Task<Result<>> wait_for_room(const ProducerRecord& record, Time deadline);
 
+    Result<> check_transactional() const;
+    Time block_until() const;
+
     Cluster& cluster_;
     ProducerConfig config_;
     std::unique_ptr<ProducerSender> sender_;
+    std::unique_ptr<ProducerTransactions> transactions_;  // null without transactional.id
     bool closed_ = false;
 };
 

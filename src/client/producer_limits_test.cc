@@ -173,13 +173,5 @@ Task<void> offer_and_close(env::Shard& shard) {
 
 TEST(ProducerLimits, OfferedRecordsAreToldToTheObserver) { in_sim(1, offer_and_close); }
 
-TEST(ProducerLimits, ThereAreNoTransactions) {
-    auto config =
-        ProducerConfig::parse({{"bootstrap.servers", "127.0.0.1:1"}, {"transactional.id", "x"}});
-    ASSERT_FALSE(config.has_value());
-    EXPECT_EQ(config.error().code, ErrorCode::invalid_config);
-    EXPECT_NE(config.error().message.find("transactional.id"), std::string::npos);
-}
-
 }  // namespace
 }  // namespace millrace::client

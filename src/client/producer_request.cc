@@ -10,8 +10,10 @@ constexpr std::int16_t last_version_with_names = 12;
 }  // namespace
 
 ShipmentRequest::ShipmentRequest(const Shipment& shipment, const ClusterMetadata& metadata,
-                                 std::int16_t acks, Duration timeout)
+                                 std::int16_t acks, Duration timeout,
+                                 const std::optional<std::string>& transactional_id)
     : shipment_(shipment), max_version_(std::numeric_limits<std::int16_t>::max()) {
+    request_.transactional_id = transactional_id;
     request_.acks = acks;
     request_.timeout_ms = static_cast<std::int32_t>(timeout.ms());
     std::map<std::string_view, std::size_t> topics;  // to index in the request

@@ -2,6 +2,8 @@
 
 #include <functional>
 #include <map>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -16,7 +18,7 @@ namespace millrace::client {
 class ShipmentRequest {
   public:
     ShipmentRequest(const Shipment& shipment, const ClusterMetadata& metadata, std::int16_t acks,
-                    Duration timeout);
+                    Duration timeout, const std::optional<std::string>& transactional_id = {});
 
     const ProduceRequest& request() const { return request_; }
     // Versions from 13 on name topics by id; a topic whose id is not known cannot be named so.

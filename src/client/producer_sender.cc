@@ -123,7 +123,7 @@ Task<void> ProducerSender::send(Shipment shipment) {
     if (!failed) {
         std::shared_ptr<BrokerConnection> connection = node.connection;
         ShipmentRequest request(shipment, *cluster_.metadata(), options_.acks,
-                                options_.request_timeout);
+                                options_.request_timeout, options_.transactional_id);
         CallOptions call;
         call.timeout = options_.request_timeout;
         call.max_version = request.max_version();

@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
 
 #include "base/condition.h"
@@ -19,6 +21,7 @@ struct SenderOptions {
     std::int16_t acks = -1;
     Duration request_timeout = Duration::seconds(30);
     std::size_t max_in_flight = 5;  // requests to one broker
+    std::optional<std::string> transactional_id;
 };
 
 // Drives an Accumulator: sends what is ready to the leaders, hands their answers back, and keeps
