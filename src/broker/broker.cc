@@ -38,6 +38,7 @@ Broker::Broker(env::Shard& shard, Node node, config::BrokerConfig config, Parts 
       quorum_(parts.quorum),
       end_node_(std::move(end_node)),
       store_(parts.store),
+      replication_quotas_(config_),
       remote_quotas_(config_),
       connections_(connection_limits(config_)),
       channel_(shard, parts.quorum, config_),
@@ -73,14 +74,16 @@ Task<void> Broker::make_shards() {
     });
     moves_ = std::make_unique<ReplicaMoves>(shard_, directories_, states_[0]->config);
     if (store_ != nullptr) remote_indexes_.emplace(shard_, *store_, states_[0]->config);
-    ShardFront::Shared shared{node_,        directories_, *moves_, quorum_, channel_,
-                              connections_, {},           {},      {}};
+    ShardFront::Shared shared{
+        node_, directories_, *moves_, replication_quotas_, quorum_, channel_, connections_, {},
+        {},    {},           {}};
     if (store_ != nullptr) {
         shared.remote.emplace(node_.id, *store_, *remote_indexes_, remote_quotas_);
     }
     for (auto& state : states_) {
         shared.partitions.push_back(&state->partitions);
         shared.groups.push_back(&state->groups);
+        shared.transactions.push_back(&state->transactions);
     }
     co_await on_all([this, &shared](env::Shard& there) -> Task<void> {
         auto id = static_cast<std::size_t>(there.id());
@@ -119,6 +122,7 @@ Task<Result<>> Broker::start() {
     make_parts();
     CO_RETURN_IF_ERROR(co_await start_tls());
     CO_RETURN_IF_ERROR(co_await listen(config_.controller_endpoints(), true));
+    front().failure_detector.start();
     if (config_.is_broker()) co_return co_await start_broker();
     co_await publisher_->start_without_partitions(co_await quorum_.caught_up());
     scope_.spawn(follow_metadata());
@@ -320,6 +324,7 @@ Task<Result<>> Broker::stop(bool hand_over) {
     if (hand_over) co_await lifecycle_->shut_down(shard_.now() + patience);
     co_await on_all([this, patience](env::Shard& there) -> Task<void> {
         auto& front = *fronts_[static_cast<std::size_t>(there.id())];
+        co_await front.failure_detector.stop();
         co_await front.server.stop(there.now() + patience);
         co_await front.fetchers.stop();
         co_await front.isr_changes.stop();
@@ -344,6 +349,10 @@ Task<Result<>> Broker::stop(bool hand_over) {
     if (remote_indexes_) co_await remote_indexes_->stop();
     co_await on_all([this](env::Shard& there) -> Task<void> {
         ShardState& state = *states_[static_cast<std::size_t>(there.id())];
+        ShardFront& front = *fronts_[static_cast<std::size_t>(there.id())];
+        co_await state.transactions.close();
+        co_await front.markers.stop();
+        co_await front.joins.stop();
         co_await state.groups.close();
         co_await state.partitions.stop();
     });

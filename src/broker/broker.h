@@ -18,6 +18,7 @@
 #include "broker/metadata_publisher.h"
 #include "broker/node_logs.h"
 #include "broker/replica_moves.h"
+#include "broker/replication_quota.h"
 #include "broker/tls_listeners.h"
 
 namespace millrace::broker {
@@ -81,6 +82,7 @@ class Broker {
     quorum::MetadataQuorum& quorum_;
     std::function<void(Error)> end_node_;
     storage::remote::ObjectStore* store_;
+    ReplicationQuotas replication_quotas_;
     RemoteQuotas remote_quotas_;
     std::optional<RemoteIndexes> remote_indexes_;
     net::ConnectionCounts connections_;

@@ -1,10 +1,50 @@
 #include "broker/broker_shard.h"
 
 #include "base/random.h"
+#include "config/group_config.h"
+#include "config/text.h"
 #include "core/controller/alter_partition.h"
 
 namespace millrace::broker {
 namespace {
+
+// Kafka takes an assignor's class for its name.
+std::vector<std::string> assignor_names(const std::vector<std::string>& assignors) {
+    std::vector<std::string> names;
+    for (const std::string& each : assignors) {
+        bool is_class = each.find('.') != std::string::npos;
+        names.push_back(!is_class ? each : each.ends_with("RangeAssignor") ? "range" : "uniform");
+    }
+    return names;
+}
+
+groups::MigrationPolicy migration_policy(const std::string& policy) {
+    std::string name = config::lower_case(policy);
+    if (name == "disabled") return groups::MigrationPolicy::disabled;
+    if (name == "upgrade") return groups::MigrationPolicy::upgrade;
+    if (name == "downgrade") return groups::MigrationPolicy::downgrade;
+    return groups::MigrationPolicy::bidirectional;
+}
+
+// `config` is read for as long as the groups live: some of its values change.
+groups::ConsumerGroupOptions consumer_group_options(const config::BrokerConfig& config) {
+    return {
+        .assignors = assignor_names(config.group_consumer_assignors()),
+        .max_size = static_cast<std::size_t>(config.group_consumer_max_size()),
+        .migration = migration_policy(config.group_consumer_migration_policy()),
+        .regex_refresh_interval =
+            Duration::milliseconds(config.group_consumer_regex_refresh_interval_ms()),
+        .times =
+            [&config](const metadata::Image& image, const std::string& group) {
+                auto own = config::GroupConfig::effective(
+                    config, image.configs_of(config::ResourceType::group, group));
+                return groups::GroupTimes{
+                    Duration::milliseconds(own.consumer_session_timeout_ms()),
+                    Duration::milliseconds(own.consumer_heartbeat_interval_ms()),
+                    Duration::milliseconds(own.consumer_assignment_interval_ms())};
+            },
+    };
+}
 
 groups::GroupOptions group_options(const config::BrokerConfig& config) {
     return {
@@ -18,7 +58,14 @@ groups::GroupOptions group_options(const config::BrokerConfig& config) {
             Duration::seconds(std::int64_t{60} * config.offsets_retention_minutes()),
         .offsets_retention_check_interval =
             Duration::milliseconds(config.offsets_retention_check_interval_ms()),
+        .consumer = consumer_group_options(config),
     };
+}
+
+transactions::TransactionOptions transaction_options(const config::BrokerConfig& config) {
+    return {.max_timeout_ms = config.transaction_max_timeout_ms(),
+            .expiration_ms = config.transactional_id_expiration_ms(),
+            .two_phase_commit = config.transaction_two_phase_commit_enable()};
 }
 
 net::SessionLimits session_limits(const config::BrokerConfig& config) {
@@ -45,8 +92,10 @@ ShardState::ShardState(env::Shard& s, const Node& node, const config::BrokerConf
       metrics(s.now()),
       partitions(s, node.id, metrics),
       upkeep(s, partitions, config),
-      groups(s, group_options(c), metrics) {
+      groups(s, group_options(config), metrics),
+      transactions(s, transaction_options(c)) {
     partitions.listen(groups);
+    partitions.listen(transactions);
 }
 
 ShardFront::ShardFront(ShardState& state, const Shared& shared)
@@ -56,17 +105,23 @@ ShardFront::ShardFront(ShardState& state, const Shared& shared)
           static_cast<std::size_t>(state.config.max_incremental_fetch_session_cache_slots()),
           Duration::seconds(120)),
       groups(router, state.metadata, shared.groups),
+      transactions(router, state.metadata, shared.transactions),
       controllers(state.shard, shared.quorum, shared.channel, state.metadata, state.config),
       producer_ids(controllers, state.metadata, shared.node.id),
+      joins(state.shard, shared.node, transactions, state.metadata, state.config, state.metrics),
+      markers({state.shard, shared.node, router, groups, state.metadata, state.config},
+              state.metrics),
       replication_metrics(state.metrics),
       isr_changes({state.partitions, state.metadata, state.config, replication_metrics,
                    [this](AlterPartitionRequest request) {
                        return controllers.submit(controller::AlterPartition{std::move(request)});
                    }},
                   shared.node.id),
-      fetchers({state.shard, shared.node, state.metadata, state.config, replication_metrics},
+      fetchers({state.shard, shared.node, state.metadata, state.config, replication_metrics,
+                shared.replication_quotas.follower},
                state.metrics),
       quorum_member(state.shard, shared.quorum),
+      failure_detector(state.shard, shared.quorum, state.metadata, state.config),
       services{state.shard,
                shared.node,
                state.config,
@@ -74,15 +129,21 @@ ShardFront::ShardFront(ShardState& state, const Shared& shared)
                fetch_sessions,
                router,
                groups,
+               transactions,
                controllers,
                producer_ids,
                quorum_member,
+               failure_detector,
                shared.directories,
                shared.moves,
+               shared.replication_quotas,
                state.tls_profiles},
       dispatcher(services),
       server(state.shard, dispatcher, session_limits(state.config),
              queued_bytes(state.config, router.shards()), shared.connections, state.metrics) {
+    state.partitions.verify_with(joins);
+    state.groups.verify_with(joins);
+    state.transactions.use({producer_ids, markers, state.metadata, state.config});
     state.partitions.listen(fetchers);
     if (!shared.remote) return;
     remote.emplace(*shared.remote, RemoteStorage::Ways{state.partitions, router, state.metadata,

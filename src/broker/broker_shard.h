@@ -6,7 +6,9 @@
 
 #include "broker/controllers.h"
 #include "broker/coordinators/group_hosts.h"
+#include "broker/coordinators/transaction_hosts.h"
 #include "broker/dispatcher.h"
+#include "broker/failure_detector.h"
 #include "broker/fetch_sessions.h"
 #include "broker/fetchers/replica_fetchers.h"
 #include "broker/groups.h"
@@ -19,6 +21,8 @@
 #include "broker/quorum_member.h"
 #include "broker/remote/remote_storage.h"
 #include "broker/services.h"
+#include "broker/transaction_joins.h"
+#include "broker/transactions.h"
 #include "config/broker_config.h"
 #include "metrics/registry.h"
 #include "net/server.h"
@@ -37,6 +41,7 @@ struct ShardState {
     Partitions partitions;
     Upkeep upkeep;
     GroupHosts groups;
+    TransactionHosts transactions;
 };
 
 // What the connections of one shard need: its own state, and the ways to the others'.
@@ -45,11 +50,13 @@ struct ShardFront {
         const Node& node;
         LogDirectories& directories;
         ReplicaMoves& moves;
+        ReplicationQuotas& replication_quotas;
         quorum::MetadataQuorum& quorum;
         ControllerChannel& channel;
         net::ConnectionCounts& connections;
         std::vector<Partitions*> partitions;
         std::vector<GroupHosts*> groups;
+        std::vector<TransactionHosts*> transactions;
         std::optional<RemoteStorage::Node> remote;
     };
     ShardFront(ShardState& state, const Shared& shared);
@@ -57,12 +64,16 @@ struct ShardFront {
     PartitionRouter router;
     FetchSessions fetch_sessions;
     Groups groups;
+    Transactions transactions;
     Controllers controllers;
     ProducerIds producer_ids;
+    TransactionJoins joins;
+    TransactionMarkers markers;
     ReplicationMetrics replication_metrics;
     IsrChanges isr_changes;
     ReplicaFetchers fetchers;
     QuorumMember quorum_member;
+    FailureDetector failure_detector;
     std::optional<RemoteStorage> remote;
     Services services;
     Dispatcher dispatcher;

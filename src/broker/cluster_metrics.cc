@@ -1,5 +1,7 @@
 #include "broker/cluster_metrics.h"
 
+#include <limits>
+
 #include "metrics/declared.h"
 
 namespace millrace::broker {
@@ -9,6 +11,11 @@ namespace declared = metrics::declared;
 
 constexpr double running = 3;  // BrokerState.RUNNING
 
+// A value that there are no samples of, as Apache's library tells it.
+double or_nan(const std::optional<double>& value) {
+    return value.value_or(std::numeric_limits<double>::quiet_NaN());
+}
+
 }  // namespace
 
 ClusterMetrics::ClusterMetrics(metrics::Registry& registry, const MetadataCache& metadata,
@@ -16,6 +23,7 @@ ClusterMetrics::ClusterMetrics(metrics::Registry& registry, const MetadataCache&
     : registry_(registry), metadata_(metadata), quorum_(quorum), node_id_(node_id) {
     read_cluster();
     read_quorum();
+    read_figures();
 }
 
 void ClusterMetrics::read(const metrics::GaugeDeclaration& declaration, Of of) {
@@ -42,6 +50,12 @@ void ClusterMetrics::read_cluster() {
     };
     read(declared::kafka_controller_active_broker_count, brokers(false));
     read(declared::kafka_controller_fenced_broker_count, brokers(true));
+    read(declared::kafka_controller_controlled_shutdown_broker_count, [this] {
+        double total = 0;
+        for (const auto& [id, broker] : metadata_.image()->brokers)
+            total += broker->in_controlled_shutdown;
+        return total;
+    });
     read(declared::kafka_controller_global_topic_count,
          [this] { return static_cast<double>(metadata_.image()->topics.size()); });
     read(declared::kafka_controller_global_partition_count,
@@ -82,6 +96,44 @@ void ClusterMetrics::read_quorum() {
          [this] { return static_cast<double>(quorum_.status().observers.size()); });
     read(declared::kafka_controller_last_committed_record_offset,
          [this] { return static_cast<double>(quorum_.status().high_watermark - 1); });
+}
+
+void ClusterMetrics::read_figures() {
+    using quorum::QuorumFigures;
+    auto figure = [this](const metrics::GaugeDeclaration& declaration,
+                         double (*of)(const QuorumFigures&)) {
+        read(declaration, [this, of] { return of(quorum_.figures()); });
+    };
+    auto number = [&]<auto member>(const metrics::GaugeDeclaration& declaration) {
+        figure(declaration, [](const QuorumFigures& f) { return static_cast<double>(f.*member); });
+    };
+    number.operator()<&QuorumFigures::voted>(declared::raft_metrics_current_vote);
+    number.operator()<&QuorumFigures::log_end>(declared::raft_metrics_log_end_offset);
+    number.operator()<&QuorumFigures::log_end_epoch>(declared::raft_metrics_log_end_epoch);
+    number.operator()<&QuorumFigures::append_rate>(declared::raft_metrics_append_records_rate);
+    number.operator()<&QuorumFigures::fetch_rate>(declared::raft_metrics_fetch_records_rate);
+    number.operator()<&QuorumFigures::voter_change_uncommitted>(
+        declared::raft_metrics_uncommitted_voter_change);
+    number.operator()<&QuorumFigures::ignores_static_voters>(
+        declared::kafka_controller_ignored_static_voters);
+    number.operator()<&QuorumFigures::ignores_static_voters>(
+        declared::broker_metadata_metrics_ignored_static_voters);
+    number.operator()<&QuorumFigures::last_applied>(
+        declared::kafka_controller_last_applied_record_timestamp);
+    number.operator()<&QuorumFigures::elections>(
+        declared::kafka_controller_new_active_controllers_count);
+    number.operator()<&QuorumFigures::failed_snapshots>(
+        declared::kafka_controller_metadata_error_count);
+    number.operator()<&QuorumFigures::operations_started>(
+        declared::kafka_controller_event_queue_operations_started_count);
+    figure(declared::raft_metrics_commit_latency_avg,
+           [](const QuorumFigures& f) { return or_nan(f.commit_latency_average); });
+    figure(declared::raft_metrics_commit_latency_max,
+           [](const QuorumFigures& f) { return or_nan(f.commit_latency_max); });
+    figure(declared::raft_metrics_election_latency_avg,
+           [](const QuorumFigures& f) { return or_nan(f.election_latency_average); });
+    figure(declared::raft_metrics_election_latency_max,
+           [](const QuorumFigures& f) { return or_nan(f.election_latency_max); });
 }
 
 }  // namespace millrace::broker

@@ -21,6 +21,7 @@ class ClusterMetrics {
     void read(const metrics::GaugeDeclaration& declaration, Of of);
     void read_cluster();
     void read_quorum();
+    void read_figures();
     double count_partitions(bool (*counts)(const metadata::Partition&)) const;
 
     metrics::Registry& registry_;

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include "broker/failure_detector.h"
 #include "broker/handlers.h"
 #include "broker/log.h"
 #include "protocol/api_versions.h"
@@ -47,5 +48,7 @@ Task<net::Reply> Dispatcher::answer(net::Request request) {
     }
     return handler->run(std::move(request), services_);
 }
+
+void Dispatcher::closed(const net::Peer& peer) { services_.failure_detector.closed(peer); }
 
 }  // namespace millrace::broker

@@ -10,6 +10,7 @@ class Dispatcher final : public net::RequestHandler {
   public:
     explicit Dispatcher(Services& services) : services_(services) {}
     Task<net::Reply> answer(net::Request request) override;
+    void closed(const net::Peer& peer) override;
 
   private:
     Services& services_;

@@ -393,6 +393,7 @@ Task<void> MetadataPublisher::show(metadata::ImagePtr image) {
         ShardFollower& follower = followers_[shard];
         co_await router_.on(static_cast<int>(shard), [&](Partitions&) -> Task<void> {
             *follower.config = config;
+            follower.groups->set_image(image);
             follower.metadata->publish(image);
             co_return;
         });

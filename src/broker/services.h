@@ -19,6 +19,7 @@ struct TlsProfiles;
 namespace millrace::broker {
 
 class Controllers;
+class FailureDetector;
 class FetchSessions;
 class Groups;
 class LogDirectories;
@@ -27,6 +28,8 @@ class PartitionRouter;
 class ProducerIds;
 class QuorumMember;
 class ReplicaMoves;
+struct ReplicationQuotas;
+class Transactions;
 
 // What the handlers of one shard may ask for. A handler names the ones it needs as parameters.
 struct Services {
@@ -37,11 +40,14 @@ struct Services {
     FetchSessions& fetch_sessions;
     PartitionRouter& partitions;
     Groups& groups;
+    Transactions& transactions;
     Controllers& controllers;
     ProducerIds& producer_ids;
     QuorumMember& quorum_member;
+    FailureDetector& failure_detector;
     LogDirectories& log_directories;
     ReplicaMoves& replica_moves;  // shard 0's
+    ReplicationQuotas& replication_quotas;
     const net::TlsProfiles& tls_profiles;
 };
 
@@ -61,14 +67,20 @@ auto& service(Services& services) {
         return services.partitions;
     } else if constexpr (std::is_same_v<T, Groups>) {
         return services.groups;
+    } else if constexpr (std::is_same_v<T, Transactions>) {
+        return services.transactions;
     } else if constexpr (std::is_same_v<T, Controllers>) {
         return services.controllers;
     } else if constexpr (std::is_same_v<T, ProducerIds>) {
         return services.producer_ids;
     } else if constexpr (std::is_same_v<T, QuorumMember>) {
         return services.quorum_member;
+    } else if constexpr (std::is_same_v<T, FailureDetector>) {
+        return services.failure_detector;
     } else if constexpr (std::is_same_v<T, LogDirectories>) {
         return services.log_directories;
+    } else if constexpr (std::is_same_v<T, ReplicationQuotas>) {
+        return services.replication_quotas;
     } else if constexpr (std::is_same_v<T, net::TlsProfiles>) {
         return services.tls_profiles;
     } else {

@@ -66,7 +66,7 @@ TEST(Definitions, AreThoseOfTheSchema) {
             EXPECT_EQ(modes[static_cast<int>(definition.mode)], mode->second);
         }
     });
-    EXPECT_EQ(broker_catalogue().all().size(), 367U);
+    EXPECT_EQ(broker_catalogue().all().size(), 369U);
     EXPECT_EQ(topic_catalogue().all().size(), 34U);
     EXPECT_EQ(group_catalogue().all().size(), 17U);
     EXPECT_EQ(client_metrics_catalogue().all().size(), 3U);

@@ -157,10 +157,6 @@ TEST_F(ClusterTest, WhatThisVersionCannotDoIsRefusedAtTheStart) {
         "process.roles=broker\nlisteners=PLAINTEXT://:9092\n"
         "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:SASL_PLAINTEXT\n");
     EXPECT_NE(sasl.find("has no SASL"), std::string::npos) << sasl;
-    std::string joining = refusal(
-        "process.roles=controller\nlisteners=CONTROLLER://:9093\n"
-        "controller.quorum.auto.join.enable=true\n");
-    EXPECT_NE(joining.find("auto.join"), std::string::npos) << joining;
 }
 
 TEST_F(ClusterTest, ABrokerWaitsForControllers) {

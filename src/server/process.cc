@@ -29,16 +29,21 @@ Result<> check_supported(const config::BrokerConfig& config) {
             "which is {}; this version has no SASL, and uses PLAINTEXT and SSL",
             config.controller_listener(), config::name_of(config.controller_protocol())));
     }
-    if (config.controller_quorum_auto_join_enable()) {
-        return refuse(
-            "controller.quorum.auto.join.enable: this version adds no voters to a quorum; set it "
-            "to false, and name the controller to kafka-storage format --initial-controllers");
-    }
     if (!config.authorizer_class_name().empty()) {
         return refuse(
             fmt::format("authorizer.class.name: '{}' cannot be run; this version has no "
                         "authorizer, and leaves everything allowed when the key is empty",
                         config.authorizer_class_name()));
+    }
+    constexpr std::string_view selectors = "org.apache.kafka.common.replica.";
+    std::string_view selector = config.replica_selector_class().value_or("");
+    if (selector.starts_with(selectors)) selector.remove_prefix(selectors.size());
+    if (!selector.empty() && selector != "RackAwareReplicaSelector" &&
+        selector != "LeaderSelector") {
+        return refuse(
+            fmt::format("replica.selector.class: '{}' cannot be run; this version has {}"
+                        "LeaderSelector, which is the default, and {}RackAwareReplicaSelector",
+                        selector, selectors, selectors));
     }
     constexpr std::string_view topic_based =
         "org.apache.kafka.server.log.remote.metadata.storage.TopicBasedRemoteLogMetadataManager";

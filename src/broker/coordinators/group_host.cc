@@ -4,13 +4,9 @@
 
 #include "base/random.h"
 #include "broker/log.h"
-#include "records/builder.h"
-#include "records/record.h"
 
 namespace millrace::broker {
 namespace {
-
-constexpr std::uint64_t load_bytes = 5 << 20;  // offsets.load.buffer.size
 
 // A uuid in the form of RFC 9562, as Kafka ends member ids.
 std::string random_member_suffix(Random& random) {
@@ -20,101 +16,46 @@ std::string random_member_suffix(Random& random) {
                        id.low & 0xffffffffffffU);
 }
 
-// What a client may hear of a failed append of the coordinator's log.
-ErrorCode as_coordinator_error(ErrorCode code) {
-    switch (code) {
-        case ErrorCode::none:
-            return code;
-        case ErrorCode::not_leader_or_follower:
-        case ErrorCode::kafka_storage_error:
-            return ErrorCode::not_coordinator;
-        case ErrorCode::message_too_large:
-        case ErrorCode::record_list_too_large:
-            return ErrorCode::unknown_server_error;
-        default:
-            return ErrorCode::coordinator_not_available;
-    }
+// No response where the classic group of this name is meant, if any.
+template <typename Response>
+groups::GroupDecision<std::optional<Response>> with_optional_response(
+    std::optional<groups::GroupDecision<Response>> decided) {
+    if (!decided) return {};
+    return {std::move(decided->response), std::move(decided->records),
+            std::move(decided->migration)};
 }
+
+// What is due by itself and could not be written is tried again.
+constexpr Duration due_retry = Duration::milliseconds(500);
 
 }  // namespace
 
 GroupHost::GroupHost(env::Shard& shard, std::shared_ptr<Partition> partition,
-                     const groups::GroupOptions& options)
+                     const groups::GroupOptions& options, TransactionVerifier& verifier)
     : shard_(shard),
-      partition_(std::move(partition)),
       options_(options),
+      verifier_(verifier),
       coordinator_(options),
-      scope_(shard) {}
+      log_(shard, std::move(partition), *this, {.base_sequence = 0}) {}
 
-ErrorCode GroupHost::ready() const {
-    if (stopped_) return ErrorCode::not_coordinator;
-    return loaded_ ? ErrorCode::none : ErrorCode::coordinator_load_in_progress;
+void GroupHost::loaded() {
+    coordinator_.set_wall_clock(shard_.now(), shard_.wall_ms());
+    coordinator_.loaded(shard_.now());
+    schedule();
+    follow_consumers();
+    log_.scope().spawn(expire_offsets());
+    LOG_DEBUG("{} holds {} groups", log_.partition().identity().to_string(),
+              coordinator_.group_count());
 }
 
 Task<void> GroupHost::stop() {
-    stopped_ = true;
+    log_.refuse();
     wake_.stop();
+    consumers_wake_.stop();
     groups::Effects effects;
     coordinator_.unload(ErrorCode::not_coordinator, effects);
     act(std::move(effects));
-    co_await scope_.close();
-}
-
-// Loading --------------------------------------------------------------------------------------
-
-Task<void> GroupHost::load() {
-    co_await partition_->recovered();
-    storage::Offset next = partition_->log().start_offset();
-    while (next < partition_->high_watermark()) {
-        Result<Slice> batches =
-            partition_->log().load({.offset = next,
-                                    .max_bytes = load_bytes,
-                                    .whole_first_batch = true,
-                                    .upper_bound = partition_->high_watermark()});
-        Result<> replayed = batches ? replay(batches->bytes(), next) : fail(batches.error());
-        if (!replayed) {
-            LOG_ERROR("groups of {} cannot be loaded: {}", partition_->identity().to_string(),
-                      replayed.error().message);
-            co_return;
-        }
-        if (batches->empty()) break;
-        co_await env::sleep_for(shard_, Duration());  // others have their turn
-    }
-    coordinator_.set_wall_clock(shard_.now(), shard_.wall_ms());
-    coordinator_.loaded(shard_.now());
-    loaded_ = true;
-    schedule();
-    scope_.spawn(expire_offsets());
-    LOG_DEBUG("{} holds {} groups", partition_->identity().to_string(), coordinator_.group_count());
-}
-
-Result<> GroupHost::replay(Bytes batches, storage::Offset& next) {
-    BatchReader reader(batches);
-    for (;;) {
-        ASSIGN_OR_RETURN(std::optional<BatchView> batch, reader.next());
-        if (!batch) return {};
-        next = batch->next_offset();
-        if (batch->is_control()) {
-            if (batch->count() == 0) continue;  // the transaction is compacted away
-            ASSIGN_OR_RETURN(TransactionMarker marker, transaction_marker(*batch));
-            coordinator_.end_transaction(batch->producer_id(), marker.type == ControlType::commit);
-            continue;
-        }
-        RecordReader records(*batch);
-        for (;;) {
-            ASSIGN_OR_RETURN(const Record* record, records.next());
-            if (record == nullptr) break;
-            if (!record->key) continue;
-            groups::GroupRecord entry{Slice::copy(*record->key), std::nullopt};
-            if (record->value) entry.value = Slice::copy(*record->value);
-            Result<> applied = coordinator_.apply(
-                entry, {.offset = record->offset, .producer_id = batch->producer_id()});
-            if (!applied) {
-                LOG_WARN("a record of {} is passed over: {}", partition_->identity().to_string(),
-                         applied.error().message);
-            }
-        }
-    }
+    co_await log_.stop();
 }
 
 // Until the scope ends.
@@ -122,59 +63,27 @@ Task<void> GroupHost::expire_offsets() {
     for (;;) {
         co_await env::sleep_for(shard_, options_.offsets_retention_check_interval);
         coordinator_.set_wall_clock(shard_.now(), shard_.wall_ms());
-        ErrorCode outcome = ErrorCode::none;
-        while (outcome == ErrorCode::none) {
-            auto expired = coordinator_.expire_offsets(shard_.now());
-            if (expired.records.empty()) break;
-            outcome = co_await commit(std::move(expired.records));
+        std::expected<int, ErrorCode> expired = 1;
+        while (expired && *expired > 0) {
+            expired = co_await log_.run([&] { return coordinator_.expire_offsets(shard_.now()); });
         }
-        if (outcome != ErrorCode::none) {
-            LOG_WARN("expired offsets stay in {}: {}", partition_->identity().to_string(),
-                     name_of(outcome));
+        if (!expired) {
+            LOG_WARN("expired offsets stay in {}: {}", log_.partition().identity().to_string(),
+                     name_of(expired.error()));
         }
     }
 }
 
-// Appending ------------------------------------------------------------------------------------
-
-Task<Result<storage::Offset>> GroupHost::append_records(
-    const std::vector<groups::GroupRecord>& records) {
-    BatchBuilder builder({.base_sequence = 0});
-    Timestamp now = shard_.wall_ms();
-    for (const groups::GroupRecord& record : records) {
-        std::optional<Bytes> value;
-        if (record.value) value = record.value->bytes();
-        builder.append(now, record.key.bytes(), value);
-    }
-    co_return co_await partition_->append_own(builder.build());
-}
-
-Task<ErrorCode> GroupHost::commit(std::vector<groups::GroupRecord> records) {
-    if (records.empty()) co_return ErrorCode::none;
-    Result<storage::Offset> appended = co_await append_records(records);
-    if (!appended) co_return as_coordinator_error(appended.error().code);
-    if (stopped_) co_return ErrorCode::not_coordinator;
-    groups::AppendedAs as{.offset = *appended};
-    for (const groups::GroupRecord& record : records) {
-        CHECK(coordinator_.apply(record, as));
-        ++as.offset;
-    }
-    co_return ErrorCode::none;
-}
-
-Task<ErrorCode> GroupHost::end_transaction(TransactionEnd end) {
-    Result<storage::Offset> appended = co_await partition_->end_transaction(end);
-    if (!appended) co_return appended.error().code;
-    if (stopped_) co_return ErrorCode::not_leader_or_follower;
-    coordinator_.end_transaction(end.producer_id, end.committed);
-    co_return ErrorCode::none;
-}
-
+// A group that has gone over to the other protocol since then is not written any more.
 Task<void> GroupHost::append(groups::Append append) {
-    Result<storage::Offset> appended = co_await append_records(append.records);
-    ErrorCode outcome = appended ? ErrorCode::none : as_coordinator_error(appended.error().code);
+    auto outcome = co_await log_.run([&] {
+        coordinator::Decision<ErrorCode> decision{ErrorCode::none, {}};
+        if (coordinator_.awaits(append.id)) decision.records = std::move(append.records);
+        return decision;
+    });
     groups::Effects effects;
-    coordinator_.committed(append.id, outcome, shard_.now(), effects);
+    coordinator_.committed(append.id, outcome ? ErrorCode::none : outcome.error(), shard_.now(),
+                           effects);
     act(std::move(effects));
 }
 
@@ -186,7 +95,7 @@ void GroupHost::act(groups::Effects effects) {
         waiting_.erase(found);
         deliver(reply);
     }
-    for (groups::Append& each : effects.appends) scope_.spawn(append(std::move(each)));
+    for (groups::Append& each : effects.appends) log_.scope().spawn(append(std::move(each)));
     schedule();
 }
 
@@ -197,7 +106,7 @@ void GroupHost::tick() {
 }
 
 void GroupHost::schedule() {
-    if (stopped_ || !loaded_) return;
+    if (log_.ready() != ErrorCode::none) return;
     Time wake = coordinator_.wake_at();
     if (wake == Time::never()) {
         wake_.stop();
@@ -223,63 +132,196 @@ Task<Response> GroupHost::wait_for_reply(groups::Ticket ticket, groups::Effects 
     co_return co_await reply.get();
 }
 
+std::string GroupHost::new_member_id(const std::string& prefix) {
+    return fmt::format("{}-{}", prefix, random_member_suffix(shard_.random()));
+}
+
 Task<JoinGroupResponse> GroupHost::join(const JoinGroupRequest& request, std::int16_t version,
                                         groups::Client client) {
+    auto refusal = [&](ErrorCode error) {
+        return JoinGroupResponse{
+            .error_code = error, .protocol_name = "", .member_id = request.member_id};
+    };
+    while (is_consumer_group(request.group_id)) {
+        std::string new_id = Uuid::random(shard_.random()).to_string();
+        auto joined = co_await decide(request.group_id, [&] {
+            auto decision = with_optional_response(
+                coordinator_.join_consumer_group(request, version, client, new_id, shard_.now()));
+            if (!decision.response)
+                decision.records = coordinator_.make_room_for_classic(request.group_id);
+            return decision;
+        });
+        if (!joined) co_return refusal(joined.error());
+        if (*joined) co_return **std::move(joined);
+    }
+    if (ready() != ErrorCode::none) co_return refusal(ready());
+    std::string new_id = new_member_id(request.group_instance_id.value_or(client.id));
     groups::Ticket ticket = ++last_ticket_;
     groups::Effects effects;
-    std::string new_id = fmt::format("{}-{}", request.group_instance_id.value_or(client.id),
-                                     random_member_suffix(shard_.random()));
     coordinator_.join(request, version, client, new_id, ticket, shard_.now(), effects);
-    return wait_for_reply<JoinGroupResponse>(ticket, std::move(effects));
+    co_return co_await wait_for_reply<JoinGroupResponse>(ticket, std::move(effects));
 }
 
 Task<SyncGroupResponse> GroupHost::sync(const SyncGroupRequest& request) {
+    if (is_consumer_group(request.group_id)) {
+        ErrorCode error = co_await settled();
+        if (error != ErrorCode::none) co_return SyncGroupResponse{.error_code = error};
+        auto response = coordinator_.sync_consumer_group(request, shard_.now());
+        follow_consumers();
+        if (response) co_return *std::move(response);
+    }
     groups::Ticket ticket = ++last_ticket_;
     groups::Effects effects;
     coordinator_.sync(request, ticket, shard_.now(), effects);
-    return wait_for_reply<SyncGroupResponse>(ticket, std::move(effects));
+    co_return co_await wait_for_reply<SyncGroupResponse>(ticket, std::move(effects));
 }
 
 ErrorCode GroupHost::heartbeat(const HeartbeatRequest& request) {
-    return coordinator_.heartbeat(request, shard_.now());
+    ErrorCode error = coordinator_.heartbeat(request, shard_.now());
+    follow_consumers();
+    return error;
 }
 
-LeaveGroupResponse GroupHost::leave(const LeaveGroupRequest& request, std::int16_t version) {
+Task<LeaveGroupResponse> GroupHost::leave(const LeaveGroupRequest& request, std::int16_t version) {
+    if (is_consumer_group(request.group_id)) {
+        auto left = co_await decide(request.group_id, [&] {
+            return with_optional_response(
+                coordinator_.leave_consumer_group(request, version, shard_.now()));
+        });
+        if (!left) co_return LeaveGroupResponse{.error_code = left.error()};
+        if (*left) co_return **std::move(left);
+    }
     groups::Effects effects;
     LeaveGroupResponse response = coordinator_.leave(request, version, shard_.now(), effects);
     act(std::move(effects));
-    return response;
+    co_return response;
 }
 
 Task<std::vector<ErrorCode>> GroupHost::commit_offsets(groups::Commit offsets) {
-    auto decision = coordinator_.commit_offsets(offsets, shard_.now());
-    ErrorCode outcome = co_await commit(std::move(decision.records));
-    for (ErrorCode& code : decision.response) {
-        if (code == ErrorCode::none) code = outcome;
+    auto codes =
+        co_await log_.run([&] { return coordinator_.commit_offsets(offsets, shard_.now()); });
+    if (codes) co_return *std::move(codes);
+    co_return std::vector<ErrorCode>(offsets.partitions.size(), codes.error());
+}
+
+Task<std::vector<ErrorCode>> GroupHost::commit_offsets(groups::Commit offsets,
+                                                       OffsetTransaction transaction) {
+    Partition& partition = log_.partition();
+    bool asks = transaction.ask != OffsetTransaction::Ask::nothing;
+    bool is_open = partition.has_transaction(transaction.producer);
+    Verifications::Pending pending(partition.verifications(), transaction.producer.id);
+    auto all = [&](ErrorCode error) {
+        return std::vector<ErrorCode>(offsets.partitions.size(), error);
+    };
+    if (asks && !is_open) {
+        TransactionJoin join{
+            .transactional_id = transaction.transactional_id,
+            .producer = transaction.producer,
+            .partitions = {{partition.identity().topic, partition.identity().index}},
+            .verify_only = transaction.ask == OffsetTransaction::Ask::whether_it_is};
+        ErrorCode error = (co_await verifier_.ask(std::move(join))).front();
+        if (error != ErrorCode::none) co_return all(error);
     }
-    co_return std::move(decision.response);
+    co_await pending.turn();
+    WrittenBy by{.producer_id = transaction.producer.id,
+                 .producer_epoch = transaction.producer.epoch};
+    auto codes = co_await log_.run(
+        [&] {
+            by.verified = !asks || pending.is_valid();
+            pending.release();
+            return coordinator_.commit_offsets(offsets, shard_.now());
+        },
+        by);
+    co_return codes ? *std::move(codes) : all(codes.error());
 }
 
 Task<OffsetDeleteResponse> GroupHost::delete_offsets(const OffsetDeleteRequest& request) {
-    auto decision = coordinator_.delete_offsets(request);
-    ErrorCode outcome = co_await commit(std::move(decision.records));
-    if (outcome != ErrorCode::none) co_return OffsetDeleteResponse{.error_code = outcome};
-    co_return std::move(decision.response);
+    auto response = co_await log_.run([&] { return coordinator_.delete_offsets(request); });
+    if (!response) co_return OffsetDeleteResponse{.error_code = response.error()};
+    co_return *std::move(response);
 }
 
 Task<ErrorCode> GroupHost::delete_group(const std::string& group_id) {
-    auto decision = coordinator_.delete_group(group_id);
-    ErrorCode outcome = co_await commit(std::move(decision.records));
-    co_return outcome == ErrorCode::none ? decision.response : outcome;
+    auto code = co_await log_.run([&] { return coordinator_.delete_group(group_id); });
+    co_return code ? *code : code.error();
 }
 
 Task<void> GroupHost::forget_topics(const std::set<std::string>& topics) {
     if (ready() != ErrorCode::none) co_return;
-    ErrorCode outcome = co_await commit(coordinator_.forget_topics(topics).records);
-    if (outcome != ErrorCode::none) {
-        LOG_WARN("offsets of deleted topics stay in {}: {}", partition_->identity().to_string(),
-                 name_of(outcome));
+    auto forgotten = co_await log_.run([&] { return coordinator_.forget_topics(topics); });
+    if (!forgotten) {
+        LOG_WARN("offsets of deleted topics stay in {}: {}",
+                 log_.partition().identity().to_string(), name_of(forgotten.error()));
     }
+}
+
+// Groups of the consumer protocol ---------------------------------------------------------------
+
+Task<ConsumerGroupHeartbeatResponse> GroupHost::consumer_heartbeat(
+    const ConsumerGroupHeartbeatRequest& request, std::int16_t version, groups::Client client) {
+    std::string new_id = Uuid::random(shard_.random()).to_string();
+    auto response = co_await decide(request.group_id, [&] {
+        return coordinator_.consumer_heartbeat(request, version, client, new_id, shard_.now());
+    });
+    if (!response) co_return ConsumerGroupHeartbeatResponse{.error_code = response.error()};
+    co_return *std::move(response);
+}
+
+// `decide() -> groups::GroupDecision<Response>`; the group goes over to the other protocol with it.
+template <typename Decide>
+auto GroupHost::decide(const std::string& group_id, Decide decide)
+    -> Task<std::expected<decltype(std::declval<Decide&>()().response), ErrorCode>> {
+    co_return co_await log_.run(std::move(decide), {}, [&](auto& decision) {
+        conclude(group_id, std::move(decision.migration));
+    });
+}
+
+void GroupHost::conclude(const std::string& group_id, groups::Migration migration) {
+    if (migration.ends_classic || migration.to_classic) {
+        groups::Effects effects;
+        coordinator_.conclude(group_id, std::move(migration), shard_.now(), effects);
+        act(std::move(effects));
+    }
+    follow_consumers();
+}
+
+// Sees to what is due now, or when it will be.
+void GroupHost::follow_consumers() {
+    if (works_off_due_ || ready() != ErrorCode::none) return;
+    const groups::ConsumerGroups& consumers = coordinator_.consumers();
+    Time wake = consumers.has_unresolved() ? shard_.now() : consumers.wake_at();
+    wake = std::max(wake, due_again_);
+    if (wake == Time::never()) {
+        consumers_wake_.stop();
+    } else if (wake <= shard_.now()) {
+        consumers_wake_.stop();
+        works_off_due_ = true;
+        log_.scope().spawn(work_off_due());
+    } else if (!consumers_wake_.running() || consumers_wake_.when() != wake) {
+        consumers_wake_.start(shard_, wake);
+    }
+}
+
+Task<void> GroupHost::work_off_due() {
+    for (;;) {
+        std::string group_id;
+        auto any = co_await decide(group_id, [&] {
+            groups::GroupDecision<bool> decision{};
+            if (auto due = coordinator_.next_due(shard_.now())) {
+                group_id = std::move(due->group_id);
+                decision = {true, std::move(due->records), std::move(due->migration)};
+            }
+            return decision;
+        });
+        if (!any) {
+            LOG_WARN("what consumer groups of {} are due for waits: {}",
+                     log_.partition().identity().to_string(), name_of(any.error()));
+            due_again_ = shard_.now() + due_retry;
+        }
+        if (!any || !*any) break;
+    }
+    works_off_due_ = false;
+    follow_consumers();
 }
 
 }  // namespace millrace::broker

@@ -3,80 +3,115 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/completion.h"
 #include "base/scope.h"
-#include "broker/partitions/partition.h"
+#include "broker/coordinators/coordinator_log.h"
 #include "core/groups/group_coordinator.h"
 #include "env/shard.h"
 
 namespace millrace::broker {
 
-// Drives the groups of one partition of __consumer_offsets that this node leads: replays the log,
-// appends what the coordinator decides, and releases answers when it is committed. Lives on the
-// partition's shard.
-class GroupHost {
+// Whose transaction offsets are part of, and whether its coordinator is to be asked first.
+struct OffsetTransaction {
+    enum class Ask : std::uint8_t { nothing, whether_it_is, to_join };
+    std::string transactional_id;
+    transactions::ProducerIdAndEpoch producer;
+    Ask ask = Ask::to_join;
+};
+
+// Drives the groups of one partition of __consumer_offsets that this node leads: who waits for what
+// of them, and when they are due. Lives on the partition's shard.
+class GroupHost final : private CoordinatorLog::State {
   public:
     GroupHost(env::Shard& shard, std::shared_ptr<Partition> partition,
-              const groups::GroupOptions& options);
+              const groups::GroupOptions& options, TransactionVerifier& verifier);
 
     // Replays the log; until then everything is answered COORDINATOR_LOAD_IN_PROGRESS.
-    void start() { scope_.spawn(load()); }
+    void start() { log_.start(); }
     // Who waits is told NOT_COORDINATOR; appends under way end first.
     Task<void> stop();
     // None when the groups can be used.
-    ErrorCode ready() const;
+    ErrorCode ready() const { return log_.ready(); }
+    // What coordinator() says is committed then. An error as clients may hear it.
+    Task<ErrorCode> settled() { return log_.settled(); }
 
     Task<JoinGroupResponse> join(const JoinGroupRequest& request, std::int16_t version,
                                  groups::Client client);
     Task<SyncGroupResponse> sync(const SyncGroupRequest& request);
     ErrorCode heartbeat(const HeartbeatRequest& request);
-    LeaveGroupResponse leave(const LeaveGroupRequest& request, std::int16_t version);
+    Task<LeaveGroupResponse> leave(const LeaveGroupRequest& request, std::int16_t version);
+    // A member of the consumer protocol (KIP-848) joins, leaves, or tells that it lives.
+    Task<ConsumerGroupHeartbeatResponse> consumer_heartbeat(
+        const ConsumerGroupHeartbeatRequest& request, std::int16_t version, groups::Client client);
     // One code a partition, in the order of the commit.
     Task<std::vector<ErrorCode>> commit_offsets(groups::Commit commit);
+    // The same for offsets that count when a transaction commits.
+    Task<std::vector<ErrorCode>> commit_offsets(groups::Commit commit,
+                                                OffsetTransaction transaction);
     Task<OffsetDeleteResponse> delete_offsets(const OffsetDeleteRequest& request);
     Task<ErrorCode> delete_group(const std::string& group_id);
     // Writes the marker; the transaction's offsets count from then on, or are dropped.
-    Task<ErrorCode> end_transaction(TransactionEnd end);
+    Task<ErrorCode> end_transaction(TransactionEnd end) { return log_.end_transaction(end); }
     Task<void> forget_topics(const std::set<std::string>& topics);
+    // What consumer groups subscribe to may have changed: their next heartbeats tell.
+    void set_image(metadata::ImagePtr image) { coordinator_.set_image(std::move(image)); }
     const groups::GroupCoordinator& coordinator() const { return coordinator_; }
 
   private:
+    template <void (GroupHost::*wakes)()>
     class Wake final : public env::Timer {
       public:
         explicit Wake(GroupHost& host) : host_(host) {}
-        void fire() override { host_.tick(); }
+        void fire() override { (host_.*wakes)(); }
 
       private:
         GroupHost& host_;
     };
     using Waiting = std::function<void(groups::Reply&)>;
 
-    Task<void> load();
+    Result<> apply(const coordinator::Record& record, const coordinator::AppendedAs& as) override {
+        return coordinator_.apply(record, as);
+    }
+    void transaction_ended(std::int64_t producer_id, bool committed) override {
+        coordinator_.end_transaction(producer_id, committed);
+    }
+    void loaded() override;
     Task<void> expire_offsets();
-    Result<> replay(Bytes batches, storage::Offset& next);
     void tick();
     void act(groups::Effects effects);
     Task<void> append(groups::Append append);
-    Task<Result<storage::Offset>> append_records(const std::vector<groups::GroupRecord>& records);
-    // Appends, applies, and tells the outcome.
-    Task<ErrorCode> commit(std::vector<groups::GroupRecord> records);
     void schedule();
     template <typename Response>
     Task<Response> wait_for_reply(groups::Ticket ticket, groups::Effects effects);
+    std::string new_member_id(const std::string& prefix);
+    bool is_consumer_group(const std::string& group_id) const {
+        return coordinator_.consumers().find(group_id) != nullptr;
+    }
+
+    // Groups of the consumer protocol.
+    void conclude(const std::string& group_id, groups::Migration migration);
+    void follow_consumers();
+    Task<void> work_off_due();
+    template <typename Decide>
+    auto decide(const std::string& group_id, Decide decide)
+        -> Task<std::expected<decltype(std::declval<Decide&>()().response), ErrorCode>>;
 
     env::Shard& shard_;
-    std::shared_ptr<Partition> partition_;
     const groups::GroupOptions& options_;
+    TransactionVerifier& verifier_;
     groups::GroupCoordinator coordinator_;
-    bool loaded_ = false;
-    bool stopped_ = false;
     groups::Ticket last_ticket_ = 0;
     std::map<groups::Ticket, Waiting> waiting_;
-    Wake wake_{*this};
-    Scope scope_;
+    Wake<&GroupHost::tick> wake_{*this};
+    Wake<&GroupHost::follow_consumers> consumers_wake_{*this};
+    bool works_off_due_ = false;
+    Time due_again_;  // after a failure
+    CoordinatorLog log_;
 };
 
 }  // namespace millrace::broker

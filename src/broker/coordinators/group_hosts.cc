@@ -1,55 +1,58 @@
 #include "broker/coordinators/group_hosts.h"
 
+#include <algorithm>
+#include <functional>
+
 #include "core/metadata/topic_names.h"
 #include "metrics/declared.h"
 
 namespace millrace::broker {
 
 GroupHosts::GroupHosts(env::Shard& shard, groups::GroupOptions options, metrics::Registry& registry)
-    : shard_(shard),
-      options_(options),
-      group_count_(registry.read_gauge(metrics::declared::group_metadata_manager_num_groups, {},
-                                       [this] {
-                                           double total = 0;
-                                           for (const auto& [partition, host] : hosts_) {
-                                               total += static_cast<double>(
-                                                   host->coordinator().group_count());
-                                           }
-                                           return total;
-                                       })),
-      scope_(shard) {}
-
-void GroupHosts::elected(const std::shared_ptr<Partition>& partition) {
-    if (partition->identity().topic != metadata::consumer_offsets_topic) return;
-    auto host = std::make_shared<GroupHost>(shard_, partition, options_);
-    hosts_[partition->identity().index] = host;
-    host->start();
+    : Hosts(shard, metadata::consumer_offsets_topic), options_(std::move(options)) {
+    using Coordinator = groups::GroupCoordinator;
+    auto count = [&](const metrics::GaugeDeclaration& declaration, metrics::Labels labels,
+                     std::function<std::size_t(const Coordinator&)> of_host) {
+        readings_.push_back(registry.read_gauge(declaration, std::move(labels),
+                                                [this, of_host = std::move(of_host)] {
+                                                    std::size_t total = 0;
+                                                    for (const auto& [partition, host] : all())
+                                                        total += of_host(host->coordinator());
+                                                    return static_cast<double>(total);
+                                                }));
+    };
+    auto classic = [](const Coordinator& host) { return host.classic_count(); };
+    count(metrics::declared::group_metadata_manager_num_groups, {}, classic);
+    const auto& by_protocol = metrics::declared::group_coordinator_metrics_group_count;
+    count(by_protocol, {"classic"}, classic);
+    count(by_protocol, {"consumer"},
+          [](const Coordinator& host) { return host.consumers().all().size(); });
+    using State = groups::ConsumerGroupState;
+    for (State state : {State::empty, State::assigning, State::reconciling, State::stable}) {
+        count(metrics::declared::group_coordinator_metrics_consumer_group_count,
+              {std::string(to_string(state))}, [state](const Coordinator& host) {
+                  return static_cast<std::size_t>(std::ranges::count_if(
+                      host.consumers().all(),
+                      [state](const auto& group) { return group.second.state() == state; }));
+              });
+    }
 }
 
-void GroupHosts::resigned(const Partition& partition) {
-    if (partition.identity().topic != metadata::consumer_offsets_topic) return;
-    auto found = hosts_.find(partition.identity().index);
-    if (found == hosts_.end()) return;
-    std::shared_ptr<GroupHost> host = std::move(found->second);
-    hosts_.erase(found);
-    scope_.spawn([](std::shared_ptr<GroupHost> ending) -> Task<void> {
-        co_await ending->stop();
-    }(std::move(host)));
+std::shared_ptr<GroupHost> GroupHosts::make(const std::shared_ptr<Partition>& partition) {
+    CHECK(verifier_ != nullptr);
+    auto host = std::make_shared<GroupHost>(shard_, partition, options_, *verifier_);
+    host->set_image(image_);
+    return host;
 }
 
-std::shared_ptr<GroupHost> GroupHosts::find(std::int32_t partition) const {
-    auto found = hosts_.find(partition);
-    return found == hosts_.end() ? nullptr : found->second;
+void GroupHosts::set_image(const metadata::ImagePtr& image) {
+    image_ = image;
+    for (const auto& [partition, host] : all()) host->set_image(image);
 }
 
 Task<void> GroupHosts::forget_topics(const std::set<std::string>& topics) {
-    std::map<std::int32_t, std::shared_ptr<GroupHost>> hosts = hosts_;
+    std::map<std::int32_t, std::shared_ptr<GroupHost>> hosts = all();
     for (auto& [partition, host] : hosts) co_await host->forget_topics(topics);
-}
-
-Task<void> GroupHosts::close() {
-    for (auto& [partition, host] : std::exchange(hosts_, {})) co_await host->stop();
-    co_await scope_.join();
 }
 
 }  // namespace millrace::broker

@@ -1,35 +1,32 @@
 #pragma once
 
-#include <map>
-#include <memory>
 #include <set>
+#include <string>
+#include <vector>
 
 #include "broker/coordinators/group_host.h"
-#include "broker/partitions/partitions.h"
+#include "broker/coordinators/hosts.h"
 
 namespace millrace::broker {
 
-// The group hosts of one shard: one for each partition of __consumer_offsets that is led here.
-class GroupHosts final : public LeadershipListener {
+// The group hosts of one shard.
+class GroupHosts final : public Hosts<GroupHost> {
   public:
     GroupHosts(env::Shard& shard, groups::GroupOptions options, metrics::Registry& registry);
 
-    void elected(const std::shared_ptr<Partition>& partition) override;
-    void resigned(const Partition& partition) override;
-    Task<void> close();
-
-    // Null when this shard does not lead the partition.
-    std::shared_ptr<GroupHost> find(std::int32_t partition) const;
-    const std::map<std::int32_t, std::shared_ptr<GroupHost>>& all() const { return hosts_; }
+    // Before the first partition is led.
+    void verify_with(TransactionVerifier& verifier) { verifier_ = &verifier; }
+    void set_image(const metadata::ImagePtr& image);
     // Offsets of topics that were deleted go, too.
     Task<void> forget_topics(const std::set<std::string>& topics);
 
   private:
-    env::Shard& shard_;
+    std::shared_ptr<GroupHost> make(const std::shared_ptr<Partition>& partition) override;
+
     groups::GroupOptions options_;
-    std::map<std::int32_t, std::shared_ptr<GroupHost>> hosts_;
-    metrics::Registry::Reading group_count_;
-    Scope scope_;
+    TransactionVerifier* verifier_ = nullptr;
+    metadata::ImagePtr image_ = std::make_shared<const metadata::Image>();
+    std::vector<metrics::Registry::Reading> readings_;
 };
 
 }  // namespace millrace::broker

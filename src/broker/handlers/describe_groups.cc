@@ -18,7 +18,12 @@ Task<DescribeGroupsResponse> answer(const DescribeGroupsRequest& request, const 
     DescribeGroupsResponse response;
     for (const std::string& id : request.groups) {
         Told told = co_await groups.with(
-            id, [&](GroupHost& host) -> Task<Told> { co_return host.coordinator().describe(id); },
+            id,
+            [&](GroupHost& host) -> Task<Told> {
+                ErrorCode error = co_await host.settled();
+                if (error != ErrorCode::none) co_return Told{.error_code = error, .group_id = id};
+                co_return host.coordinator().describe(id);
+            },
             [&](ErrorCode error) { return Told{.error_code = error, .group_id = id}; });
         if (caller.version() < 6 && told.error_code == ErrorCode::group_id_not_found) {
             told.error_code = ErrorCode::none;

@@ -1,6 +1,6 @@
-// FindCoordinator (key 10): which node coordinates a group. The topic that groups live in is made
-// when it is first needed. Transactions and share groups are not coordinated here: their keys are
-// refused with a sentence that says so.
+// FindCoordinator (key 10): which node coordinates a group or a transactional id. The topics that
+// they live in are made when they are first needed. Share groups are not coordinated here: their
+// keys are refused with a sentence that says so.
 
 #include "protocol/find_coordinator.h"
 
@@ -14,7 +14,12 @@
 namespace millrace::broker {
 namespace {
 
-constexpr std::int8_t group_key = 0;
+// Where the coordinators of a kind of key live; nothing for kinds that are not served.
+std::optional<std::string_view> topic_of(std::int8_t key_type) {
+    if (key_type == 0) return metadata::consumer_offsets_topic;
+    if (key_type == 1) return metadata::transaction_state_topic;
+    return std::nullopt;
+}
 
 using Told = FindCoordinatorResponse::Coordinator;
 
@@ -27,8 +32,9 @@ Told refused(const std::string& key, ErrorCode code, std::string message) {
             .error_message = std::move(message)};
 }
 
-Told find(const std::string& key, const metadata::Image& image, const std::string& listener) {
-    const metadata::Topic* topic = image.topics.find(metadata::consumer_offsets_topic);
+Told find(const std::string& key, const metadata::Image& image, std::string_view topic_name,
+          const std::string& listener) {
+    const metadata::Topic* topic = image.topics.find(topic_name);
     auto away = [&] {
         return refused(key, ErrorCode::coordinator_not_available,
                        std::string(meaning_of(ErrorCode::coordinator_not_available)));
@@ -47,19 +53,19 @@ Task<FindCoordinatorResponse> answer(const FindCoordinatorRequest& request, cons
                                      MetadataCache& cache, Controllers& controllers) {
     std::vector<std::string> keys = request.coordinator_keys;
     if (caller.version() < 4) keys = {request.key};
-    if (request.key_type == group_key &&
-        cache.image()->topics.find(metadata::consumer_offsets_topic) == nullptr) {
-        co_await controllers.auto_create({std::string(metadata::consumer_offsets_topic)});
+    std::optional<std::string_view> topic = topic_of(request.key_type);
+    if (topic && cache.image()->topics.find(*topic) == nullptr) {
+        co_await controllers.auto_create({std::string(*topic)});
     }
     metadata::ImagePtr image = cache.image();
     std::vector<Told> told;
     for (const std::string& key : keys) {
-        if (request.key_type != group_key) {
+        if (!topic) {
             told.push_back(
                 refused(key, ErrorCode::invalid_request,
-                        "This node coordinates groups only, not transactions or shares."));
+                        "This node coordinates groups and transactions only, not shares."));
         } else {
-            told.push_back(find(key, *image, caller.peer().listener->name));
+            told.push_back(find(key, *image, *topic, caller.peer().listener->name));
         }
     }
     FindCoordinatorResponse response;

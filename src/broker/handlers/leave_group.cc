@@ -13,10 +13,7 @@ namespace {
 Task<LeaveGroupResponse> answer(const LeaveGroupRequest& request, const Caller& caller,
                                 Groups& groups) {
     co_return co_await groups.with(
-        request.group_id,
-        [&](GroupHost& host) -> Task<LeaveGroupResponse> {
-            co_return host.leave(request, caller.version());
-        },
+        request.group_id, [&](GroupHost& host) { return host.leave(request, caller.version()); },
         [](ErrorCode error) { return LeaveGroupResponse{.error_code = error}; });
 }
 

@@ -14,15 +14,13 @@ namespace {
 
 Task<ListGroupsResponse> answer(const ListGroupsRequest& request, const Caller&, Groups& groups) {
     ListGroupsResponse response;
-    co_await groups.on_all([&](const GroupHosts& hosts) {
-        for (const auto& [partition, host] : hosts.all()) {
-            if (host->ready() != ErrorCode::none) {
-                response.error_code = ErrorCode::coordinator_load_in_progress;
-                continue;
-            }
-            std::ranges::move(host->coordinator().list(request.states_filter, request.types_filter),
-                              std::back_inserter(response.groups));
+    co_await groups.on_all([&](GroupHost& host) -> Task<void> {
+        if (host.ready() != ErrorCode::none || co_await host.settled() != ErrorCode::none) {
+            response.error_code = ErrorCode::coordinator_load_in_progress;
+            co_return;
         }
+        std::ranges::move(host.coordinator().list(request.states_filter, request.types_filter),
+                          std::back_inserter(response.groups));
     });
     if (response.error_code != ErrorCode::none) response.groups.clear();
     co_return response;

@@ -1,5 +1,6 @@
 // OffsetFetch (key 9): committed offsets of one group, or from version 8 of several; of the
-// partitions named, or of all that have one (topics null). What was never committed is -1.
+// partitions named, or of all that have one (topics null). What was never committed is -1. From
+// version 9 a member of the consumer protocol tells who it is, and its epoch has to be the latest.
 
 #include "protocol/offset_fetch.h"
 
@@ -88,6 +89,14 @@ Task<ToldGroup> fetch_group(const AskedGroup& asked, Groups& groups, metadata::I
         asked.group_id,
         [&](GroupHost& host) -> Task<ToldGroup> {
             ToldGroup group{.group_id = asked.group_id};
+            group.error_code = co_await host.settled();
+            if (group.error_code != ErrorCode::none) co_return group;
+            Result<> member =
+                host.coordinator().check_fetch(asked.group_id, asked.member_id, asked.member_epoch);
+            if (!member) {
+                group.error_code = member.error().code;
+                co_return group;
+            }
             Asked how{asked, *image, by_id, request.require_stable};
             if (asked.topics) {
                 fetch_named(host.coordinator(), how, group);

@@ -3,10 +3,16 @@
 // acks 0 has no answer; an error then ends the connection, which is all the client can notice.
 // acks 1 answers when the leader has written, -1 when every replica in sync has, and (unless
 // log.flush.acks.all is off) when it is on stable storage. Partitions fail on their own.
+//
+// Before the first records of a transaction its coordinator is asked whether the partition is part
+// of it; from version 12 on the partition joins it so (KIP-890).
 
 #include "protocol/produce.h"
 
 #include <algorithm>
+#include <deque>
+#include <fmt/core.h>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -14,11 +20,13 @@
 #include "broker/handlers.h"
 #include "broker/metadata_cache.h"
 #include "broker/partition_router.h"
+#include "config/broker_config.h"
 #include "core/metadata/topic_names.h"
 
 namespace millrace::broker {
 namespace {
 
+using transactions::ProducerIdAndEpoch;
 using Response = ProduceResponse;
 using PartitionResponse = Response::PartitionProduceResponse;
 
@@ -30,6 +38,16 @@ struct Item {
     std::size_t place = 0;  // in the request
     Slice records;
     Produced outcome;
+    const std::string* topic = nullptr;
+    bool is_transactional = false;
+};
+
+// The transaction that records belong to.
+struct Transactional {
+    std::string_view id;
+    ProducerIdAndEpoch producer;
+    std::int16_t version = 0;  // of the request
+    bool joins() const { return version >= 12; }
 };
 
 Task<void> produce_one(Partitions& partitions, Item& item, ProduceTerms terms) {
@@ -42,6 +60,106 @@ Task<void> produce_one(Partitions& partitions, Item& item, ProduceTerms terms) {
         co_await partition->produce(std::move(item.records), terms, partitions.validator());
 }
 
+// What a producer of this version hears of a partition that is not part of its transaction. Older
+// ones try again only after errors that they know.
+Produced unverified(ErrorCode error, std::int16_t version) {
+    constexpr std::int16_t first_with_abortable = 11;
+    switch (error) {
+        case ErrorCode::producer_fenced:
+            return {.error = ErrorCode::invalid_producer_epoch};
+        case ErrorCode::transaction_abortable:
+            if (version >= first_with_abortable) return {.error = error};
+            [[fallthrough]];
+        case ErrorCode::invalid_txn_state:
+            return {.error = ErrorCode::invalid_txn_state,
+                    .message = "Partition was not added to the transaction",
+                    .tells_message = true};
+        case ErrorCode::concurrent_transactions:
+            if (version >= 12) return {.error = error};
+            [[fallthrough]];
+        case ErrorCode::network_exception:
+        case ErrorCode::coordinator_load_in_progress:
+        case ErrorCode::coordinator_not_available:
+        case ErrorCode::not_coordinator:
+            return {.error = ErrorCode::not_enough_replicas,
+                    .message = fmt::format("Unable to verify the partition has been added to the "
+                                           "transaction. Underlying error: {}",
+                                           name_of(error)),
+                    .tells_message = true};
+        default:
+            return {.error = error};
+    }
+}
+
+// One partition's batch that waits for its transaction's coordinator.
+struct Verified {
+    Item* item = nullptr;
+    std::shared_ptr<Partition> partition;
+    std::optional<Verifications::Pending> pending;
+    bool asks = false;
+    ErrorCode answer = ErrorCode::none;
+};
+
+Task<void> ask_coordinator(TransactionVerifier& verifier, const Transactional& transaction,
+                           std::deque<Verified>& batches) {
+    TransactionJoin join{.transactional_id = std::string(transaction.id),
+                         .producer = transaction.producer,
+                         .verify_only = !transaction.joins()};
+    for (const Verified& each : batches) {
+        if (each.asks) join.partitions.push_back({*each.item->topic, each.item->id.partition});
+    }
+    if (join.partitions.empty()) co_return;
+    std::vector<ErrorCode> answers = co_await verifier.ask(std::move(join));
+    auto next = answers.begin();
+    for (Verified& each : batches) {
+        if (each.asks) each.answer = *next++;
+    }
+}
+
+Task<void> produce_verified(Partitions& partitions, Verified& batch, ProduceTerms terms,
+                            std::int16_t version) {
+    if (batch.pending) {
+        co_await batch.pending->turn();
+        terms.verification = &*batch.pending;
+    }
+    if (batch.answer != ErrorCode::none) {
+        batch.item->outcome = unverified(batch.answer, version);
+        batch.pending.reset();
+        co_return;
+    }
+    batch.item->outcome = co_await batch.partition->produce(std::move(batch.item->records), terms,
+                                                            partitions.validator());
+}
+
+// Of a batch whose transaction is open here the coordinator knows already.
+Task<void> produce_in_transaction(Partitions& partitions, std::span<Item> items, ProduceTerms terms,
+                                  Transactional transaction) {
+    std::deque<Verified> batches;
+    terms.verified = false;
+    for (Item& item : items) {
+        std::shared_ptr<Partition> partition = partitions.find(item.id);
+        if (!partition || !partition->is_leader()) {
+            item.outcome = {.error = partition ? ErrorCode::not_leader_or_follower
+                                               : partitions.absence_of(item.id)};
+            continue;
+        }
+        Verified& batch = batches.emplace_back(&item, partition);
+        if (!item.is_transactional) continue;
+        batch.asks = !partition->has_transaction(transaction.producer);
+        Verifications& others = partition->verifications();
+        if (batch.asks || others.holds(transaction.producer.id)) {
+            batch.pending.emplace(others, transaction.producer.id);
+        }
+    }
+    co_await ask_coordinator(partitions.verifier(), transaction, batches);
+    co_await with_scope([&](Scope& scope) -> Task<void> {
+        for (Verified& batch : batches) {
+            scope.spawn(produce_verified(partitions, batch, terms, transaction.version));
+        }
+        co_await scope.join();
+    });
+}
+
 Task<void> produce_each(Partitions& partitions, std::span<Item> items, ProduceTerms terms) {
     co_await with_scope([&](Scope& scope) -> Task<void> {
         for (Item& item : items) scope.spawn(produce_one(partitions, item, terms));
@@ -49,30 +167,37 @@ Task<void> produce_each(Partitions& partitions, std::span<Item> items, ProduceTe
     });
 }
 
-Task<void> produce_all(Partitions& partitions, std::span<Item> items, ProduceTerms terms) {
+Task<void> produce_all(Partitions& partitions, std::span<Item> items, ProduceTerms terms,
+                       const std::optional<Transactional>& transaction) {
+    if (transaction) return produce_in_transaction(partitions, items, terms, *transaction);
     if (items.size() == 1) return produce_one(partitions, items.front(), terms);
     return produce_each(partitions, items, terms);
 }
 
-Task<void> produce_there(PartitionRouter& router, std::span<Item> items, ProduceTerms terms) {
-    co_await router.on(items.front().shard, [items, terms](Partitions& partitions) {
-        return produce_all(partitions, items, terms);
+Task<void> produce_there(PartitionRouter& router, std::span<Item> items, ProduceTerms terms,
+                         const std::optional<Transactional>& transaction) {
+    co_await router.on(items.front().shard, [&](Partitions& partitions) {
+        return produce_all(partitions, items, terms, transaction);
     });
 }
 
 // `items` are of one shard: most requests are for this one, and are no call of another.
-Task<void> produce_on(PartitionRouter& router, std::span<Item> items, ProduceTerms terms) {
-    if (router.is_here(items.front().shard)) return produce_all(router.local(), items, terms);
-    return produce_there(router, items, terms);
+Task<void> produce_on(PartitionRouter& router, std::span<Item> items, ProduceTerms terms,
+                      const std::optional<Transactional>& transaction) {
+    if (router.is_here(items.front().shard)) {
+        return produce_all(router.local(), items, terms, transaction);
+    }
+    return produce_there(router, items, terms, transaction);
 }
 
-Task<void> produce_on_each(PartitionRouter& router, std::span<Item> items, ProduceTerms terms) {
+Task<void> produce_on_each(PartitionRouter& router, std::span<Item> items, ProduceTerms terms,
+                           const std::optional<Transactional>& transaction) {
     co_await with_scope([&](Scope& scope) -> Task<void> {
         while (!items.empty()) {
             auto next = std::ranges::find_if(
                 items, [&](const Item& item) { return item.shard != items.front().shard; });
             auto count = static_cast<std::size_t>(next - items.begin());
-            scope.spawn(produce_on(router, items.first(count), terms));
+            scope.spawn(produce_on(router, items.first(count), terms, transaction));
             items = items.subspan(count);
         }
         co_await scope.join();
@@ -108,8 +233,13 @@ std::vector<Item> sort_out(const ProduceRequest& request, const Caller& caller,
             } else {
                 TopicIdPartition id{known->id, data.index};
                 Slice records = data.records ? data.records->in_memory() : Slice();
-                items.push_back(
-                    {&answer, id, router.owner(id), items.size(), std::move(records), {}});
+                items.push_back({&answer,
+                                 id,
+                                 router.owner(id),
+                                 items.size(),
+                                 std::move(records),
+                                 {},
+                                 &known->name});
             }
         }
     }
@@ -170,8 +300,35 @@ Answer<Response> conclude(const ProduceRequest& request, Response response) {
     return {};
 }
 
+// Whose transaction the records are part of, if any are and it is to be asked for. All of them are
+// of one producer.
+Result<std::optional<Transactional>> transaction_of(const ProduceRequest& request,
+                                                    const Caller& caller,
+                                                    const config::BrokerConfig& config,
+                                                    std::span<Item> items) {
+    if (!request.transactional_id) return std::nullopt;
+    Transactional transaction{.id = *request.transactional_id, .version = caller.version()};
+    bool any = false;
+    for (Item& item : items) {
+        auto batch = BatchView::first(item.records.bytes());
+        if (!batch || !*batch || !(*batch)->is_transactional()) continue;
+        item.is_transactional = true;
+        ProducerIdAndEpoch producer{(*batch)->producer_id(), (*batch)->producer_epoch()};
+        if (any && producer != transaction.producer) {
+            return fail(ErrorCode::invalid_producer_id_mapping,
+                        "Transactional records contained more than one producer ID");
+        }
+        transaction.producer = producer;
+        any = true;
+    }
+    bool asks = transaction.joins() || config.transaction_partition_verification_enable();
+    if (!any || !asks) return std::nullopt;
+    return transaction;
+}
+
 Task<Answer<Response>> answer(const ProduceRequest& request, const Caller& caller,
-                              MetadataCache& cache, PartitionRouter& router) {
+                              MetadataCache& cache, PartitionRouter& router,
+                              const config::BrokerConfig& config) {
     Response response;
     metadata::ImagePtr image = cache.image();
     std::vector<Item> items = sort_out(request, caller, *image, router, response);
@@ -183,10 +340,15 @@ Task<Answer<Response>> answer(const ProduceRequest& request, const Caller& calle
                        .version = caller.version(),
                        .transactional = request.transactional_id.has_value(),
                        .timeout = Duration::milliseconds(request.timeout_ms)};
+    auto transaction = transaction_of(request, caller, config, items);
+    if (!transaction) {
+        for (Item& item : items) item.answer->error_code = transaction.error().code;
+        co_return conclude(request, std::move(response));
+    }
     if (!items.empty()) {
         bool one_shard = items.front().shard == items.back().shard;
-        co_await (one_shard ? produce_on(router, items, terms)
-                            : produce_on_each(router, items, terms));
+        co_await (one_shard ? produce_on(router, items, terms, *transaction)
+                            : produce_on_each(router, items, terms, *transaction));
     }
     for (Item& item : items) fill(item, *image, caller, response);
     Answer<Response> concluded = conclude(request, std::move(response));

@@ -10,11 +10,10 @@
 #include <map>
 #include <set>
 
-#include "broker/groups.h"
+#include "broker/coordinators/local_markers.h"
 #include "broker/handler.h"
 #include "broker/handlers.h"
 #include "broker/metadata_cache.h"
-#include "broker/partition_router.h"
 #include "core/metadata/topic_names.h"
 
 namespace millrace::broker {
@@ -24,17 +23,10 @@ using Marker = WriteTxnMarkersRequest::WritableTxnMarker;
 using TopicPartition = std::pair<std::string, std::int32_t>;
 using Outcomes = std::map<std::int64_t, std::map<TopicPartition, ErrorCode>>;
 
-struct Item {
-    TopicIdPartition id;
-    TransactionEnd end;
-    ErrorCode* outcome = nullptr;
-};
-
-// What a request asks of this node, and the outcomes, into which items point.
+// What a request asks of this node, and the outcomes, into which the markers point.
 struct Plan {
     Outcomes outcomes;
-    std::map<int, std::vector<Item>> by_shard;
-    std::vector<Item> of_groups;
+    std::vector<LocalMarker> markers;
     bool impossible = false;  // a marker that no log can hold fails the whole request, as at Apache
 };
 
@@ -46,8 +38,7 @@ TransactionEnd transaction_end(const Marker& marker) {
             .committed = marker.transaction_result};
 }
 
-void plan_marker(const Marker& marker, const metadata::Image& image, const PartitionRouter& router,
-                 Plan& plan) {
+void plan_marker(const Marker& marker, const metadata::Image& image, Plan& plan) {
     std::set<TopicPartition> seen;
     for (const auto& topic : marker.topics) {
         const metadata::Topic* known = image.topics.find(std::string_view(topic.name));
@@ -61,9 +52,10 @@ void plan_marker(const Marker& marker, const metadata::Image& image, const Parti
             }
             plan.impossible |=
                 marker.producer_id == no_producer_id || marker.producer_epoch == no_producer_epoch;
-            Item item{{known->id, index}, transaction_end(marker), &outcome};
-            bool of_groups = known->name == metadata::consumer_offsets_topic;
-            (of_groups ? plan.of_groups : plan.by_shard[router.owner(item.id)]).push_back(item);
+            plan.markers.push_back({{known->id, index},
+                                    known->name == metadata::consumer_offsets_topic,
+                                    transaction_end(marker),
+                                    &outcome});
         }
     }
 }
@@ -85,47 +77,13 @@ WriteTxnMarkersResponse tell(const Plan& plan) {
     return response;
 }
 
-Task<void> mark(Partitions& partitions, Item& item) {
-    std::shared_ptr<Partition> partition = partitions.find(item.id);
-    if (!partition || partition->has_failed()) {
-        *item.outcome = ErrorCode::unknown_topic_or_partition;
-        co_return;
-    }
-    Result<storage::Offset> appended = co_await partition->end_transaction(item.end);
-    *item.outcome = appended ? ErrorCode::none : appended.error().code;
-}
-
-// Markers reach a partition in the order of the request; their syncs overlap.
-Task<void> mark_all(Partitions& partitions, std::vector<Item>& items) {
-    co_await with_scope([&](Scope& scope) -> Task<void> {
-        for (Item& item : items) scope.spawn(mark(partitions, item));
-        co_await scope.join();
-    });
-}
-
-Task<void> mark_groups(Groups& groups, Item& item) {
-    *item.outcome = co_await groups.on_partition(
-        item.id, [&](GroupHost& host) { return host.end_transaction(item.end); },
-        [](ErrorCode) { return ErrorCode::not_leader_or_follower; });
-}
-
 Task<WriteTxnMarkersResponse> answer(const WriteTxnMarkersRequest& request, const Caller&,
                                      MetadataCache& cache, PartitionRouter& router,
                                      Groups& groups) {
     metadata::ImagePtr image = cache.image();
     Plan plan;
-    for (const Marker& marker : request.markers) plan_marker(marker, *image, router, plan);
-    if (!plan.impossible) {
-        co_await with_scope([&](Scope& scope) -> Task<void> {
-            for (auto& [shard, items] : plan.by_shard) {
-                scope.spawn(router.on(shard, [&items](Partitions& partitions) {
-                    return mark_all(partitions, items);
-                }));
-            }
-            for (Item& item : plan.of_groups) scope.spawn(mark_groups(groups, item));
-            co_await scope.join();
-        });
-    }
+    for (const Marker& marker : request.markers) plan_marker(marker, *image, plan);
+    if (!plan.impossible) co_await write_markers_here(router, groups, plan.markers);
     co_return tell(plan);
 }
 

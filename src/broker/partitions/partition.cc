@@ -6,7 +6,6 @@
 #include "broker/log.h"
 #include "core/replication/nearest.h"
 #include "env/shard.h"
-#include "records/builder.h"
 #include "storage/transaction_index.h"
 
 namespace millrace::broker {
@@ -95,6 +94,13 @@ Partition::~Partition() { log_->listen(nullptr); }
 void Partition::configure(const config::TopicConfig& config, const NodeTerms& node) {
     config_ = config;
     node_ = node;
+    auto names_this = [this](const std::vector<std::string>& replicas) {
+        return std::ranges::any_of(replicas, [this](std::string_view each) {
+            return each == "*" || each == fmt::format("{}:{}", identity_.index, node_id_);
+        });
+    };
+    throttled_ = {names_this(config.leader_replication_throttled_replicas()),
+                  names_this(config.follower_replication_throttled_replicas())};
     log_->options() = log_options(config, node);
     if (future_) future_->log().options() = log_->options();
     if (followers_) step(replication::StateChanged{state_, config_.min_insync_replicas()});
@@ -211,6 +217,7 @@ Task<Produced> Partition::produce(Slice records, ProduceTerms terms, BatchValida
     std::size_t bytes = records.size();
     if (!gate_.open()) co_await gate_.pass();
     auto appended = append(std::move(records), terms, validator);
+    if (terms.verification != nullptr) terms.verification->release();
     if (appended) {
         Result<> done = co_await acknowledged(appended->next_offset, terms.acks, terms.timeout);
         bool tells_time = config_.log_append_time() || appended->duplicate;
@@ -249,48 +256,14 @@ std::expected<storage::Appended, Produced> Partition::append(Slice records, Prod
         return std::unexpected(std::move(outcome));
     }
     std::size_t bytes = valid->batch.size();
-    Result<storage::Appended> appended =
-        log_->append_as_leader(std::move(valid->batch), {.leader_epoch = state_.leader_epoch});
+    bool verified = terms.verification != nullptr ? terms.verification->is_valid() : terms.verified;
+    Result<storage::Appended> appended = log_->append_as_leader(
+        std::move(valid->batch), {.leader_epoch = state_.leader_epoch, .verified = verified});
     if (!appended) return std::unexpected(refused(appended.error()));
     if (!appended->duplicate) {
         metrics_->produced(static_cast<std::uint64_t>(valid->count), bytes);
     }
     return *appended;
-}
-
-Task<Result<storage::Offset>> Partition::append_own(Slice batch) {
-    return append_as_coordinator(std::move(batch), 0);
-}
-
-Task<Result<storage::Offset>> Partition::end_transaction(TransactionEnd end) {
-    Timestamp now = shard_.wall_ms();
-    Slice marker =
-        transaction_marker_batch(end.committed ? ControlType::commit : ControlType::abort,
-                                 {.producer_id = end.producer_id,
-                                  .producer_epoch = end.producer_epoch,
-                                  .coordinator_epoch = end.coordinator_epoch,
-                                  .timestamp = now});
-    if (config_.log_append_time()) {
-        set_max_timestamp({marker.mutable_data(), marker.size()}, TimestampType::log_append_time,
-                          now);
-    }
-    co_return co_await append_as_coordinator(std::move(marker), end.transaction_version);
-}
-
-Task<Result<storage::Offset>> Partition::append_as_coordinator(Slice batch,
-                                                               std::int8_t transaction_version) {
-    if (!gate_.open()) co_await gate_.pass();
-    if (ErrorCode error = check_leader(-1); error != ErrorCode::none) {
-        co_return fail(error, fmt::format("this node does not lead {}", name_));
-    }
-    CO_RETURN_IF_ERROR(check_isr());
-    ASSIGN_OR_CO_RETURN(
-        storage::Appended appended,
-        log_->append_as_leader(std::move(batch), {.origin = storage::AppendOrigin::coordinator,
-                                                  .leader_epoch = state_.leader_epoch,
-                                                  .transaction_version = transaction_version}));
-    CO_RETURN_IF_ERROR(co_await acknowledged(appended.next_offset, -1));
-    co_return appended.first_offset;
 }
 
 Result<storage::Offset> Partition::delete_records(storage::Offset offset) {

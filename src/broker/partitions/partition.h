@@ -17,6 +17,7 @@
 #include "broker/partitions/gate.h"
 #include "broker/partitions/partition_metrics.h"
 #include "broker/partitions/remote_log.h"
+#include "broker/partitions/verifications.h"
 #include "config/broker_config.h"
 #include "config/topic_config.h"
 #include "core/metadata/partition.h"
@@ -74,7 +75,11 @@ storage::LogOptions log_options(const config::TopicConfig& topic, const NodeTerm
 struct ProduceTerms {
     std::int16_t acks = -1;
     std::int16_t version = 0;
-    bool transactional = false;          // the request has a transactional id
+    bool transactional = false;  // the request has a transactional id
+    // Transactional records: whether a transaction may begin with them; where one was asked for
+    // the coordinator's word, whether that still holds.
+    bool verified = true;
+    Verifications::Pending* verification = nullptr;
     Duration timeout = Duration::max();  // for the replicas in sync, from the append on
 };
 
@@ -95,6 +100,12 @@ struct TransactionEnd {
     std::int32_t coordinator_epoch = -1;
     std::int8_t transaction_version = 0;
     bool committed = false;
+};
+
+// What the log is to know of a coordinator's batch.
+struct CoordinatorTerms {
+    std::int8_t transaction_version = 0;  // of a marker
+    bool verified = true;                 // of a transactional one
 };
 
 // Up to where a fetch reads.
@@ -223,6 +234,15 @@ class Partition final : private storage::LogListener {
     Task<Result<storage::Offset>> append_own(Slice batch);
     // Appends the marker, as append_own. Errors of ProducerState::check, not_enough_replicas.
     Task<Result<storage::Offset>> end_transaction(TransactionEnd end);
+    // The same in steps, so that what is appended depends on all that was before it: when
+    // may_append() has ended, append_now() in the same turn, and committed() from then on.
+    Task<void> may_append() {
+        if (!gate_.open()) co_await gate_.pass();
+    }
+    Result<storage::Appended> append_now(Slice batch, const CoordinatorTerms& terms = {});
+    Result<storage::Appended> append_now(const TransactionEnd& end);
+    // What lies below `end` is on stable storage (acks=all).
+    Task<Result<>> committed(storage::Offset end) { return acknowledged(end, -1); }
     Task<Fetched> fetch(FetchTerms terms);
     // What `fetched` says is in remote storage. replica_not_available: it is not known yet where.
     Task<Fetched> fetch_remote(FetchTerms terms, Fetched fetched);
@@ -233,6 +253,17 @@ class Partition final : private storage::LogListener {
     }
 
     // --- Replication (partition_replication.cc) ---
+    // What this replica sends to followers, or fetches, counts towards the node's quotas
+    // (leader. and follower.replication.throttled.replicas).
+    struct Throttled {
+        bool leading = false;
+        bool following = false;
+    };
+    const Throttled& throttled() const { return throttled_; }
+    // Of a leader: a replica that is in sync is never held back.
+    bool may_hold_back(std::int32_t replica) const {
+        return throttled_.leading && followers_ && !metadata::contains(followers_->isr(), replica);
+    }
     // Of a leader that has followers; null otherwise.
     const replication::Leader* followers() const { return followers_.get(); }
     // A follower may have fallen behind by now.
@@ -248,6 +279,11 @@ class Partition final : private storage::LogListener {
     // NOT_LEADER_OR_FOLLOWER when the partition follows in this epoch no longer.
     Task<Result<>> follow(std::int32_t leader_epoch, replication::FollowerActions actions,
                           Slice records);
+
+    // --- Transactions ---
+    Verifications& verifications() { return verifications_; }
+    // The producer's transaction is open here.
+    bool has_transaction(const transactions::ProducerIdAndEpoch& producer) const;
 
     struct ListTerms {
         Timestamp timestamp =
@@ -354,8 +390,7 @@ class Partition final : private storage::LogListener {
                                                                    storage::Offset offset,
                                                                    const storage::ReadResult& read);
     ProduceRules rules(const ProduceTerms& terms) const;
-    Task<Result<storage::Offset>> append_as_coordinator(Slice batch,
-                                                        std::int8_t transaction_version);
+    Task<Result<storage::Offset>> appended_now(Result<storage::Appended> appended);
     Result<> check_isr() const;
     Task<Result<>> acknowledged(storage::Offset end, std::int16_t acks,
                                 Duration timeout = Duration::max());
@@ -381,6 +416,7 @@ class Partition final : private storage::LogListener {
     metadata::Partition state_;
     config::TopicConfig config_;
     NodeTerms node_;
+    Throttled throttled_;
     bool offline_ = false;
     LogWorkListener* work_ = nullptr;
     storage::Offset high_watermark_ = 0;
@@ -393,6 +429,7 @@ class Partition final : private storage::LogListener {
     std::unique_ptr<replication::Leader> followers_;
     std::uint64_t leaderships_ = 0;  // that have ended
     CommitWaits commit_waits_;
+    Verifications verifications_;
     Condition replicas_started_;  // the log of a follower may begin elsewhere
     std::shared_ptr<RemoteLog> remote_;
     std::shared_ptr<TopicMetrics> metrics_;

@@ -65,6 +65,8 @@ class Partitions {
     void listen(LeadershipListener& listener) { listeners_.push_back(&listener); }
     void listen(LogWorkListener& listener) { log_work_ = &listener; }
     void lead_for(ReplicationHost& host) { host_ = &host; }
+    void verify_with(TransactionVerifier& verifier) { verifier_ = &verifier; }
+    TransactionVerifier& verifier() const { return *verifier_; }
 
     // What could not be opened is logged and stays away. Returns whether the log may hold more than
     // is on stable storage, which stays hidden until sync_recovered().
@@ -133,6 +135,7 @@ class Partitions {
     std::vector<LeadershipListener*> listeners_;
     LogWorkListener* log_work_ = nullptr;
     ReplicationHost* host_ = nullptr;
+    TransactionVerifier* verifier_ = nullptr;
     std::vector<metrics::Registry::Reading> readings_;
     bool wiping_ = false;
     Condition wiped_;
