@@ -2,6 +2,7 @@
 
 import random
 import threading
+import time
 
 from confluent_kafka import Producer
 
@@ -13,16 +14,18 @@ SECONDS = 120
 
 
 class Load:
-    """An idempotent producer that sends ascending numbers to each partition until it is told."""
+    """An idempotent producer that sends ascending numbers to each partition until it is told; a
+    number every `pace` seconds, or as many as it can."""
 
-    def __init__(self, bootstrap, topic, seed):
-        self.topic, self.seed = topic, seed
+    def __init__(self, bootstrap, topic, seed, pace=0):
+        self.topic, self.seed, self.pace = topic, seed, pace
         self.producer = Producer({
             "bootstrap.servers": bootstrap, "enable.idempotence": True, "acks": "all",
             "linger.ms": 2, "message.timeout.ms": 600_000, "reconnect.backoff.max.ms": 200,
             "socket.timeout.ms": 10_000})
         self.sent = [0] * PARTITIONS
         self.acknowledged = [dict() for _ in range(PARTITIONS)]
+        self.told_at = [[] for _ in range(PARTITIONS)]  # when; by the monotonic clock
         self.errors = []
         self.enough = threading.Event()
         self.thread = threading.Thread(target=self._send, daemon=True)
@@ -33,6 +36,7 @@ class Load:
             self.errors.append(str(error))
         else:
             self.acknowledged[message.partition()][int(message.key())] = message.offset()
+            self.told_at[message.partition()].append(time.monotonic())
 
     def _send(self):
         chance = random.Random(self.seed)
@@ -46,7 +50,14 @@ class Load:
                 self.sent[partition] += 1
             except BufferError:
                 self.producer.poll(0.05)
-            self.producer.poll(0)
+            self.producer.poll(self.pace)
+
+    def longest_silence(self, partition, since):
+        """Seconds between two acknowledgements of a partition of which the later came behind."""
+        times = self.told_at[partition]
+        later = next((i for i, at in enumerate(times) if at > since), len(times))
+        return max((b - a for a, b in zip(times[max(later - 1, 0):], times[max(later, 1):])),
+                   default=float("inf"))
 
     def count(self):
         return sum(len(one) for one in self.acknowledged)

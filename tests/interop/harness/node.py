@@ -16,6 +16,8 @@ class Node:
 
     kind = ""
     log_level = None  # of Apache's node: warn, unless the environment says otherwise
+    host = "127.0.0.1"
+    prefix = ()  # before the words of its command: where it runs
     format_flags = ("--standalone",)  # the only voter of a dynamic quorum
 
     def __init__(self, folder, ports=None, **overrides):
@@ -47,7 +49,7 @@ class Node:
 
     @property
     def bootstrap(self):
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     def format_command(self):
         raise NotImplementedError
@@ -59,7 +61,7 @@ class Node:
         return dict(os.environ)
 
     def connect(self, **options):
-        return wire.Connection(self.port, **options)
+        return wire.Connection(self.port, host=self.host, **options)
 
     def write_properties(self):
         listeners = f"PLAINTEXT://{self.bootstrap},CONTROLLER://127.0.0.1:{self.controller_port}"
@@ -88,7 +90,8 @@ class Node:
         self.write_properties()
         self._logged_before = self.log.stat().st_size if self.log.exists() else 0
         self.process = processes.Process(
-            self.server_command(), self.log, env=self.environment(), cwd=self.folder)
+            [*self.prefix, *self.server_command()], self.log, env=self.environment(),
+            cwd=self.folder)
 
     def wait_until_ready(self):
         processes.wait_until(

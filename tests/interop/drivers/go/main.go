@@ -39,6 +39,7 @@ type command struct {
 	Group       string            `json:"group"`
 	Instance    string            `json:"instance"`
 	Cooperative bool              `json:"cooperative"`
+	Protocol    string            `json:"protocol"`
 	Set         map[string]string `json:"set"`
 	Delete      []string          `json:"delete"`
 	Before      int64             `json:"before"`
@@ -82,7 +83,7 @@ func (d *driver) run(c command) (any, error) {
 			"codecs": []string{"none", "gzip", "snappy", "lz4", "zstd"},
 			"can": []string{"groups", "static", "cooperative", "idempotent", "configs",
 				"delete_records", "list_offsets", "partitions", "group_admin", "headers",
-				"partitioner"},
+				"partitioner", "consumer_protocol"},
 		}, nil
 	case "connect":
 		return true, d.connect(c)
@@ -311,6 +312,10 @@ func (d *driver) join(c command) error {
 	}
 	if c.Instance != "" {
 		options = append(options, kgo.InstanceID(c.Instance))
+	}
+	if c.Protocol == "consumer" {
+		options = append(options, kgo.WithContext(context.WithValue(
+			context.Background(), "opt_in_kafka_next_gen_balancer_beta", true)))
 	}
 	var err error
 	if m.client, err = kgo.NewClient(options...); err != nil {

@@ -28,15 +28,20 @@ import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.RecordsToDelete;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.clients.consumer.CooperativeStickyAssignor;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.RangeAssignor;
+import org.apache.kafka.clients.consumer.SubscriptionPattern;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
+import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.TopicPartitionReplica;
 import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.errors.InvalidProducerEpochException;
+import org.apache.kafka.common.errors.ProducerFencedException;
 import org.apache.kafka.common.serialization.StringDeserializer;
 import org.apache.kafka.common.serialization.StringSerializer;
 
@@ -46,6 +51,7 @@ public final class Driver {
     private static final ObjectMapper JSON = new ObjectMapper();
 
     private final Map<String, Member> members = new HashMap<>();
+    private final Map<String, KafkaProducer<String, String>> producers = new HashMap<>();
     private String bootstrap;
     private Admin admin;
 
@@ -76,16 +82,23 @@ public final class Driver {
                 "codecs", List.of("none", "gzip", "snappy", "lz4", "zstd"),
                 "can", List.of("groups", "static", "cooperative", "idempotent", "configs",
                     "delete_records", "list_offsets", "partitions", "group_admin", "headers",
-                    "partitioner"));
+                    "partitioner", "transactions", "consumer_protocol", "regex"));
             case "connect" -> connect(c);
             case "create_topic" -> wait(admin.createTopics(List.of(
-                new NewTopic(text(c, "topic"), c.get("partitions").asInt(), (short) 1)
+                new NewTopic(text(c, "topic"), c.get("partitions").asInt(),
+                    (short) c.path("replication").asInt(1))
                     .configs(strings(c.path("configs"))))).all());
             case "list_topics" -> wait(admin.listTopics().names());
             case "create_partitions" -> wait(admin.createPartitions(Map.of(
                 text(c, "topic"), NewPartitions.increaseTo(c.get("total").asInt()))).all());
             case "delete_topic" -> wait(admin.deleteTopics(List.of(text(c, "topic"))).all());
             case "produce" -> produce(c);
+            case "begin" -> begin(c);
+            case "write" -> write(c);
+            case "end" -> end(c);
+            case "read" -> read(c);
+            case "copy" -> copy(c);
+            case "rate" -> rate(c);
             case "join" -> join(c);
             case "assignment" -> members.get(text(c, "member")).assignment();
             case "received" -> members.get(text(c, "member")).received();
@@ -189,19 +202,155 @@ public final class Driver {
         return placed;
     }
 
+    private KafkaProducer<String, String> transactional(JsonNode c) {
+        Properties properties = properties();
+        properties.put("transactional.id", text(c, "transactional_id"));
+        var producer = new KafkaProducer<>(
+            properties, new StringSerializer(), new StringSerializer());
+        producer.initTransactions();
+        return producer;
+    }
+
+    /** Begins a transaction; a producer of a new name fences those before. */
+    private Object begin(JsonNode c) {
+        producers.computeIfAbsent(text(c, "producer"), name -> transactional(c))
+            .beginTransaction();
+        return true;
+    }
+
+    private Object write(JsonNode c) throws Exception {
+        List<Future<RecordMetadata>> sent = new ArrayList<>();
+        for (JsonNode record : c.get("records")) {
+            Integer where = c.path("partition").isInt() ? c.get("partition").asInt() : null;
+            sent.add(producers.get(text(c, "producer")).send(new ProducerRecord<>(
+                text(c, "topic"), where, text(record, "key"), text(record, "value"))));
+        }
+        for (Future<RecordMetadata> one : sent) {
+            wait(one);
+        }
+        return true;
+    }
+
+    private Object end(JsonNode c) {
+        if (c.get("commit").asBoolean()) {
+            producers.get(text(c, "producer")).commitTransaction();
+        } else {
+            producers.get(text(c, "producer")).abortTransaction();
+        }
+        return true;
+    }
+
+    /** Small transactions, one after the other, for so many seconds. */
+    private Object rate(JsonNode c) {
+        int partitions = c.get("partitions").asInt();
+        List<Long> nanos = new ArrayList<>();
+        try (var producer = transactional(c)) {
+            long end = System.nanoTime() + c.get("seconds").asLong() * 1_000_000_000L;
+            while (System.nanoTime() < end) {
+                producer.beginTransaction();
+                for (int i = 0; i < c.get("records").asInt(); ++i) {
+                    producer.send(new ProducerRecord<>(
+                        text(c, "topic"), i % partitions, "key", "a value of some length"));
+                }
+                long began = System.nanoTime();
+                producer.commitTransaction();
+                nanos.add(System.nanoTime() - began);
+            }
+        }
+        nanos.sort(null);
+        return Map.of("transactions", nanos.size(),
+            "p50_ms", nanos.get(nanos.size() / 2) / 1e6,
+            "p99_ms", nanos.get(nanos.size() * 99 / 100) / 1e6);
+    }
+
+    private Properties reading(boolean committed) {
+        Properties properties = properties();
+        properties.put("enable.auto.commit", "false");
+        properties.put("auto.offset.reset", "earliest");
+        properties.put("isolation.level", committed ? "read_committed" : "read_uncommitted");
+        return properties;
+    }
+
+    /** Values in the order of each partition, up to where it ends now. */
+    private Object read(JsonNode c) {
+        List<TopicPartition> all = new ArrayList<>();
+        List<List<String>> found = new ArrayList<>();
+        for (int i = 0; i < c.get("partitions").asInt(); ++i) {
+            all.add(new TopicPartition(text(c, "topic"), i));
+            found.add(new ArrayList<>());
+        }
+        try (var consumer = new KafkaConsumer<>(reading(c.get("committed").asBoolean()),
+                new StringDeserializer(), new StringDeserializer())) {
+            consumer.assign(all);
+            consumer.seekToBeginning(all);
+            var ends = consumer.endOffsets(all);
+            while (all.stream().anyMatch(one -> consumer.position(one) < ends.get(one))) {
+                for (var one : consumer.poll(Duration.ofMillis(200))) {
+                    found.get(one.partition()).add(one.value());
+                }
+            }
+        }
+        return found;
+    }
+
+    /** Exactly once, until nothing more comes for so many seconds. */
+    private Object copy(JsonNode c) {
+        Properties properties = reading(true);
+        properties.put("group.id", text(c, "group"));
+        properties.put("session.timeout.ms", "10000");
+        long idle = c.get("idle").asLong() * 1000;
+        try (var producer = transactional(c); var consumer = new KafkaConsumer<>(
+                properties, new StringDeserializer(), new StringDeserializer())) {
+            consumer.subscribe(List.of(text(c, "source")));
+            long last = System.currentTimeMillis();
+            while (System.currentTimeMillis() - last < idle) {
+                var batch = consumer.poll(Duration.ofMillis(200));
+                if (batch.isEmpty()) {
+                    continue;
+                }
+                last = System.currentTimeMillis();
+                copyOne(producer, consumer, batch, text(c, "target"));
+            }
+        }
+        return true;
+    }
+
+    private static void copyOne(KafkaProducer<String, String> producer,
+            KafkaConsumer<String, String> consumer, ConsumerRecords<String, String> batch,
+            String target) {
+        try {
+            producer.beginTransaction();
+            batch.forEach(one -> producer.send(
+                new ProducerRecord<>(target, one.key(), one.value())));
+            producer.sendOffsetsToTransaction(batch.nextOffsets(), consumer.groupMetadata());
+            producer.commitTransaction();
+        } catch (ProducerFencedException | InvalidProducerEpochException fenced) {
+            throw fenced;
+        } catch (KafkaException failed) {
+            producer.abortTransaction();
+            consumer.committed(consumer.assignment()).forEach((where, offset) ->
+                consumer.seek(where, offset == null ? 0 : offset.offset()));
+        }
+    }
+
     private Object join(JsonNode c) {
         Properties properties = properties();
         properties.put("group.id", text(c, "group"));
         properties.put("auto.offset.reset", "earliest");
         properties.put("enable.auto.commit", "false");
-        properties.put("session.timeout.ms", "10000");
-        properties.put("heartbeat.interval.ms", "300");
-        properties.put("partition.assignment.strategy", c.path("cooperative").asBoolean()
-            ? CooperativeStickyAssignor.class.getName() : RangeAssignor.class.getName());
+        if (c.path("protocol").asText("classic").equals("consumer")) {
+            properties.put("group.protocol", "consumer");
+        } else {
+            properties.put("session.timeout.ms", "10000");
+            properties.put("heartbeat.interval.ms", "300");
+            properties.put("partition.assignment.strategy", c.path("cooperative").asBoolean()
+                ? CooperativeStickyAssignor.class.getName() : RangeAssignor.class.getName());
+        }
         if (c.path("instance").isTextual()) {
             properties.put("group.instance.id", text(c, "instance"));
         }
-        members.put(text(c, "member"), new Member(properties, text(c, "topic")));
+        members.put(text(c, "member"), new Member(
+            properties, text(c, "topic"), c.path("regex").asBoolean()));
         return true;
     }
 
@@ -245,16 +394,20 @@ public final class Driver {
         private final Thread thread;
         private volatile TreeSet<String> assignment = new TreeSet<>();
 
-        Member(Properties properties, String topic) {
-            thread = new Thread(() -> poll(properties, topic));
+        Member(Properties properties, String topic, boolean regex) {
+            thread = new Thread(() -> poll(properties, topic, regex));
             thread.start();
         }
 
-        private void poll(Properties properties, String topic) {
+        private void poll(Properties properties, String topic, boolean regex) {
             Call last = null;
             try (var consumer = new KafkaConsumer<>(
                     properties, new StringDeserializer(), new StringDeserializer())) {
-                consumer.subscribe(List.of(topic));
+                if (regex) {
+                    consumer.subscribe(new SubscriptionPattern(topic));
+                } else {
+                    consumer.subscribe(List.of(topic));
+                }
                 while (last == null) {
                     for (ConsumerRecord<String, String> one : consumer.poll(
                             Duration.ofMillis(50))) {

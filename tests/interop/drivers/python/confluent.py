@@ -1,9 +1,10 @@
 """librdkafka, through confluent-kafka, behind the protocol of harness/drivers.py."""
 
 import sys
+import time
 
 import common
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka import ConsumerGroupTopicPartitions as GroupPartitions
 from confluent_kafka.admin import (
     AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, NewTopic,
@@ -13,7 +14,6 @@ from confluent_kafka.admin import (
 class Member(common.Member):
     def __init__(self, options, topic):
         self.consumer = Consumer(options)
-        self.cooperative = "cooperative" in options["partition.assignment.strategy"]
         self.consumer.subscribe([topic])
         super().__init__()
 
@@ -28,7 +28,11 @@ class Member(common.Member):
         self.held = {f"{one.topic}-{one.partition}" for one in self.consumer.assignment()}
 
     def commit(self):
-        self.consumer.commit(asynchronous=False)
+        try:
+            self.consumer.commit(asynchronous=False)
+        except KafkaException as failed:
+            if failed.args[0].code() != KafkaError._NO_OFFSET:  # nothing came to this member
+                raise
 
     def close(self):
         self.consumer.close()
@@ -39,7 +43,7 @@ class Driver(common.Groups):
         return {"codecs": ["none", "gzip", "snappy", "lz4", "zstd"],
                 "can": ["groups", "static", "cooperative", "idempotent", "configs",
                         "delete_records", "list_offsets", "partitions", "group_admin", "headers",
-                        "partitioner"]}
+                        "partitioner", "transactions", "consumer_protocol", "regex"]}
 
     def connect(self, bootstrap):
         self.options = {"bootstrap.servers": bootstrap, "reconnect.backoff.max.ms": 200}
@@ -52,9 +56,9 @@ class Driver(common.Groups):
             result = future.result(common.SECONDS)
         return result
 
-    def create_topic(self, topic, partitions, configs=None):
+    def create_topic(self, topic, partitions, configs=None, replication=1):
         self._wait(self.admin.create_topics(
-            [NewTopic(topic, partitions, 1, config=configs or {})]))
+            [NewTopic(topic, partitions, replication, config=configs or {})]))
 
     def list_topics(self):
         return sorted(self.admin.list_topics(timeout=common.SECONDS).topics)
@@ -86,14 +90,100 @@ class Driver(common.Groups):
             raise RuntimeError(f"not delivered: {errors[:3]}")
         return placed
 
-    def make_member(self, group, topic, instance=None, cooperative=False):
+    producers = {}
+
+    def begin(self, producer, transactional_id):
+        """Begins a transaction; a producer of a new name fences those before."""
+        if producer not in self.producers:
+            made = Producer({**self.options, "transactional.id": transactional_id})
+            made.init_transactions(common.SECONDS)
+            self.producers[producer] = made
+        self.producers[producer].begin_transaction()
+        return True
+
+    def write(self, producer, topic, records, partition=None):
+        where = {} if partition is None else {"partition": partition}
+        for record in records:
+            self.producers[producer].produce(topic, record["value"], record["key"], **where)
+        self.producers[producer].flush(common.SECONDS)
+        return True
+
+    def end(self, producer, commit):
+        one = self.producers[producer]
+        one.commit_transaction(common.SECONDS) if commit else one.abort_transaction(common.SECONDS)
+        return True
+
+    def read(self, topic, partitions, committed):
+        """Values in the order of each partition, up to where it ends now."""
+        consumer = Consumer({**self.options, "group.id": "unused", "enable.auto.commit": False,
+                             "enable.partition.eof": True, "isolation.level":
+                             "read_committed" if committed else "read_uncommitted"})
+        consumer.assign([TopicPartition(topic, each, 0) for each in range(partitions)])
+        found, ended, until = {each: [] for each in range(partitions)}, set(), time.time() + 30
+        while len(ended) < partitions and time.time() < until:
+            for one in consumer.consume(500, 0.2):
+                if one.error():
+                    ended.add(one.partition())
+                else:
+                    found[one.partition()].append(one.value().decode())
+        consumer.close()
+        return [found[each] for each in range(partitions)]
+
+    def copy(self, transactional_id, group, source, target, idle):
+        """Exactly once, until nothing more comes for so many seconds."""
+        consumer = Consumer({**self.options, "group.id": group, "enable.auto.commit": False,
+                             "auto.offset.reset": "earliest", "session.timeout.ms": 10000,
+                             "isolation.level": "read_committed"})
+        producer = Producer({**self.options, "transactional.id": transactional_id})
+        self._patiently(lambda: producer.init_transactions(10))
+        consumer.subscribe([source])
+        last = time.time()
+        while time.time() - last < idle:
+            batch = [one for one in consumer.consume(20, 0.2) if not one.error()]
+            if not batch:
+                continue
+            last = time.time()
+            try:
+                producer.begin_transaction()
+                for one in batch:
+                    producer.produce(target, one.value(), one.key())
+                producer.send_offsets_to_transaction(
+                    consumer.position(consumer.assignment()), consumer.consumer_group_metadata(),
+                    common.SECONDS)
+                self._patiently(lambda: producer.commit_transaction(10))
+            except KafkaException as failed:
+                if not failed.args[0].txn_requires_abort():
+                    raise
+                self._patiently(lambda: producer.abort_transaction(10))
+                for one in consumer.committed(consumer.assignment(), common.SECONDS):
+                    one.offset = max(one.offset, 0)
+                    consumer.seek(one)
+        consumer.close()
+        return True
+
+    @staticmethod
+    def _patiently(call):
+        until = time.time() + common.SECONDS
+        while True:
+            try:
+                return call()
+            except KafkaException as failed:
+                if not failed.args[0].retriable() or time.time() > until:
+                    raise
+
+    def make_member(self, group, topic, instance=None, cooperative=False, protocol="classic",
+                    regex=False):
         options = {**self.options, "group.id": group, "auto.offset.reset": "earliest",
-                   "enable.auto.commit": False, "session.timeout.ms": 10000,
-                   "heartbeat.interval.ms": 300, "partition.assignment.strategy":
-                   "cooperative-sticky" if cooperative else "range"}
+                   "enable.auto.commit": False}
+        if protocol == "consumer":
+            options["group.protocol"] = "consumer"
+        else:
+            options |= {"session.timeout.ms": 10000, "heartbeat.interval.ms": 300,
+                        "partition.assignment.strategy":
+                        "cooperative-sticky" if cooperative else "range"}
         if instance:
             options["group.instance.id"] = instance
-        return Member(options, topic)
+        return Member(options, f"^{topic}$" if regex else topic)
 
     def committed(self, group):
         found = self._wait(self.admin.list_consumer_group_offsets([GroupPartitions(group)]))
