@@ -10,8 +10,8 @@
 #include "server/consumer_protocol_for_tests.h"
 #include "server/group_for_tests.h"
 #include "server/ledger_for_tests.h"
+#include "server/node_trial_for_tests.h"
 #include "server/seeds_for_tests.h"
-#include "server/simulated_node_for_tests.h"
 
 namespace millrace::server {
 namespace {
@@ -21,17 +21,14 @@ constexpr std::string_view soon =
     "group.consumer.min.session.timeout.ms=1000\ngroup.consumer.session.timeout.ms=6000\n"
     "group.consumer.min.heartbeat.interval.ms=100\ngroup.consumer.heartbeat.interval.ms=500\n";
 
-class Trial {
+class Trial : private NodeTrial {
   public:
     explicit Trial(std::uint64_t seed)
-        : world_(seed, {.shuffle_coroutines = seed % 2 == 0}),
-          log_(world_),
-          node_(world_, static_cast<int>(1 + seed % 3), soon),
+        : NodeTrial(seed, static_cast<int>(1 + seed % 3), soon),
           ledger_("t", partitions),
           beating_("beating", "t", BeatingGroup::Commits::made_up_offsets),
           mixed_("mixed", "t", BeatingGroup::Commits::nothing),
           classic_("mixed", "t"),
-          admin_(world_.add_node("admin")),
           producer_(world_.add_node("producer")) {
         add("beating", 3, [this](env::Shard& shard) { return beating_.take_part(shard); });
         add("mixed", 2, [this](env::Shard& shard) { return mixed_.take_part(shard); });
@@ -41,15 +38,11 @@ class Trial {
         steady_ = seed % 4 < 2 ? members_[3] : members_[5];
         steady_.machine = &world_.add_node("steady");
     }
-    Trial(const Trial&) = delete;
-    ~Trial() {
-        for (const auto& each : world_.nodes()) world_.crash(*each);
-    }
+    ~Trial() { end(); }
 
     void run() {
-        node_.start();
-        wait_for("the start", [&] { return node_.ready(); });
-        on_admin([](env::Shard& shard, Trial&) { return create_topic(shard, "t", partitions); });
+        start_node();
+        on_admin([](env::Shard& shard) { return create_topic(shard, "t", partitions); });
         producer_.start([this](env::Shard& shard) -> Task<int> {
             co_await ledger_.produce(
                 shard, 0, 200,
@@ -64,7 +57,7 @@ class Trial {
         wait_for("the owners", [&] { return beating_.held(world_.now()) == partitions; });
         // From here on classic members have it all.
         mixed_.finish();
-        on_admin([](env::Shard& shard, Trial& trial) { return trial.ledger_.check(shard); });
+        on_admin([this](env::Shard& shard) { return ledger_.check(shard); });
         wait_for("the classic members", [&] { return has_all(); });
         classic_.finish();
         beating_.finish();
@@ -72,8 +65,7 @@ class Trial {
             return !steady_.machine->running() &&
                    std::ranges::none_of(members_, [](Member& m) { return m.machine->running(); });
         });
-        on_admin(
-            [](env::Shard& shard, Trial& trial) { return trial.beating_.check_committed(shard); });
+        on_admin([this](env::Shard& shard) { return beating_.check_committed(shard); });
     }
     std::size_t grants() const { return beating_.grants() + mixed_.grants(); }
     std::size_t commits() const { return beating_.commits(); }
@@ -85,28 +77,12 @@ class Trial {
         env::sim::Node* machine = nullptr;
         Life life;
     };
-    Random& random() { return world_.random(); }
     void add(std::string_view name, int count, const Life& life) {
         for (int i = 0; i < count; ++i) {
             members_.push_back({&world_.add_node(fmt::format("{}-{}", name, i)), life});
         }
     }
 
-    template <typename Body>
-    void on_admin(Body body) {
-        if (testing::Test::HasFailure()) return;
-        admin_.start([this, body](env::Shard& shard) -> Task<int> {
-            co_await body(shard, *this);
-            co_return 0;
-        });
-        wait_for("the admin", [&] { return !admin_.running(); });
-    }
-    void wait_for(std::string_view whom, const std::function<bool()>& done) {
-        if (testing::Test::HasFailure()) return;
-        EXPECT_TRUE(world_.run_until([&] { return testing::Test::HasFailure() || done(); },
-                                     Duration::seconds(900)))
-            << whom << " did not end";
-    }
     static void start(Member& member) {
         if (member.machine->running()) return;
         member.machine->start([life = member.life](env::Shard& shard) -> Task<int> {
@@ -149,13 +125,9 @@ class Trial {
         }
     }
 
-    env::sim::World world_;
-    SimulatedLog log_;
-    SimulatedNode node_;
     Ledger ledger_;
     BeatingGroup beating_, mixed_;
     WatchedGroup classic_;
-    env::sim::Node& admin_;
     env::sim::Node& producer_;
     std::vector<Member> members_;
     Member steady_;

@@ -8,8 +8,8 @@
 #include "env/sim/fabric.h"
 #include "server/group_for_tests.h"
 #include "server/ledger_for_tests.h"
+#include "server/node_trial_for_tests.h"
 #include "server/seeds_for_tests.h"
-#include "server/simulated_node_for_tests.h"
 
 namespace millrace::server {
 namespace {
@@ -17,16 +17,13 @@ namespace {
 constexpr std::string_view cooperative =
     "partition.assignment.strategy=org.apache.kafka.clients.consumer.CooperativeStickyAssignor\n";
 
-class Trial {
+class Trial : private NodeTrial {
   public:
     explicit Trial(std::uint64_t seed)
-        : world_(seed, {.shuffle_coroutines = seed % 2 == 0}),
-          log_(world_),
-          node_(world_, static_cast<int>(2 + seed % 2)),
+        : NodeTrial(seed, static_cast<int>(2 + seed % 2)),
           ledger_("t", 5),
           eager_("eager", "t"),
           cooperative_("cooperative", "t", std::string(cooperative)),
-          admin_(world_.add_node("admin")),
           producer_(world_.add_node("producer")) {
         for (WatchedGroup* group : {&eager_, &cooperative_}) {
             for (int i = 0; i < 3; ++i) {
@@ -34,15 +31,11 @@ class Trial {
             }
         }
     }
-    Trial(const Trial&) = delete;
-    ~Trial() {
-        for (const auto& each : world_.nodes()) world_.crash(*each);
-    }
+    ~Trial() { end(); }
 
     void run() {
-        node_.start();
-        wait_for("the start", [&] { return node_.ready(); });
-        on_admin([](env::Shard& shard, Trial&) { return create_topic(shard, "t", 5); });
+        start_node();
+        on_admin([](env::Shard& shard) { return create_topic(shard, "t", 5); });
         producer_.start([this](env::Shard& shard) -> Task<int> {
             co_await ledger_.produce(
                 shard, 0, 300,
@@ -54,7 +47,7 @@ class Trial {
         world_.fabric().heal();
         for (Member& each : members_) start(each);
         wait_for("the producer", [&] { return !producer_.running(); });
-        on_admin([](env::Shard& shard, Trial& trial) { return trial.ledger_.check(shard); });
+        on_admin([this](env::Shard& shard) { return ledger_.check(shard); });
         for (WatchedGroup* group : {&eager_, &cooperative_}) {
             wait_for(group->id(), [&] { return has_all(*group); });
             group->finish();
@@ -62,11 +55,8 @@ class Trial {
         wait_for("the members", [&] {
             return std::ranges::none_of(members_, [](Member& m) { return m.machine->running(); });
         });
-        on_admin(
-            [](env::Shard& shard, Trial& trial) { return trial.eager_.check_committed(shard); });
-        on_admin([](env::Shard& shard, Trial& trial) {
-            return trial.cooperative_.check_committed(shard);
-        });
+        on_admin([this](env::Shard& shard) { return eager_.check_committed(shard); });
+        on_admin([this](env::Shard& shard) { return cooperative_.check_committed(shard); });
     }
     // In which a member was given a partition.
     std::size_t generations() const { return eager_.generations() + cooperative_.generations(); }
@@ -76,23 +66,7 @@ class Trial {
         WatchedGroup* group;
         env::sim::Node* machine;
     };
-    Random& random() { return world_.random(); }
 
-    template <typename Body>
-    void on_admin(Body body) {
-        if (testing::Test::HasFailure()) return;
-        admin_.start([this, body](env::Shard& shard) -> Task<int> {
-            co_await body(shard, *this);
-            co_return 0;
-        });
-        wait_for("the admin", [&] { return !admin_.running(); });
-    }
-    void wait_for(std::string_view whom, const std::function<bool()>& done) {
-        if (testing::Test::HasFailure()) return;
-        EXPECT_TRUE(world_.run_until([&] { return testing::Test::HasFailure() || done(); },
-                                     Duration::seconds(900)))
-            << whom << " did not end";
-    }
     static void start(Member& member) {
         if (member.machine->running()) return;
         member.machine->start([group = member.group](env::Shard& shard) -> Task<int> {
@@ -135,12 +109,8 @@ class Trial {
         }
     }
 
-    env::sim::World world_;
-    SimulatedLog log_;
-    SimulatedNode node_;
     Ledger ledger_;
     WatchedGroup eager_, cooperative_;
-    env::sim::Node& admin_;
     env::sim::Node& producer_;
     std::vector<Member> members_;
 };

@@ -11,8 +11,8 @@
 #include "base/random.h"
 #include "env/sim/fabric.h"
 #include "server/clients_for_tests.h"
+#include "server/node_trial_for_tests.h"
 #include "server/seeds_for_tests.h"
-#include "server/simulated_node_for_tests.h"
 
 namespace millrace::server {
 namespace {
@@ -161,26 +161,19 @@ class Transactions {
     std::map<int, std::multiset<std::int32_t>> seen_;
 };
 
-class Trial {
+class Trial : private NodeTrial {
   public:
     explicit Trial(std::uint64_t seed)
-        : world_(seed, {.shuffle_coroutines = seed % 2 == 0}),
-          log_(world_),
-          node_(world_, static_cast<int>(1 + seed % 3),
-                "transaction.state.log.num.partitions=5\n"
-                "transaction.abort.timed.out.transaction.cleanup.interval.ms=1000\n"),
-          admin_(world_.add_node("admin")),
+        : NodeTrial(seed, static_cast<int>(1 + seed % 3),
+                    "transaction.state.log.num.partitions=5\n"
+                    "transaction.abort.timed.out.transaction.cleanup.interval.ms=1000\n"),
           reader_(world_.add_node("reader")),
           producers_{&world_.add_node("producer-0"), &world_.add_node("producer-1")} {}
-    Trial(const Trial&) = delete;
-    ~Trial() {
-        for (const auto& each : world_.nodes()) world_.crash(*each);
-    }
+    ~Trial() { end(); }
 
     void run() {
-        node_.start();
-        wait_for("the start", [&] { return node_.ready(); });
-        on_admin([](env::Shard& shard, Trial&) { return create_topic(shard, "t", partitions); });
+        start_node();
+        on_admin([](env::Shard& shard) { return create_topic(shard, "t", partitions); });
         reader_.start([this](env::Shard& shard) -> Task<int> {
             co_await all_.observe(shard, [this] { return finished_; });
             co_return 0;
@@ -197,30 +190,13 @@ class Trial {
             return std::ranges::none_of(producers_, [](auto* each) { return each->running(); });
         });
         world_.run_for(Duration::seconds(60));  // what was left open is aborted
-        on_admin([](env::Shard& shard, Trial& trial) { return trial.all_.check(shard); });
+        on_admin([this](env::Shard& shard) { return all_.check(shard); });
         finished_ = true;
         wait_for("the reader", [&] { return !reader_.running(); });
     }
     const Transactions& transactions() const { return all_; }
 
   private:
-    Random& random() { return world_.random(); }
-
-    template <typename Body>
-    void on_admin(Body body) {
-        if (testing::Test::HasFailure()) return;
-        admin_.start([this, body](env::Shard& shard) -> Task<int> {
-            co_await body(shard, *this);
-            co_return 0;
-        });
-        wait_for("the admin", [&] { return !admin_.running(); });
-    }
-    void wait_for(std::string_view whom, const std::function<bool()>& done) {
-        if (testing::Test::HasFailure()) return;
-        EXPECT_TRUE(world_.run_until([&] { return testing::Test::HasFailure() || done(); },
-                                     Duration::seconds(900)))
-            << whom << " did not end";
-    }
     void start(std::size_t which) {
         if (producers_[which]->running()) return;
         producers_[which]->start([this](env::Shard& shard) -> Task<int> {
@@ -260,11 +236,7 @@ class Trial {
         }
     }
 
-    env::sim::World world_;
-    SimulatedLog log_;
-    SimulatedNode node_;
     Transactions all_;
-    env::sim::Node& admin_;
     env::sim::Node& reader_;
     std::vector<env::sim::Node*> producers_;
     bool finished_ = false;
