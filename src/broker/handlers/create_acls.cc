@@ -5,11 +5,9 @@
 
 #include <algorithm>
 
+#include "broker/acl_changes.h"
 #include "broker/acl_codes.h"
-#include "broker/controllers.h"
-#include "broker/handler.h"
 #include "broker/handlers.h"
-#include "broker/node.h"
 
 namespace millrace::broker {
 namespace {
@@ -35,13 +33,7 @@ Task<Answer<Response>> answer(const CreateAclsRequest& request, const Caller& ca
     });
     if (!known)
         co_return Answer<Response>{.close_reason = "CreatableAcls contain unknown elements"};
-    if (caller.peer().listener->is_controller || controllers.leader_id() == node.id) {
-        co_return Answer<Response>{.response = refused(request, {ErrorCode::security_disabled,
-                                                                 "No Authorizer is configured."})};
-    }
-    auto told = co_await controllers.forward(request, caller);
-    co_return Answer<Response>{.response =
-                                   told ? *std::move(told) : refused(request, told.error())};
+    co_return co_await change_acls(request, caller, controllers, node, refused);
 }
 
 }  // namespace
