@@ -27,12 +27,12 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "interop"))
 
+from broker import cpu_seconds  # noqa: E402
 from harness import certificates  # noqa: E402
 from harness import node as nodes  # noqa: E402
 from harness import processes, toolchains, wire  # noqa: E402
 
 nodes.ApacheNode.jvm = toolchains.DELIVERED_JVM
-TICKS = os.sysconf("SC_CLK_TCK")
 PARTITION_COUNTS = [1, 10, 100, 1_000, 10_000]
 CONNECTION_COUNTS = [10, 100, 1_000, 10_000]
 PER_TOPIC = 1_000
@@ -40,11 +40,6 @@ QUIET = 10  # seconds over which idle processor time is taken
 GROUPS = [(1, 10), (10, 100), (50, 500)]  # members, partitions
 GROUP_ROUNDS = 5
 PARTS = ["idle", "partitions", "connections", "tls-connections", "groups"]
-
-
-def cpu_seconds(pid):
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 def idle_share(pid):
