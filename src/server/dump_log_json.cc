@@ -138,7 +138,7 @@ class JsonOutput final : public DumpOutput {
     void empty_index(std::string_view path) override { line("emptyIndex").add("file", path); }
     void sane_index(std::string_view path) override { line("saneIndex").add("file", path); }
     void producer(const ProducerSnapshot::ProducerEntry& producer) override;
-    void aborted(std::int16_t version, const storage::AbortedTransaction& aborted) override {
+    void aborted(int version, const storage::AbortedTransaction& aborted) override {
         line("abortedTransaction")
             .add("version", version)
             .add("producerId", aborted.producer_id)

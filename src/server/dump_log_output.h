@@ -125,7 +125,7 @@ class DumpOutput {
     virtual void empty_index(std::string_view path) = 0;
     virtual void sane_index(std::string_view path) = 0;
     virtual void producer(const ProducerSnapshot::ProducerEntry& producer) = 0;
-    virtual void aborted(std::int16_t version, const storage::AbortedTransaction& aborted) = 0;
+    virtual void aborted(int version, const storage::AbortedTransaction& aborted) = 0;
     virtual void findings(const Findings& findings) = 0;
     // Something that stands in the way of a file, or of all that follows.
     virtual void problem(std::string_view message) = 0;

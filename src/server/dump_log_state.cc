@@ -26,10 +26,11 @@ Result<ProducerSnapshot> decode_snapshot(Bytes content) {
     return snapshot;
 }
 
-Result<> check_version(const std::string& path, std::int16_t version) {
-    if (version <= 0) return {};
+Result<> check_version(const std::string& path, std::int8_t version) {
+    if (version <= storage::TransactionIndex::newest_version) return {};
     return fail(ErrorCode::corrupt_message,
-                fmt::format("{} has an entry of version {}; only 0 is known", path, version));
+                fmt::format("{} has an entry of version {}; {} is known", path, version,
+                            storage::TransactionIndex::newest_version));
 }
 
 }  // namespace
@@ -55,16 +56,13 @@ Result<> dump_aborted(env::Disk& disk, const std::string& path, DumpOutput& outp
         for (std::uint64_t i = 0; i < file.size() / entry_size; ++i) {
             ASSIGN_OR_RETURN(Bytes bytes, file.at(i * entry_size, entry_size));
             if (bytes.size() < entry_size) return {};
-            auto version = load_be<std::int16_t>(bytes.data());
-            if (!tell) {
+            auto entry = bytes.first<entry_size>();
+            std::int8_t version = storage::TransactionIndex::version_of(entry);
+            if (tell) {
+                output.aborted(version, storage::TransactionIndex::decode(entry));
+            } else {
                 RETURN_IF_ERROR(check_version(path, version));
-                continue;
             }
-            output.aborted(version,
-                           {.producer_id = load_be<std::int64_t>(bytes.data() + 2),
-                            .first_offset = load_be<std::int64_t>(bytes.data() + 10),
-                            .last_offset = load_be<std::int64_t>(bytes.data() + 18),
-                            .last_stable_offset = load_be<std::int64_t>(bytes.data() + 26)});
         }
     }
     return {};

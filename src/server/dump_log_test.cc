@@ -199,6 +199,23 @@ TEST_F(BrokenFiles, RecordsOfABatchAboveTheLimitAreNotRead) {
         << texts.stderr_text;
 }
 
+TEST_F(BrokenFiles, OfAbortedTransactionsKafkaReadsOneByteOfTheVersion) {
+    const std::string name = "00000000000000000043.txnindex";
+    std::string bytes = content(storage + "/" + name);
+    ASSERT_GE(bytes.size(), 34U);
+    bytes[1] = 64;
+    write(name, bytes);
+    Ran read = run({"--files", folder_ / name});
+    EXPECT_EQ(read.exit_code, 0) << read.err;
+    EXPECT_NE(read.out.find("version: 0 producerId: "), std::string::npos) << read.out;
+    bytes[0] = 1;
+    write(name, bytes);
+    Ran refused = run({"--files", folder_ / name});
+    EXPECT_EQ(refused.exit_code, 1);
+    EXPECT_NE(refused.err.find("has an entry of version 1; 0 is known"), std::string::npos)
+        << refused.err;
+}
+
 TEST_F(BrokenFiles, EndInTextAndAnExitCodeWhateverTheyHold) {
     const std::uint64_t seed = 20261126;
     SCOPED_TRACE(seed);

@@ -113,7 +113,7 @@ class TextOutput final : public DumpOutput {
     void empty_index(std::string_view path) override { line("{} is empty.\n", path); }
     void sane_index(std::string_view path) override { line("{} passed sanity check.\n", path); }
     void producer(const ProducerSnapshot::ProducerEntry& producer) override;
-    void aborted(std::int16_t version, const storage::AbortedTransaction& aborted) override {
+    void aborted(int version, const storage::AbortedTransaction& aborted) override {
         line("version: {} producerId: {} firstOffset: {} lastOffset: {} lastStableOffset: {}\n",
              version, aborted.producer_id, aborted.first_offset, aborted.last_offset,
              aborted.last_stable_offset);

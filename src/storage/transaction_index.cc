@@ -8,11 +8,9 @@
 namespace millrace::storage {
 namespace {
 
-constexpr std::int16_t version = 0;
-
 std::array<std::uint8_t, TransactionIndex::entry_size> encode(const AbortedTransaction& entry) {
     std::array<std::uint8_t, TransactionIndex::entry_size> bytes;
-    store_be(bytes.data(), version);
+    store_be(bytes.data(), std::int16_t{TransactionIndex::newest_version});
     store_be(bytes.data() + 2, entry.producer_id);
     store_be(bytes.data() + 10, entry.first_offset);
     store_be(bytes.data() + 18, entry.last_offset);
@@ -21,6 +19,13 @@ std::array<std::uint8_t, TransactionIndex::entry_size> encode(const AbortedTrans
 }
 
 }  // namespace
+
+AbortedTransaction TransactionIndex::decode(std::span<const std::uint8_t, entry_size> entry) {
+    return {.producer_id = load_be<std::int64_t>(entry.data() + 2),
+            .first_offset = load_be<Offset>(entry.data() + 10),
+            .last_offset = load_be<Offset>(entry.data() + 18),
+            .last_stable_offset = load_be<Offset>(entry.data() + 26)};
+}
 
 bool TransactionIndex::on_disk() const {
     return loaded_ ? !entries_.empty() || disk_.exists(path_) : disk_.exists(path_);
@@ -33,14 +38,13 @@ Result<> TransactionIndex::load() {
         ASSIGN_OR_RETURN(std::string content, env::read_file(disk_, path_));
         Bytes bytes = as_bytes(content);
         for (; bytes.size() >= entry_size; bytes = bytes.subspan(entry_size)) {
-            const std::uint8_t* at = bytes.data();
-            if (load_be<std::int16_t>(at) > version) {
+            auto entry = bytes.first<entry_size>();
+            if (version_of(entry) > newest_version) {
                 return fail(ErrorCode::corrupt_message,
-                            fmt::format("{}: entry {} has version {}; 0 is known", path_,
-                                        entries_.size(), load_be<std::int16_t>(at)));
+                            fmt::format("{}: entry {} has version {}; {} is known", path_,
+                                        entries_.size(), version_of(entry), newest_version));
             }
-            entries_.push_back({load_be<std::int64_t>(at + 2), load_be<Offset>(at + 10),
-                                load_be<Offset>(at + 18), load_be<Offset>(at + 26)});
+            entries_.push_back(decode(entry));
         }
     }
     loaded_ = true;

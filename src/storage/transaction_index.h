@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,12 @@ struct AbortedTransaction {
 class TransactionIndex {
   public:
     static constexpr std::size_t entry_size = 34;
+    static AbortedTransaction decode(std::span<const std::uint8_t, entry_size> entry);
+    // Two bytes are written, of which Kafka's readers look at the first alone.
+    static std::int8_t version_of(std::span<const std::uint8_t, entry_size> entry) {
+        return static_cast<std::int8_t>(entry[0]);
+    }
+    static constexpr std::int8_t newest_version = 0;
 
     TransactionIndex(env::Disk& disk, std::string path) : disk_(disk), path_(std::move(path)) {}
 
