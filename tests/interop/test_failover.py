@@ -2,9 +2,7 @@
 defaults of every timeout, with Apache's cluster beside ours."""
 
 import contextlib
-import os
 import random
-import signal
 import time
 
 import pytest
@@ -161,13 +159,13 @@ def test_nodes_that_are_paused(folder, request):
         for turn in range(times):
             victim = BROKERS[turn % len(BROKERS)]
             node = cluster.members[victim]
-            os.kill(node.process.pid, signal.SIGSTOP)
             others = next(one for each, one in cluster.brokers.items() if each != victim)
-            processes.wait_until(
-                lambda: victim not in [one for one, _ in partitions_of(cluster, others).values()],
-                WAIT_SECONDS, "others to lead")
-            sent.wait_for(100, others)
-            os.kill(node.process.pid, signal.SIGCONT)
+            with node.paused():
+                processes.wait_until(
+                    lambda: victim not in [
+                        one for one, _ in partitions_of(cluster, others).values()],
+                    WAIT_SECONDS, "others to lead")
+                sent.wait_for(100, others)
             sent.wait_for(100, others)
             processes.wait_until(lambda: all_in_sync(cluster), WAIT_SECONDS, "all to be in sync")
         finish(cluster, sent)

@@ -1,7 +1,9 @@
 """A node under test: Apache Kafka, or Millrace, behind the same few verbs."""
 
+import contextlib
 import os
 import pathlib
+import signal
 import subprocess
 
 from harness import processes, toolchains, wire
@@ -144,6 +146,15 @@ class Node:
         """kill -9."""
         if self.process:
             self.process.kill()
+
+    @contextlib.contextmanager
+    def paused(self):
+        """SIGSTOP, and SIGCONT at the end."""
+        os.kill(self.process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.process.pid, signal.SIGCONT)
 
     def resident_bytes(self):
         return processes.resident_bytes(self.process.pid)
