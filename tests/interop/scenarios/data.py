@@ -279,7 +279,12 @@ def waits(t):
             sent = waiting.send("Fetch", version, _fetch(
                 "wait", topic_id, version, 0, end + 1, MinBytes=1, MaxWaitMs=20000))
             t.produce("wait", f"woken by {version}")
-            t.note(f"Fetch v{version} woken", waiting.receive("Fetch", version, sent))
+            woken = waiting.receive("Fetch", version, sent)
+        # Apache tells the offsets from before the records if fetch and records came at once.
+        partition = woken["Responses"][0]["Partitions"][0]
+        for field in ("HighWatermark", "LastStableOffset"):
+            partition[field] = max(partition[field], end + 2)
+        t.note(f"Fetch v{version} woken", woken)
 
 
 @scenario("ListOffsets")
