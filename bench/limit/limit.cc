@@ -32,6 +32,9 @@
 namespace millrace::bench {
 namespace {
 
+// Kafka's default of socket.send.buffer.bytes: what waits in larger ones costs thrice as much.
+constexpr int send_buffer = 102400;
+
 [[noreturn]] void fail(const char* what) {
     throw std::system_error(errno, std::generic_category(), what);
 }
@@ -123,6 +126,9 @@ void Server::accept() {
     while (true) {
         int socket = ::accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (socket < 0) return;
+        if (::setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &send_buffer, sizeof send_buffer) != 0) {
+            fail("SO_SNDBUF");
+        }
         auto connection = std::make_unique<Connection>(
             terms_.tls ? Stream(socket, *terms_.tls, true) : Stream(socket));
         watch(*connection, EPOLL_CTL_ADD);

@@ -27,6 +27,18 @@ net::ConnectionCounts::Limits connection_limits(const config::BrokerConfig& conf
     return limits;
 }
 
+env::SocketBuffers socket_buffers(const config::BrokerConfig& config) {
+    auto size = [](std::int32_t bytes) {
+        return bytes < 0 ? std::optional<int>() : std::optional<int>(bytes);
+    };
+    env::SocketBuffers buffers{.send = size(config.socket_send_buffer_bytes())};
+    // Kafka's default of 100 KiB makes large produces cost twice what they do without it.
+    if (config.file_values().contains("socket.receive.buffer.bytes")) {
+        buffers.receive = size(config.socket_receive_buffer_bytes());
+    }
+    return buffers;
+}
+
 }  // namespace
 
 Broker::Broker(env::Shard& shard, Node node, config::BrokerConfig config, Parts parts,
@@ -250,6 +262,7 @@ Task<Result<>> Broker::listen(const std::vector<config::Endpoint>& endpoints,
         auto info = std::make_unique<net::ListenerInfo>();
         info->name = bind.listener;
         info->bind = {bind.host, bind.port};
+        info->buffers = socket_buffers(config_);
         info->is_controller = for_controllers;
         info->tls = config::uses_tls(bind.protocol);
         for (const config::Endpoint& each : advertised) {

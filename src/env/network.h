@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -136,13 +137,22 @@ class Listener {
     virtual void give_up(AcceptOperation& operation) = 0;  // must complete it
 };
 
+// In bytes; what is absent is the system's to find (tcp_rmem, tcp_wmem).
+struct SocketBuffers {
+    std::optional<int> send;     // SO_SNDBUF
+    std::optional<int> receive;  // SO_RCVBUF
+};
+
 // The network as one shard sees it.
 class Network {
   public:
     virtual ~Network() = default;
     // Several shards may listen on the same address (SO_REUSEPORT): the OS spreads connections.
     // Port 0 lets the OS choose. An empty host is every interface.
-    virtual Result<std::unique_ptr<Listener>> listen(const Address& address) = 0;
+    // `buffers` are those of the connections it accepts.
+    virtual Result<std::unique_ptr<Listener>> listen(const Address& address,
+                                                     const SocketBuffers& buffers) = 0;
+    Result<std::unique_ptr<Listener>> listen(const Address& address) { return listen(address, {}); }
     // What other machines may call this one. May ask the resolver: for startup.
     virtual std::string host_name() = 0;
     // Resolves the name (in a helper thread), tries its addresses in turn.

@@ -20,6 +20,7 @@ struct ListenerInfo {
     std::string name;  // "PLAINTEXT", "CONTROLLER"
     env::Address bind;
     env::Address advertised;
+    env::SocketBuffers buffers;
     bool is_controller = false;
     bool tls = false;
 };

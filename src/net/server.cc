@@ -39,7 +39,7 @@ Server::~Server() = default;
 
 Result<> Server::listen(ListenerInfo& info, const TlsProfiles* profiles) {
     ASSIGN_OR_RETURN(std::unique_ptr<env::Listener> listener,
-                     shared_.shard.network().listen(info.bind));
+                     shared_.shard.network().listen(info.bind, info.buffers));
     info.bind.port = listener->local().port;
     if (info.advertised.port == 0) info.advertised.port = info.bind.port;
     entrances_.push_back({std::move(listener), info, info.tls ? profiles : nullptr});

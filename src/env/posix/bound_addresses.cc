@@ -24,14 +24,25 @@ Result<Descriptor> bind_socket(const SocketAddress& to, bool both_families, bool
     return network_failure(fmt::format("listening on {}", to.to_address().to_string()), errno);
 }
 
+// Accepted sockets inherit them, and the window scale of SO_RCVBUF is told in the handshake.
+void set_buffers(int fd, const SocketBuffers& buffers) {
+    if (const auto& size = buffers.send)
+        setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &*size, sizeof *size);
+    if (const auto& size = buffers.receive) {
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &*size, sizeof *size);
+    }
+}
+
 }  // namespace
 
-Result<Descriptor> BoundAddresses::listen(SocketAddress& address, bool both_families) {
+Result<Descriptor> BoundAddresses::listen(SocketAddress& address, bool both_families,
+                                          const SocketBuffers& buffers) {
     std::string what = fmt::format("listening on {}", address.to_address().to_string());
     std::lock_guard lock(mutex_);
     bool ours = listeners_.contains(address.to_address().to_string());
     if (!ours) RETURN_IF_ERROR(bind_socket(address, both_families, false));
     ASSIGN_OR_RETURN(Descriptor fd, bind_socket(address, both_families, true));
+    set_buffers(fd.get(), buffers);
     if (::listen(fd.get(), backlog) != 0) return network_failure(what, errno);
     if (getsockname(fd.get(), address.get(), &address.size) != 0) {
         return network_failure(what, errno);

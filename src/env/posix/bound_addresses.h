@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "env/network.h"
 #include "env/posix/descriptor.h"
 #include "env/posix/socket_address.h"
 
@@ -18,7 +19,8 @@ class BoundAddresses {
   public:
     // A socket that listens at `address`. `both_families`: IPv4 as well, on an IPv6 socket. Sets
     // `address` to what was bound. Any thread.
-    Result<Descriptor> listen(SocketAddress& address, bool both_families);
+    Result<Descriptor> listen(SocketAddress& address, bool both_families,
+                              const SocketBuffers& buffers);
     // A listener on what listen() had bound is closed.
     void closed(const Address& bound);
 

@@ -128,22 +128,24 @@ class TcpNetwork final : public Network {
 
     std::string host_name() override { return posix::host_name(); }
 
-    Result<std::unique_ptr<Listener>> listen(const Address& address) override {
+    Result<std::unique_ptr<Listener>> listen(const Address& address,
+                                             const SocketBuffers& buffers) override {
         if (address.host.empty()) {
-            auto both = listen_on(any_address(AF_INET6, address.port), address);
+            auto both = listen_on(any_address(AF_INET6, address.port), address, buffers);
             if (both) return both;
-            return listen_on(any_address(AF_INET, address.port), address);
+            return listen_on(any_address(AF_INET, address.port), address, buffers);
         }
         ASSIGN_OR_RETURN(std::vector<SocketAddress> found, resolve(address));
         // Java's preference, whatever the system's: a name as localhost is IPv4 first.
         auto v4 = std::ranges::find(found, AF_INET, &SocketAddress::family);
-        return listen_on(v4 != found.end() ? *v4 : found.front(), address);
+        return listen_on(v4 != found.end() ? *v4 : found.front(), address, buffers);
     }
 
   private:
-    Result<std::unique_ptr<Listener>> listen_on(SocketAddress to, const Address& named) {
+    Result<std::unique_ptr<Listener>> listen_on(SocketAddress to, const Address& named,
+                                                const SocketBuffers& buffers) {
         bool both_families = named.host.empty() && to.family() == AF_INET6;
-        ASSIGN_OR_RETURN(Descriptor fd, loop_.bound_addresses().listen(to, both_families));
+        ASSIGN_OR_RETURN(Descriptor fd, loop_.bound_addresses().listen(to, both_families, buffers));
         return std::make_unique<Acceptor>(loop_, std::move(fd), to.to_address());
     }
     bool begin(ConnectOperation& operation) override { return begin_connect(loop_, operation); }

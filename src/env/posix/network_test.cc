@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <string>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -14,6 +15,7 @@
 
 #include "env/disk.h"
 #include "env/network.h"
+#include "env/posix/bound_addresses.h"
 #include "env/posix/descriptor.h"
 #include "env/posix/file.h"
 #include "env/posix/socket_address.h"
@@ -74,6 +76,27 @@ TEST(PosixNetwork, AnAddressOfAnotherProcessIsInUse) {
         EXPECT_FALSE(here.network().listen(taken));
         co_return;
     });
+}
+
+int buffer_of(const Descriptor& fd, int option) {
+    int bytes = 0;
+    socklen_t size = sizeof bytes;
+    EXPECT_EQ(getsockopt(fd.get(), SOL_SOCKET, option, &bytes, &size), 0);
+    return bytes / 2;  // the kernel doubles what it is asked for
+}
+
+TEST(PosixNetwork, AcceptedConnectionsHaveTheBuffersOfTheirListener) {
+    BoundAddresses bound;
+    SocketAddress address = *numeric_address({"127.0.0.1", 0});
+    auto listener = bound.listen(address, false, {.send = 50'000, .receive = 60'000});
+    ASSERT_TRUE(listener);
+    Descriptor client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    ASSERT_EQ(::connect(client.get(), address.get(), address.size), 0);
+    pollfd readable{.fd = listener->get(), .events = POLLIN};
+    ASSERT_EQ(::poll(&readable, 1, -1), 1);
+    Descriptor accepted(::accept(listener->get(), nullptr, nullptr));
+    EXPECT_EQ(buffer_of(accepted, SO_SNDBUF), 50'000);
+    EXPECT_EQ(buffer_of(accepted, SO_RCVBUF), 60'000);
 }
 
 TEST(PosixNetwork, ANameIsListenedOnByItsIpv4Address) {

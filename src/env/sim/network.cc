@@ -25,7 +25,8 @@ class SimNetwork final : public env::Network {
 
     std::string host_name() override { return node_.name(); }
 
-    Result<std::unique_ptr<Listener>> listen(const Address& address) override {
+    Result<std::unique_ptr<Listener>> listen(const Address& address,
+                                             const SocketBuffers&) override {
         if (!node_.attached()) return failure("listening on", address, "the process has ended");
         Address local = address;
         if (address.host.empty()) local.host = "::";
