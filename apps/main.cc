@@ -9,6 +9,7 @@
 #include "cli/dispatch.h"
 #include "env/posix/signals.h"
 #include "env/posix/standard_streams.h"
+#include "env/posix/time_zone.h"
 #include "env/posix/world.h"
 #include "server/commands.h"
 
@@ -28,6 +29,7 @@ class RealProcess final : public cli::Process {
     Result<std::size_t> read_input(MutableBytes into) override { return input_.read(into); }
     void stop_input() override { input_.stop(); }
     bool asks_a_person() const override { return input_.is_terminal(); }
+    Duration ahead_of_utc(Timestamp time) const override { return posix::ahead_of_utc(time); }
     Result<std::string> executable() const override { return posix::own_executable(); }
     Result<> make_link(std::string_view target, std::string_view path) override {
         return posix::make_link(std::string(target), std::string(path));

@@ -172,6 +172,10 @@ class Arguments::Parser {
         }
         if (assigned) RETURN_IF_ERROR(check_value(*flag, *assigned));
         into_.given_.push_back({flag, std::string(assigned.value_or("")), assigned.has_value()});
+        while (flag->takes_several && next_ < words_.size() && !is_flag(words_[next_])) {
+            RETURN_IF_ERROR(check_value(*flag, words_[next_]));
+            into_.given_.push_back({flag, words_[next_++], true});
+        }
         return {};
     }
 

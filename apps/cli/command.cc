@@ -13,16 +13,21 @@ constexpr const Command* all[] = {
     &tools::console_consumer,
     &tools::console_producer,
     &tools::consumer_groups,
+    &tools::consumer_performance,
     &tools::delete_records,
+    &tools::e2e_latency,
     &tools::features,
     &tools::get_offsets,
     &tools::groups,
     &tools::leader_election,
     &tools::log_dirs,
     &tools::metadata_quorum,
+    &tools::producer_performance,
     &tools::reassign_partitions,
     &tools::topics,
     &tools::transactions,
+    &tools::verifiable_consumer,
+    &tools::verifiable_producer,
 };
 
 }  // namespace

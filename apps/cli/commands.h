@@ -11,15 +11,20 @@ extern const Command configs;
 extern const Command console_consumer;
 extern const Command console_producer;
 extern const Command consumer_groups;
+extern const Command consumer_performance;
 extern const Command delete_records;
+extern const Command e2e_latency;
 extern const Command features;
 extern const Command get_offsets;
 extern const Command groups;
 extern const Command leader_election;
 extern const Command log_dirs;
 extern const Command metadata_quorum;
+extern const Command producer_performance;
 extern const Command reassign_partitions;
 extern const Command topics;
 extern const Command transactions;
+extern const Command verifiable_consumer;
+extern const Command verifiable_producer;
 
 }  // namespace millrace::cli::tools

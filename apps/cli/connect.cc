@@ -52,6 +52,20 @@ Result<config::Properties> read_properties(env::Shard& shard, std::string_view p
     return fail(std::move(error));
 }
 
+Result<config::Properties> client_properties(env::Shard& shard, const Arguments& arguments,
+                                             std::initializer_list<std::string_view> files,
+                                             std::initializer_list<std::string_view> assignments) {
+    config::Properties properties;
+    for (std::string_view flag : files) {
+        if (!arguments.has(flag)) continue;
+        ASSIGN_OR_RETURN(properties, read_properties(shard, arguments.text(flag)));
+    }
+    for (std::string_view flag : assignments) {
+        RETURN_IF_ERROR(add_assignments(arguments, flag, properties));
+    }
+    return properties;
+}
+
 Result<std::string> read_named_file(env::Shard& shard, std::string_view path) {
     return env::read_file(shard.disk(), path);
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,6 +27,12 @@ Result<config::Properties> read_properties(env::Shard& shard, std::string_view p
 // Every `KEY=VALUE` of a repeated flag; a value may be empty, a key alone has an empty one.
 Result<> add_assignments(const Arguments& arguments, std::string_view flag,
                          config::Properties& into);
+
+// What a client is made of: the file that one of `files` names, then every assignment. Those that
+// tools had before and those they have now are flags of their own.
+Result<config::Properties> client_properties(env::Shard& shard, const Arguments& arguments,
+                                             std::initializer_list<std::string_view> files,
+                                             std::initializer_list<std::string_view> assignments);
 
 // The content of a file that a flag names.
 Result<std::string> read_named_file(env::Shard& shard, std::string_view path);

@@ -7,6 +7,7 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/connect.h"
+#include "cli/interrupts.h"
 #include "cli/message_format.h"
 #include "cli/output.h"
 #include "client/client_config.h"
@@ -93,11 +94,9 @@ Result<> settle_group(env::Shard& shard, const Arguments& arguments, std::string
 }
 
 Result<client::ConsumerConfig> consumer_config(env::Shard& shard, const Arguments& arguments) {
-    config::Properties properties;
-    for (std::string_view flag : {"command-config", "consumer.config"}) {
-        if (!arguments.has(flag)) continue;
-        ASSIGN_OR_RETURN(properties, read_properties(shard, arguments.text(flag)));
-    }
+    ASSIGN_OR_RETURN(
+        config::Properties properties,
+        client_properties(shard, arguments, {"command-config", "consumer.config"}, {}));
     std::string in_file(properties.get("group.id"));
     RETURN_IF_ERROR(add_assignments(arguments, "command-property", properties));
     RETURN_IF_ERROR(add_assignments(arguments, "consumer-property", properties));
@@ -244,18 +243,6 @@ class Showing {
     std::map<client::TopicPartition, std::int64_t> unshown_;
 };
 
-Task<Result<>> show_until_interrupted(Showing& showing, Process& process) {
-    Cancellation& current = co_await current_cancellation();
-    Cancellation work(current);
-    Interruptible interruptible(process, work);
-    try {
-        co_return co_await showing.run().under(work);
-    } catch (const Cancelled&) {
-        if (current.requested()) throw;
-    }
-    co_return Result<>();
-}
-
 Task<int> consume(env::Shard& shard, const Arguments& arguments, Output& output) {
     if (auto checked = check(arguments); !checked) co_return output.fail(checked.error());
     auto config = consumer_config(shard, arguments);
@@ -268,7 +255,7 @@ Task<int> consume(env::Shard& shard, const Arguments& arguments, Output& output)
     if (!consumer) co_return output.fail(consumer.error());
     Showing showing(shard, arguments, **consumer, **format, output);
     Result<> shown = choose(arguments, **consumer);
-    if (shown) shown = co_await show_until_interrupted(showing, output.process());
+    if (shown) shown = co_await until_interrupted(output.process(), showing.run());
     co_await output.flush(shard);
     showing.give_back();
     auto closed = co_await (*consumer)->close();

@@ -3,6 +3,7 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/connect.h"
+#include "cli/interrupts.h"
 #include "cli/line_reader.h"
 #include "cli/message_reader.h"
 #include "cli/output.h"
@@ -84,13 +85,9 @@ Result<> check(const Arguments& arguments) {
 }
 
 Result<client::ProducerConfig> producer_config(env::Shard& shard, const Arguments& arguments) {
-    config::Properties properties;
-    for (std::string_view flag : {"command-config", "producer.config"}) {
-        if (!arguments.has(flag)) continue;
-        ASSIGN_OR_RETURN(properties, read_properties(shard, arguments.text(flag)));
-    }
-    RETURN_IF_ERROR(add_assignments(arguments, "command-property", properties));
-    RETURN_IF_ERROR(add_assignments(arguments, "producer-property", properties));
+    ASSIGN_OR_RETURN(config::Properties properties,
+                     client_properties(shard, arguments, {"command-config", "producer.config"},
+                                       {"command-property", "producer-property"}));
     properties.set("bootstrap.servers", std::string(arguments.text("bootstrap-server")));
     std::string_view codec = arguments.given("compression-codec").value_or("");
     if (codec.empty()) codec = arguments.has("compression-codec") ? "gzip" : "none";
@@ -211,19 +208,6 @@ Task<Result<>> send_input(Run& run) {
     co_return Result<>();
 }
 
-// Ends with the input, or with an interrupt; what was taken until then is sent in either case.
-Task<Result<>> send_until_interrupted(Run& run) {
-    Cancellation& current = co_await current_cancellation();
-    Cancellation work(current);
-    Interruptible interruptible(run.output.process(), work);
-    try {
-        co_return co_await send_input(run).under(work);
-    } catch (const Cancelled&) {
-        if (current.requested()) throw;
-    }
-    co_return Result<>();
-}
-
 Task<int> produce(env::Shard& shard, const Arguments& arguments, Output& output) {
     if (auto checked = check(arguments); !checked) co_return output.fail(checked.error());
     auto config = producer_config(shard, arguments);
@@ -243,7 +227,8 @@ Task<int> produce(env::Shard& shard, const Arguments& arguments, Output& output)
             arguments.text("topic"),
             arguments.has("sync"),
             losses};
-    auto sent = co_await send_until_interrupted(run);
+    // What was taken until an interrupt is sent all the same.
+    auto sent = co_await until_interrupted(output.process(), send_input(run));
     auto closed = co_await (*producer)->close();
     co_await cluster.close();
     if (!sent) co_return output.fail(sent.error());

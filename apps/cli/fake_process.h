@@ -31,6 +31,7 @@ class FakeProcess final : public Process {
     }
     void stop_input() override { at_ = input_.size(); }
     bool asks_a_person() const override { return false; }
+    Duration ahead_of_utc(Timestamp) const override { return {}; }
     Result<std::string> executable() const override { return "/usr/bin/millrace"; }
     Result<> make_link(std::string_view target, std::string_view path) override {
         links.push_back(std::string(path) + " -> " + std::string(target));

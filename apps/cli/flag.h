@@ -24,6 +24,7 @@ struct Flag {
     char short_name = 0;
     bool is_required = false;
     bool may_repeat = false;
+    bool takes_several = false;  // values up to the next flag
     bool is_deprecated = false;
 
     constexpr Flag required() const {
@@ -34,6 +35,11 @@ struct Flag {
     constexpr Flag repeated() const {
         Flag copy = *this;
         copy.may_repeat = true;
+        return copy;
+    }
+    constexpr Flag several() const {
+        Flag copy = repeated();
+        copy.takes_several = true;
         return copy;
     }
     constexpr Flag deprecated() const {

@@ -27,7 +27,11 @@ std::string explained(const Flag& flag) {
     std::vector<std::string> notes;
     if (flag.is_required) notes.emplace_back("required");
     if (flag.is_deprecated) notes.emplace_back("old name");
-    if (flag.may_repeat) notes.emplace_back("may be repeated");
+    if (flag.takes_several) {
+        notes.emplace_back("takes several");
+    } else if (flag.may_repeat) {
+        notes.emplace_back("may be repeated");
+    }
     if (!flag.one_of.empty()) {
         std::string choices(flag.one_of);
         std::ranges::replace(choices, ' ', '|');

@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/cancellation.h"
 #include "base/result.h"
+#include "base/time.h"
 
 namespace millrace::cli {
 
@@ -25,6 +26,9 @@ class Process {
     virtual void stop_input() = 0;
     // A person types the input and wants to be asked.
     virtual bool asks_a_person() const = 0;
+
+    // How far the local time zone is ahead of UTC at this time.
+    virtual Duration ahead_of_utc(Timestamp time) const = 0;
 
     virtual Result<std::string> executable() const = 0;
     // Replaces a link that is there already.

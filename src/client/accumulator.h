@@ -123,6 +123,7 @@ class Accumulator {
     std::uint64_t open_records() const { return open_records_; }
     const ProducerTotals& totals() const { return totals_; }
     void observe(DeliveryObserver* observer) { observer_ = observer; }
+    DeliveryObserver* observer() const { return observer_; }
     std::optional<Error> take_error() { return std::exchange(first_error_, std::nullopt); }
 
   private:

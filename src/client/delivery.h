@@ -58,6 +58,12 @@ struct BatchDelivery {
 // Told of outcomes in the loop, between coroutines: it must not wait, and must not send.
 class DeliveryObserver {
   public:
+    // A record went into a batch of this partition; delivered() counts them in the same order, but
+    // where a producer without idempotence repeats a batch.
+    virtual void taken(std::string_view topic, std::int32_t partition) {
+        (void)topic;
+        (void)partition;
+    }
     virtual void delivered(const BatchDelivery& batch) = 0;
 
   protected:

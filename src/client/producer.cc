@@ -79,6 +79,9 @@ Producer::Attempt Producer::take(const ProducerRecord& record) {
                            record.value, record.headers, shard.now());
     if (accumulator.wants_drain()) sender_->wake();
     if (appended.batch == nullptr) return {Need::room};
+    if (DeliveryObserver* observer = accumulator.observer()) {
+        observer->taken(record.topic, partition);
+    }
     if (sticky) {
         std::size_t after = appended.batch->builder.size();
         std::size_t batch_size = static_cast<std::size_t>(config_.batch_size());
