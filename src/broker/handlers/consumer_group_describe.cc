@@ -15,6 +15,7 @@ namespace {
 using Told = ConsumerGroupDescribeResponse::DescribedGroup;
 
 Task<Told> describe(const std::string& id, Groups& groups) {
+    if (id.empty()) co_return Told{.error_code = ErrorCode::invalid_group_id, .group_id = id};
     co_return co_await groups.with(
         id,
         [&](GroupHost& host) -> Task<Told> {
