@@ -23,20 +23,24 @@ class TestHandler final : public RequestHandler {
         if (request.correlation_id < 0) co_return Reply{.close = true, .reason = "asked to"};
         if (request.correlation_id % 2 == 1) co_await gate.until([this] { return open; });
         if (request.correlation_id == 1000) co_return Reply{};
-        co_return Reply{.bytes = *encode_response(request.correlation_id, request.api->key,
-                                                  request.version, HeartbeatResponse{})};
+        Reply reply{.bytes = *encode_response(request.correlation_id, request.api->key,
+                                              request.version, HeartbeatResponse{})};
+        if (request.correlation_id == 2000) reply.throttle = throttle;
+        co_return reply;
     }
     std::vector<std::int32_t> started;
     Condition gate;
     bool open = false;
+    Duration throttle = Duration::milliseconds(50);
 };
 
 class Fixture {
   public:
     explicit Fixture(Shard& s, SessionLimits limits = {},
-                     ConnectionCounts::Limits counts_limits = {})
+                     ConnectionCounts::Limits counts_limits = {},
+                     ConnectionCounts::Throttle throttle = {})
         : shard(s),
-          counts(counts_limits),
+          counts(counts_limits, std::move(throttle)),
           metrics(s.now()),
           server(s, handler, limits, 1 << 20, counts, metrics) {
         info.name = "PLAINTEXT";
@@ -158,6 +162,45 @@ TEST(Session, PeerThatLeavesCancelsWhatWaits) {
     });
 }
 
+TEST(Session, AMutedConnectionStartsNothingAndIsAnswered) {
+    in_world([](Shard& shard) -> Task<void> {
+        Fixture f(shard);
+        auto muted = co_await f.connect();
+        auto other = co_await f.connect();
+        Chain requests;
+        for (int id : {1, 2000, 4}) requests.append(f.heartbeat(id));
+        Time begun = shard.now();
+        EXPECT_TRUE(co_await muted->write(std::move(requests)));
+        while (f.handler.started.size() < 2)
+            co_await env::sleep_for(shard, Duration::microseconds(100));
+        f.handler.open = true;
+        f.handler.gate.notify_all();
+        EXPECT_EQ(co_await f.next(*muted), 1) << "what had begun is answered";
+        EXPECT_EQ(co_await f.next(*muted), 2000);
+        EXPECT_TRUE(co_await other->write(f.heartbeat(6)));
+        EXPECT_EQ(co_await f.next(*other), 6);
+        EXPECT_EQ(f.handler.started, (std::vector<std::int32_t>{1, 2000, 6}));
+        EXPECT_EQ(co_await f.next(*muted), 4);
+        EXPECT_GE(shard.now() - begun, f.handler.throttle);
+        co_await f.stop();
+    });
+}
+
+TEST(Session, AMutedConnectionEndsWithTheServer) {
+    in_world([](Shard& shard) -> Task<void> {
+        Fixture f(shard);
+        f.handler.throttle = Duration::seconds(3600);
+        auto connection = co_await f.connect();
+        Chain requests = f.heartbeat(2000);
+        requests.append(f.heartbeat(4));
+        EXPECT_TRUE(co_await connection->write(std::move(requests)));
+        EXPECT_EQ(co_await f.next(*connection), 2000);
+        co_await f.stop();
+        EXPECT_EQ(co_await f.next(*connection), -1);
+        EXPECT_EQ(f.handler.started, (std::vector<std::int32_t>{2000}));
+    });
+}
+
 TEST(Session, IdleConnectionsEnd) {
     in_world([](Shard& shard) -> Task<void> {
         Fixture f(shard, {.max_idle = Duration::milliseconds(5)});
@@ -175,6 +218,24 @@ TEST(Server, RefusesBeyondTheLimitsOfConnections) {
         EXPECT_EQ(co_await f.next(*first), 2);
         auto second = co_await f.connect();
         EXPECT_EQ(co_await f.next(*second), -1);
+        co_await f.stop();
+    });
+}
+
+TEST(Server, HoldsAndClosesConnectionsThatComeTooFast) {
+    in_world([](Shard& shard) -> Task<void> {
+        constexpr Duration held = Duration::milliseconds(30);
+        int admitted = 0;
+        Fixture f(shard, {}, {},
+                  [&](const std::string&) { return admitted++ == 0 ? Duration() : held; });
+        auto first = co_await f.connect();
+        EXPECT_TRUE(co_await first->write(f.heartbeat(2)));
+        EXPECT_EQ(co_await f.next(*first), 2);
+        Time begun = shard.now();
+        auto second = co_await f.connect();
+        EXPECT_EQ(co_await f.next(*second), -1);
+        EXPECT_GE(shard.now() - begun, held);
+        EXPECT_EQ(f.counts.total(), 1U);
         co_await f.stop();
     });
 }

@@ -25,6 +25,12 @@ struct ListenerInfo {
     bool tls = false;
 };
 
+// What whoever answers the requests of a connection remembers of it.
+class PeerNote {
+  public:
+    virtual ~PeerNote() = default;
+};
+
 // What stays the same over the requests of a connection.
 struct Peer {
     const ListenerInfo* listener = nullptr;
@@ -33,6 +39,16 @@ struct Peer {
     std::string software_name;  // of ApiVersions v3+, KIP-511
     std::string software_version;
     std::uint64_t id = 0;  // unique in the process; a new connection never has an old one's
+    std::shared_ptr<const PeerNote> note;
+};
+
+// How long this shard has worked on a request so far, for those who ask.
+class WorkClock {
+  public:
+    virtual Duration worked() const = 0;
+
+  protected:
+    ~WorkClock() = default;
 };
 
 // One request: its header is decoded, its body is the rest of `frame`.
@@ -42,8 +58,10 @@ struct Request {
     std::int32_t correlation_id = 0;
     std::optional<std::string> client_id;
     Slice body;
+    std::size_t bytes = 0;  // of header and body
     Time received;
     std::shared_ptr<Peer> peer;
+    const WorkClock* work = nullptr;  // set where quotas need it
 };
 
 // What becomes of a request: bytes for the client (with their size prefix), nothing (acks=0), or
@@ -52,6 +70,7 @@ struct Reply {
     Chain bytes;
     bool close = false;
     std::string reason;
+    Duration throttle;  // for so long no further request of the connection starts (KIP-219)
 };
 
 // Answers the requests of one shard's connections. `answer` is called in order of arrival and runs

@@ -7,7 +7,13 @@
 
 namespace millrace::net {
 
-std::string ConnectionCounts::admit(const std::string& host) {
+ConnectionCounts::Admission ConnectionCounts::admit(const std::string& host) {
+    Duration held = throttle_ ? throttle_(host) : Duration();
+    if (held > Duration()) return {"connection_creation_rate is exceeded", held};
+    return {reason_against(host), {}};
+}
+
+std::string ConnectionCounts::reason_against(const std::string& host) {
     if (total_ >= limits_.total) return fmt::format("max.connections is {}", limits_.total);
     auto limit = limits_.per_ip_overrides.find(host);
     std::size_t most = limit == limits_.per_ip_overrides.end() ? limits_.per_ip : limit->second;
@@ -62,10 +68,14 @@ Task<void> Server::accept_all(const Entrance& entrance) {
 Task<void> Server::serve(std::unique_ptr<env::Connection> connection, const Entrance& entrance) {
     env::Shard& shard = shared_.shard;
     std::string host = connection->peer().host;
-    std::string refused = co_await env::call_on(
-        shard, 0, [&](env::Shard&) -> Task<std::string> { co_return counts_.admit(host); });
-    if (!refused.empty()) {
-        LOG_INFO("connection from {} refused: {}", connection->peer().to_string(), refused);
+    auto admit = [&](env::Shard&) -> Task<ConnectionCounts::Admission> {
+        co_return counts_.admit(host);
+    };
+    ConnectionCounts::Admission admission = co_await env::call_on(shard, 0, admit);
+    if (admission.held > Duration()) co_return co_await hold(admission.held);
+    if (!admission.refused.empty()) {
+        LOG_INFO("connection from {} refused: {}", connection->peer().to_string(),
+                 admission.refused);
         co_return;
     }
     auto peer = std::make_shared<Peer>();
@@ -92,6 +102,20 @@ Task<void> Server::serve(std::unique_ptr<env::Connection> connection, const Entr
         counts_.release(host);
         co_return;
     }).under(shield);
+    if (cancelled) throw Cancelled{};
+}
+
+Task<void> Server::hold(Duration held) {
+    constexpr std::size_t most_held = 1000;
+    if (held_ >= most_held) co_return;
+    ++held_;
+    bool cancelled = false;
+    try {
+        co_await env::sleep_for(shared_.shard, held);
+    } catch (const Cancelled&) {
+        cancelled = true;
+    }
+    --held_;
     if (cancelled) throw Cancelled{};
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -19,16 +20,26 @@ class ConnectionCounts {
         std::size_t per_ip = 2147483647;  // max.connections.per.ip
         std::map<std::string, std::size_t, std::less<>> per_ip_overrides;
     };
-    explicit ConnectionCounts(Limits limits) : limits_(std::move(limits)) {}
+    // How long a new connection of a host that makes too many a second is held before it is closed,
+    // so that its client does not come again at once (KIP-612); zero: it may stay.
+    using Throttle = std::function<Duration(const std::string& host)>;
+    explicit ConnectionCounts(Limits limits, Throttle throttle = {})
+        : limits_(std::move(limits)), throttle_(std::move(throttle)) {}
 
-    // Empty when the connection may stay, otherwise the reason why not. One that may stay is
-    // released by its host.
-    std::string admit(const std::string& host);
+    struct Admission {
+        std::string refused;  // why the connection may not stay; empty when it may
+        Duration held;
+    };
+    // A connection that may stay is released by its host.
+    Admission admit(const std::string& host);
     void release(const std::string& host);
     std::size_t total() const { return total_; }
 
   private:
+    std::string reason_against(const std::string& host);
+
     Limits limits_;
+    Throttle throttle_;
     std::size_t total_ = 0;
     std::map<std::string, std::size_t, std::less<>> by_host_;
 };
@@ -56,6 +67,7 @@ class Server {
     };
     Task<void> accept_all(const Entrance& entrance);
     Task<void> serve(std::unique_ptr<env::Connection> connection, const Entrance& entrance);
+    Task<void> hold(Duration held);
 
     ConnectionCounts& counts_;
     SessionShared shared_;
@@ -64,6 +76,7 @@ class Server {
     std::deque<Entrance> entrances_;
     std::vector<Session*> sessions_;
     std::uint64_t accepted_ = 0;
+    std::size_t held_ = 0;  // connections that are to be closed
 };
 
 }  // namespace millrace::net

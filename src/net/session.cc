@@ -160,6 +160,7 @@ Task<bool> Session::start_frames(Scope& scope, Buffer& buffer, const ReadPace& p
     while (size) {
         Slice frame = received.slice(at + length_size, *size);
         at += length_size + *size;
+        if (shared_.shard.now() < muted_until_) co_await until_unmuted();
         if (!shared_.request_bytes.try_acquire(*size)) {
             co_await shared_.request_bytes.acquire(*size);
         }
@@ -175,6 +176,12 @@ Task<bool> Session::start_frames(Scope& scope, Buffer& buffer, const ReadPace& p
     co_return !ended_;
 }
 
+// Requests that wait leave the answers of those before them alone.
+Task<void> Session::until_unmuted() {
+    while (shared_.shard.now() < muted_until_)
+        co_await env::sleep_until(shared_.shard, muted_until_);
+}
+
 Task<void> Session::answer_one(Slot& slot, Slice frame) {
     slot.received = shared_.shard.now();
     if (Result<Request> request = open(slot, frame)) {
@@ -184,6 +191,7 @@ Task<void> Session::answer_one(Slot& slot, Slice frame) {
     }
     slot.answered = shared_.shard.now();
     slot.ready = true;
+    muted_until_ = std::max(muted_until_, slot.answered + slot.reply.throttle);
     unsent_bytes_ += slot.reply.bytes.size();
     if (&slots_.front() == &slot) ready_.notify_all();
 }
@@ -206,6 +214,7 @@ Result<Request> Session::open(Slot& slot, const Slice& frame) {
         .correlation_id = header.correlation_id,
         .client_id = std::move(header.client_id),
         .body = frame.slice(frame.size() - reader.remaining()),
+        .bytes = frame.size(),
         .received = slot.received,
         .peer = peer_,
     };
@@ -216,7 +225,8 @@ void Session::note_sent(const std::vector<Sent>& sent, Time begun) {
     for (const Sent& each : sent) {
         if (each.api == nullptr) continue;
         figures_.responses.add();
-        shared_.traffic.answered(*each.api, {each.received, each.answered, begun, now});
+        shared_.traffic.answered(*each.api,
+                                 {each.received, each.answered, begun, now, each.throttle});
     }
 }
 
@@ -236,7 +246,7 @@ Task<void> Session::write_replies() {
             bytes.append(std::move(slot.reply.bytes));
             if (slot.reply.close) close = std::move(slot.reply.reason);
             shared_.request_bytes.release(slot.request_bytes);
-            sent.push_back({slot.api, slot.received, slot.answered});
+            sent.push_back({slot.api, slot.received, slot.answered, slot.reply.throttle});
             slots_.pop_front();
         }
         std::size_t size = bytes.size();

@@ -66,6 +66,7 @@ class Session {
         const ApiInfo* api = nullptr;
         Time received;
         Time answered;
+        Duration throttle;
     };
     class IdleTimer final : public env::Timer {
       public:
@@ -80,6 +81,7 @@ class Session {
     Result<> name_peer();
     Task<void> read_requests(Scope& scope);
     Task<bool> start_frames(Scope& scope, Buffer& buffer, const ReadPace& pace);
+    Task<void> until_unmuted();
     Task<void> answer_one(Slot& slot, Slice frame);
     Result<Request> open(Slot& slot, const Slice& frame);
     Task<void> write_replies();
@@ -100,6 +102,7 @@ class Session {
     Condition ready_;  // the first slot may be ready, or the session has ended
     Condition room_;   // a slot has left
     Time last_activity_;
+    Time muted_until_;
     IdleTimer idle_{*this};
 };
 

@@ -45,6 +45,7 @@ Traffic::Api& Traffic::of(const ApiInfo& api) {
                 registry_.histogram(declared::request_metrics_total_time_ms, labels),
                 registry_.histogram(declared::request_metrics_response_queue_time_ms, labels),
                 registry_.histogram(declared::request_metrics_response_send_time_ms, labels),
+                registry_.histogram(declared::request_metrics_throttle_time_ms, labels),
                 {}});
     }
     return *apis_[key];
@@ -69,6 +70,7 @@ void Traffic::answered(const ApiInfo& api, const Times& times) {
     Api& figures = of(api);
     figures.queued.update(milliseconds(times.begun - times.ready));
     figures.sending.update(milliseconds(times.sent - times.begun));
+    figures.throttled.update(milliseconds(times.throttle));
     figures.total.update(milliseconds(times.sent - times.received));
 }
 

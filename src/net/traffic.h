@@ -32,6 +32,7 @@ class Traffic {
     // When an answer was begun, ready, handed to the connection, and with the OS.
     struct Times {
         Time received, ready, begun, sent;
+        Duration throttle;  // what a quota has the client wait
     };
 
     Traffic(metrics::Registry& registry, int shard)
@@ -48,6 +49,7 @@ class Traffic {
         metrics::Histogram& total;
         metrics::Histogram& queued;
         metrics::Histogram& sending;
+        metrics::Histogram& throttled;
         std::vector<metrics::Meter*> by_version;
     };
     Api& of(const ApiInfo& api);
