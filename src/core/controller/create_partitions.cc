@@ -31,20 +31,22 @@ Result<> check_count(const Wanted& wanted, const metadata::Topic& topic) {
     return {};
 }
 
-Result<NewPartitions> extend(const Wanted& wanted, const metadata::Topic& topic, const State& state,
-                             Random& random) {
+Result<NewPartitions> extend(const Wanted& wanted, const metadata::Topic& topic,
+                             const MutationQuotaPtr& quota, const State& state, Inputs in) {
     auto first = static_cast<std::int32_t>(topic.partitions.size());
     std::int32_t additional = wanted.count - first;
     std::size_t replication_factor = topic.partitions.begin()->value->replicas.size();
-    if (!wanted.assignments) {
-        return assign_by_placement(state, first, additional,
-                                   static_cast<std::int32_t>(replication_factor), random);
-    }
-    if (wanted.assignments->size() != static_cast<std::size_t>(additional)) {
+    if (wanted.assignments && wanted.assignments->size() != static_cast<std::size_t>(additional)) {
         return fail(ErrorCode::invalid_replica_assignment,
                     fmt::format("Attempted to add {} additional partition(s), but only {} "
                                 "assignment(s) were specified.",
                                 additional, wanted.assignments->size()));
+    }
+    if (!takes(quota, static_cast<std::size_t>(additional), in.now))
+        return fail(ErrorCode::throttling_quota_exceeded);
+    if (!wanted.assignments) {
+        return assign_by_placement(state, first, additional,
+                                   static_cast<std::int32_t>(replication_factor), in.random);
     }
     std::vector<metadata::BrokerIds> assignments;
     for (const auto& assignment : *wanted.assignments) assignments.push_back(assignment.broker_ids);
@@ -52,7 +54,7 @@ Result<NewPartitions> extend(const Wanted& wanted, const metadata::Topic& topic,
 }
 
 Result<metadata::Records> create(const Wanted& wanted, const CreatePartitions& command,
-                                 const State& state, Random& random, bool twice) {
+                                 const State& state, Inputs in, bool twice) {
     if (twice) return fail(ErrorCode::invalid_request, "Duplicate topic name.");
     if (!permits(command.may_alter, wanted.name))
         return fail(ErrorCode::topic_authorization_failed);
@@ -64,7 +66,7 @@ Result<metadata::Records> create(const Wanted& wanted, const CreatePartitions& c
         return fail(ErrorCode::policy_violation,
                     "Unable to perform excessively large batch operation.");
     }
-    ASSIGN_OR_RETURN(NewPartitions made, extend(wanted, *topic, state, random));
+    ASSIGN_OR_RETURN(NewPartitions made, extend(wanted, *topic, command.quota, state, in));
     metadata::Records records;
     std::int32_t index = made.first;
     for (const metadata::Partition& partition : made.partitions) {
@@ -85,7 +87,7 @@ Decision<CreatePartitionsResponse> decide(const CreatePartitions& command, const
     for (const Wanted& wanted : command.request.topics) {
         int& left = times[wanted.name];
         if (left == 0) continue;  // a name given twice is answered once
-        Result<metadata::Records> records = create(wanted, command, state, in.random, left > 1);
+        Result<metadata::Records> records = create(wanted, command, state, in, left > 1);
         left = left > 1 ? 0 : left;
         if (records && decision.records.size() + records->size() > max_records_per_decision) {
             records = fail(ErrorCode::policy_violation,
@@ -100,6 +102,7 @@ Decision<CreatePartitionsResponse> decide(const CreatePartitions& command, const
             if (!records.error().message.empty()) answer.error_message = records.error().message;
         }
     }
+    decision.response.throttle_time_ms = throttle_time_ms(command.quota);
     if (command.request.validate_only) decision.records.clear();
     return decision;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/controller/decision.h"
+#include "core/controller/mutations.h"
 #include "protocol/create_partitions.h"
 
 namespace millrace::controller {
@@ -11,6 +12,7 @@ class State;
 struct CreatePartitions {
     CreatePartitionsRequest request;
     Permit may_alter;
+    MutationQuotaPtr quota = {};
 };
 Decision<CreatePartitionsResponse> decide(const CreatePartitions& command, const State& state,
                                           Inputs in);

@@ -26,7 +26,8 @@ TopicAnswer refused(const std::string& name, const Error& error) {
     TopicAnswer answer;
     answer.name = name;
     answer.error_code = error.code;
-    answer.error_message = error.message;
+    answer.error_message = std::nullopt;
+    if (!error.message.empty()) answer.error_message = error.message;
     return answer;
 }
 
@@ -165,7 +166,7 @@ void append_topic(const State& state, const std::string& name, const Uuid& id,
 }
 
 Result<TopicAnswer> create(const CreatableTopic& topic, const CreateTopics& command,
-                           const State& state, Random& random, metadata::Records& records) {
+                           const State& state, Inputs in, metadata::Records& records) {
     RETURN_IF_ERROR(check_name(topic.name, state));
     ASSIGN_OR_RETURN(config::ConfigMap configs, configs_of(topic));
     ConfigChanges changes(state, {config::ResourceType::topic, topic.name});
@@ -173,11 +174,13 @@ Result<TopicAnswer> create(const CreatableTopic& topic, const CreateTopics& comm
     ASSIGN_OR_RETURN(metadata::Records config_records,
                      changes.records(ConfigChanges::Resource::made_now));
     append_clear_elr(state, config_records);
-    ASSIGN_OR_RETURN(NewPartitions made, partitions_of(topic, state, random));
+    ASSIGN_OR_RETURN(NewPartitions made, partitions_of(topic, state, in.random));
+    if (!takes(command.quota, made.partitions.size(), in.now))
+        return fail(ErrorCode::throttling_quota_exceeded);
 
     TopicAnswer answer;
     answer.name = topic.name;
-    answer.topic_id = Uuid::random(random);
+    answer.topic_id = Uuid::random(in.random);
     answer.error_message = std::nullopt;
     if (permits(command.may_describe_configs, topic.name)) {
         describe_configs(state, configs, answer);
@@ -226,7 +229,7 @@ Decision<CreateTopicsResponse> decide(const CreateTopics& command, const State& 
                 decision.response.topics.push_back(refused(topic.name, *error));
             continue;
         }
-        Result<TopicAnswer> created = create(topic, command, state, in.random, decision.records);
+        Result<TopicAnswer> created = create(topic, command, state, in, decision.records);
         decision.response.topics.push_back(created ? *std::move(created)
                                                    : refused(topic.name, created.error()));
     }
@@ -234,6 +237,7 @@ Decision<CreateTopicsResponse> decide(const CreateTopics& command, const State& 
         return all_refused(request, {ErrorCode::policy_violation,
                                      "Unable to perform excessively large batch operation."});
     }
+    decision.response.throttle_time_ms = throttle_time_ms(command.quota);
     if (request.validate_only) decision.records.clear();
     return decision;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "core/controller/decision.h"
+#include "core/controller/mutations.h"
 #include "protocol/create_topics.h"
 
 namespace millrace::controller {
@@ -13,6 +14,7 @@ struct CreateTopics {
     CreateTopicsRequest request;
     Permit may_create;
     Permit may_describe_configs;
+    MutationQuotaPtr quota = {};
 };
 Decision<CreateTopicsResponse> decide(const CreateTopics& command, const State& state, Inputs in);
 

@@ -22,7 +22,8 @@ struct Target {
 
 class Deletion {
   public:
-    Deletion(const DeleteTopics& command, const State& state) : command_(command), state_(state) {}
+    Deletion(const DeleteTopics& command, const State& state, Time now)
+        : command_(command), state_(state), now_(now) {}
 
     Decision<DeleteTopicsResponse> run() && {
         for (const std::string& name : command_.request.topic_names) add({name, {}});
@@ -100,11 +101,16 @@ class Deletion {
                         "Unable to perform excessively large batch operation."});
                 continue;
             }
+            if (!takes(command_.quota, topic->partitions.size(), now_)) {
+                refuse({topic->name, topic->id}, {ErrorCode::throttling_quota_exceeded, ""});
+                continue;
+            }
             RemoveTopicRecord record;
             record.topic_id = topic->id;
             decision_.records.push_back({std::move(record), 0});
             answer({topic->name, topic->id});
         }
+        decision_.response.throttle_time_ms = throttle_time_ms(command_.quota);
     }
 
     DeleteTopicsResponse::DeletableTopicResult& answer(const Target& target) {
@@ -116,11 +122,12 @@ class Deletion {
     void refuse(const Target& target, Error error) {
         auto& refused = answer(target);
         refused.error_code = error.code;
-        refused.error_message = std::move(error.message);
+        if (!error.message.empty()) refused.error_message = std::move(error.message);
     }
 
     const DeleteTopics& command_;
     const State& state_;
+    Time now_;
     std::map<Target, int> times_;
     std::vector<Target> order_;
     std::vector<const metadata::Topic*> chosen_;
@@ -147,9 +154,9 @@ Decision<DeleteTopicsResponse> all_refused(const DeleteTopics& command) {
 
 }  // namespace
 
-Decision<DeleteTopicsResponse> decide(const DeleteTopics& command, const State& state, Inputs) {
+Decision<DeleteTopicsResponse> decide(const DeleteTopics& command, const State& state, Inputs in) {
     if (!state.config().delete_topic_enable()) return all_refused(command);
-    return Deletion(command, state).run();
+    return Deletion(command, state, in.now).run();
 }
 
 }  // namespace millrace::controller

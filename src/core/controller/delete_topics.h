@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "core/controller/decision.h"
+#include "core/controller/mutations.h"
 #include "protocol/delete_topics.h"
 
 namespace millrace::controller {
@@ -16,6 +17,7 @@ struct DeleteTopics {
     std::int16_t version = 0;
     Permit may_describe;
     Permit may_delete;
+    MutationQuotaPtr quota = {};
 };
 Decision<DeleteTopicsResponse> decide(const DeleteTopics& command, const State& state, Inputs in);
 
