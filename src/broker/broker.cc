@@ -52,7 +52,11 @@ Broker::Broker(env::Shard& shard, Node node, config::BrokerConfig config, Parts 
       store_(parts.store),
       replication_quotas_(config_),
       remote_quotas_(config_),
-      connections_(connection_limits(config_)),
+      clock_(std::move(parts.clock)),
+      connections_(connection_limits(config_),
+                   [this](const std::string& host) {
+                       return connection_rates_->throttle(host, shard_.now());
+                   }),
       channel_(shard, parts.quorum, config_),
       scope_(shard) {}
 
@@ -84,11 +88,13 @@ Task<void> Broker::make_shards() {
             std::make_unique<ShardState>(there, node_, config_);
         co_return;
     });
+    connection_rates_.emplace(states_[0]->metadata, client_window(config_));
     moves_ = std::make_unique<ReplicaMoves>(shard_, directories_, states_[0]->config);
     if (store_ != nullptr) remote_indexes_.emplace(shard_, *store_, states_[0]->config);
-    ShardFront::Shared shared{
-        node_, directories_, *moves_, replication_quotas_, quorum_, channel_, connections_, {},
-        {},    {},           {}};
+    ShardFront::Shared shared{node_,   directories_, *moves_,      replication_quotas_,
+                              quorum_, channel_,     connections_, {},
+                              {},      {},           {},           clock_,
+                              {}};
     if (store_ != nullptr) {
         shared.remote.emplace(node_.id, *store_, *remote_indexes_, remote_quotas_);
     }
@@ -96,6 +102,7 @@ Task<void> Broker::make_shards() {
         shared.partitions.push_back(&state->partitions);
         shared.groups.push_back(&state->groups);
         shared.transactions.push_back(&state->transactions);
+        shared.client_rates.push_back(&state->client_rates);
     }
     co_await on_all([this, &shared](env::Shard& there) -> Task<void> {
         auto id = static_cast<std::size_t>(there.id());

@@ -11,6 +11,7 @@
 #include "broker/checkpoints.h"
 #include "broker/cleaner/log_cleaner.h"
 #include "broker/cluster_metrics.h"
+#include "broker/connection_rates.h"
 #include "broker/controller_channel.h"
 #include "broker/directory_failures.h"
 #include "broker/lifecycle.h"
@@ -33,6 +34,7 @@ class Broker {
         LogDirectories& directories;
         quorum::MetadataQuorum& quorum;
         storage::remote::ObjectStore* store = nullptr;  // of tiered storage; null: there is none
+        WorkMeter::Clock clock;  // for quotas on a shard's time; none: that of the shards
     };
     // `end_node`: the node cannot go on, for this reason.
     Broker(env::Shard& shard, Node node, config::BrokerConfig config, Parts parts,
@@ -85,7 +87,9 @@ class Broker {
     ReplicationQuotas replication_quotas_;
     RemoteQuotas remote_quotas_;
     std::optional<RemoteIndexes> remote_indexes_;
+    WorkMeter::Clock clock_;
     net::ConnectionCounts connections_;
+    std::optional<ConnectionRates> connection_rates_;
     ControllerChannel channel_;
     std::vector<std::unique_ptr<ShardState>> states_;
     std::vector<std::unique_ptr<ShardFront>> fronts_;

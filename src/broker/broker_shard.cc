@@ -90,6 +90,7 @@ ShardState::ShardState(env::Shard& s, const Node& node, const config::BrokerConf
     : shard(s),
       config(c),
       metrics(s.now()),
+      client_rates(s, c, metrics),
       partitions(s, node.id, metrics),
       upkeep(s, partitions, config),
       groups(s, group_options(config), metrics),
@@ -122,6 +123,7 @@ ShardFront::ShardFront(ShardState& state, const Shared& shared)
                state.metrics),
       quorum_member(state.shard, shared.quorum),
       failure_detector(state.shard, shared.quorum, state.metadata, state.config),
+      client_quotas(state.shard, state.metadata, client_window(state.config), shared.client_rates),
       services{state.shard,
                shared.node,
                state.config,
@@ -137,8 +139,9 @@ ShardFront::ShardFront(ShardState& state, const Shared& shared)
                shared.directories,
                shared.moves,
                shared.replication_quotas,
-               state.tls_profiles},
-      dispatcher(services),
+               state.tls_profiles,
+               client_quotas},
+      dispatcher(services, shared.clock),
       server(state.shard, dispatcher, session_limits(state.config),
              queued_bytes(state.config, router.shards()), shared.connections, state.metrics) {
     state.partitions.verify_with(joins);

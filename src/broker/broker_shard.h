@@ -4,6 +4,8 @@
 #include <optional>
 #include <vector>
 
+#include "broker/client_quotas.h"
+#include "broker/client_rates.h"
 #include "broker/controllers.h"
 #include "broker/coordinators/group_hosts.h"
 #include "broker/coordinators/transaction_hosts.h"
@@ -36,6 +38,7 @@ struct ShardState {
     env::Shard& shard;
     config::BrokerConfig config;
     metrics::Registry metrics;
+    ClientRates client_rates;
     net::TlsProfiles tls_profiles;
     MetadataCache metadata;
     Partitions partitions;
@@ -57,6 +60,8 @@ struct ShardFront {
         std::vector<Partitions*> partitions;
         std::vector<GroupHosts*> groups;
         std::vector<TransactionHosts*> transactions;
+        std::vector<ClientRates*> client_rates;
+        WorkMeter::Clock clock;
         std::optional<RemoteStorage::Node> remote;
     };
     ShardFront(ShardState& state, const Shared& shared);
@@ -75,6 +80,7 @@ struct ShardFront {
     QuorumMember quorum_member;
     FailureDetector failure_detector;
     std::optional<RemoteStorage> remote;
+    ClientQuotas client_quotas;
     Services services;
     Dispatcher dispatcher;
     net::Server server;

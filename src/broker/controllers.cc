@@ -1,7 +1,6 @@
 #include "broker/controllers.h"
 
 #include "broker/log.h"
-#include "core/controller/create_topics.h"
 #include "core/metadata/topic_names.h"
 
 namespace millrace::broker {
@@ -42,6 +41,20 @@ Creatable creatable(std::string name, const config::BrokerConfig& config) {
     return topic;
 }
 
+void complain(const Result<CreateTopicsResponse>& answered) {
+    if (!answered) {
+        LOG_WARN("topics cannot be created now: {}", answered.error().message);
+        return;
+    }
+    for (const auto& topic : answered->topics) {
+        bool is_there = topic.error_code == ErrorCode::none ||
+                        topic.error_code == ErrorCode::topic_already_exists;
+        if (is_there) continue;
+        LOG_WARN("topic {} cannot be created automatically: {}", topic.name,
+                 topic.error_message.value_or(std::string(meaning_of(topic.error_code))));
+    }
+}
+
 }  // namespace
 
 // Nobody leads, or whoever does was not reached.
@@ -55,37 +68,33 @@ Duration Controllers::pause_after(int failures) {
     return backoff.after(failures, shard_.random());
 }
 
-Task<void> Controllers::auto_create(std::vector<std::string> topics) {
+controller::CreateTopics Controllers::creation_of(const std::vector<std::string>& topics) const {
     CreateTopicsRequest request;
     request.timeout_ms = config_.request_timeout_ms();
-    for (std::string& name : topics) {
-        request.topics.push_back(creatable(std::move(name), config_));
-    }
-    controller::CreateTopics command{.request = std::move(request)};
-    auto answered = co_await submit(std::move(command));
-    if (!answered) {
-        LOG_WARN("topics cannot be created now: {}", answered.error().message);
-        co_return;
-    }
-    for (const auto& topic : answered->topics) {
-        bool is_there = topic.error_code == ErrorCode::none ||
-                        topic.error_code == ErrorCode::topic_already_exists;
-        if (is_there) continue;
-        LOG_WARN("topic {} cannot be created automatically: {}", topic.name,
-                 topic.error_message.value_or(std::string(meaning_of(topic.error_code))));
-    }
+    for (const std::string& name : topics) request.topics.push_back(creatable(name, config_));
+    return {.request = std::move(request)};
 }
 
-void Controllers::auto_create_later(std::vector<std::string> topics) {
+Task<void> Controllers::auto_create(std::vector<std::string> topics) {
+    complain(co_await submit(creation_of(topics)));
+}
+
+void Controllers::auto_create_later(std::vector<std::string> topics, const Caller& caller,
+                                    controller::MutationQuotaPtr quota) {
     constexpr std::size_t most_being_made = 100;
     std::erase_if(topics, [&](const std::string& name) {
         return being_made_.size() >= most_being_made || !being_made_.insert(name).second;
     });
-    if (!topics.empty()) scope_.spawn(create_and_forget(std::move(topics)));
+    if (topics.empty()) return;
+    scope_.spawn(create_for(std::move(topics), forwarded_for(caller.peer(), caller.client_id()),
+                            std::move(quota)));
 }
 
-Task<void> Controllers::create_and_forget(std::vector<std::string> topics) {
-    co_await auto_create(topics);
+Task<void> Controllers::create_for(std::vector<std::string> topics, ForwardedFor sender,
+                                   controller::MutationQuotaPtr quota) {
+    controller::CreateTopics command = creation_of(topics);
+    command.quota = std::move(quota);
+    complain(co_await submit_for(command, std::move(sender), CreateTopicsRequest::max_version));
     for (const std::string& name : topics) being_made_.erase(name);
 }
 

@@ -10,6 +10,7 @@
 #include "broker/handler.h"
 #include "broker/metadata_cache.h"
 #include "config/broker_config.h"
+#include "core/controller/create_topics.h"
 #include "env/shard.h"
 #include "quorum/metadata_quorum.h"
 
@@ -48,12 +49,8 @@ class Controllers {
             if (decided) co_return *std::move(decided);
             co_return fail(decided.error());
         }
-        ForwardedFor sender = forwarded_for(caller.peer(), caller.client_id());
-        auto ask = [&](Duration timeout) {
-            return channel_.forward(shard_, command.request, caller.version(), sender, timeout);
-        };
-        Duration patience = Duration::milliseconds(config_.request_timeout_ms());
-        co_return co_await repeat(command, patience, ask);
+        co_return co_await submit_for(command, forwarded_for(caller.peer(), caller.client_id()),
+                                      caller.version());
     }
     // A client's request that the active controller answers, which is another node.
     template <typename Request>
@@ -85,9 +82,10 @@ class Controllers {
     // Makes those of the topics that can be made, with the defaults of this node: internal topics
     // get what their coordinators need. What became of each shows in the image.
     Task<void> auto_create(std::vector<std::string> topics);
-    // The same while the caller goes on. Topics that are being made already are left out, and so
-    // are those beyond a hundred: clients ask again.
-    void auto_create_later(std::vector<std::string> topics);
+    // The same for a client, in its name and against its quota, while it goes on. Topics that are
+    // being made already are left out, and so are those beyond a hundred: clients ask again.
+    void auto_create_later(std::vector<std::string> topics, const Caller& caller,
+                           controller::MutationQuotaPtr quota);
     // Ends what goes on.
     Task<void> close() { return scope_.close(); }
 
@@ -122,9 +120,22 @@ class Controllers {
             co_await env::sleep_for(shard_, pause);
         }
     }
+    // In the name of a client.
+    template <typename Command>
+    Task<Result<quorum::ResponseOf<Command>>> submit_for(const Command& command,
+                                                         ForwardedFor sender,
+                                                         std::int16_t version) {
+        auto ask = [&](Duration timeout) {
+            return channel_.forward(shard_, command.request, version, sender, timeout);
+        };
+        co_return co_await repeat(command, Duration::milliseconds(config_.request_timeout_ms()),
+                                  ask);
+    }
     static bool may_change(ErrorCode code);
     Duration pause_after(int failures);
-    Task<void> create_and_forget(std::vector<std::string> topics);
+    controller::CreateTopics creation_of(const std::vector<std::string>& topics) const;
+    Task<void> create_for(std::vector<std::string> topics, ForwardedFor sender,
+                          controller::MutationQuotaPtr quota);
 
     env::Shard& shard_;
     quorum::MetadataQuorum& quorum_;

@@ -1,7 +1,9 @@
 #include "broker/dispatcher.h"
 
+#include <algorithm>
 #include <fmt/core.h>
 
+#include "broker/client_quotas.h"
 #include "broker/failure_detector.h"
 #include "broker/handlers.h"
 #include "broker/log.h"
@@ -31,6 +33,17 @@ net::Reply detail::cannot_be_told(const net::Request& request, const Error& erro
     return {.close = true, .reason = error.message};
 }
 
+bool detail::has_quotas(ClientQuotas& quotas) { return quotas.any(); }
+
+Task<Duration> detail::throttle(const net::Request& request, ClientQuotas& quotas,
+                                std::optional<Duration> asked, std::int32_t* throttle_time_ms) {
+    Duration wait = asked ? *asked : co_await quotas.worked(request);
+    if (throttle_time_ms == nullptr) co_return wait;
+    wait = std::max(wait, Duration::milliseconds(*throttle_time_ms));
+    *throttle_time_ms = quotas::told_ms(wait);
+    co_return wait;
+}
+
 // No coroutine of its own: a request that is served is one frame less.
 Task<net::Reply> Dispatcher::answer(net::Request request) {
     const ApiInfo& api = *request.api;
@@ -46,7 +59,16 @@ Task<net::Reply> Dispatcher::answer(net::Request request) {
         return tell({.close = true,
                      .reason = fmt::format("{} has no version {}", api.name, request.version)});
     }
+    ClientQuotas& limits = services_.client_quotas;
+    if (limits.any() && limits.has(quotas::Kind::request, request)) [[unlikely]]
+        return answer_measured(*handler, std::move(request));
     return handler->run(std::move(request), services_);
+}
+
+Task<net::Reply> Dispatcher::answer_measured(const Handler& handler, net::Request request) {
+    WorkMeter meter(services_.shard, clock_);
+    request.work = &meter;
+    co_return co_await meter.run(handler.run(std::move(request), services_));
 }
 
 void Dispatcher::closed(const net::Peer& peer) { services_.failure_detector.closed(peer); }

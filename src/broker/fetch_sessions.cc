@@ -111,6 +111,13 @@ FetchPlan FetchSessions::begin(const FetchRequest& request, std::int16_t version
     return plan;
 }
 
+void FetchSessions::abandon(FetchPlan& plan) {
+    if (!plan.session) return;
+    sessions_.erase(plan.session->id);
+    plan.lease.reset();
+    plan.session.reset();
+}
+
 // A whole answer: in a new session, when the client wants one and there is room.
 FetchPlan FetchSessions::plan_anew(const FetchRequest& request, bool by_topic_id, Time now) {
     FetchPlan plan;

@@ -77,6 +77,8 @@ class FetchSessions {
     // Waits while another request uses the session; then begin() may be called at once.
     Task<void> until_free(std::int32_t session_id);
     FetchPlan begin(const FetchRequest& request, std::int16_t version, Time now);
+    // The session that the plan has opened is not told to the client.
+    void abandon(FetchPlan& plan);
     std::size_t count() const { return sessions_.size(); }
     std::size_t partitions() const;
     std::uint64_t evictions() const { return evictions_; }

@@ -32,6 +32,8 @@ struct Answer {
     std::optional<Response> response;
     std::string close_reason;          // ends the connection when not empty
     std::shared_ptr<const void> keep;  // lives until the response is encoded
+    // What quotas have the client wait, where the handler has asked them itself.
+    std::optional<Duration> throttle = {};
 };
 
 // One API of the broker: a function `Task<Response> answer(const Request&, const Caller&, S&...)`,
@@ -68,6 +70,23 @@ net::Reply encode(const net::Request& request, Response&& response) {
     }
 }
 
+template <typename Response>
+std::int32_t* throttle_time_ms_of(Response& response) {
+    if constexpr (is_answer<Response>) {
+        return response.response ? throttle_time_ms_of(*response.response) : nullptr;
+    } else if constexpr (requires { response.throttle_time_ms; }) {
+        return &response.throttle_time_ms;
+    } else {
+        return nullptr;
+    }
+}
+
+// Counts the request against the quota on a shard's time, unless the handler has, and tells what
+// the client is to wait; the controller may have told something already.
+Task<Duration> throttle(const net::Request& request, ClientQuotas& quotas,
+                        std::optional<Duration> asked, std::int32_t* throttle_time_ms);
+bool has_quotas(ClientQuotas& quotas);
+
 template <typename Request, typename Response, typename... S>
 Task<net::Reply> run(Task<Response> (*answer)(const Request&, const Caller&, S&...),
                      net::Request request, Services& services) {
@@ -75,8 +94,18 @@ Task<net::Reply> run(Task<Response> (*answer)(const Request&, const Caller&, S&.
     Result<Request> decoded = Request::decode(reader, request.version);
     if (!decoded) co_return net::Reply{.close = true, .reason = decoded.error().message};
     Caller caller{request};
-    co_return encode(request,
-                     co_await answer(*decoded, caller, service<std::remove_cv_t<S>>(services)...));
+    Response response =
+        co_await answer(*decoded, caller, service<std::remove_cv_t<S>>(services)...);
+    Duration wait;
+    if (has_quotas(services.client_quotas)) [[unlikely]] {
+        std::optional<Duration> asked;
+        if constexpr (is_answer<Response>) asked = response.throttle;
+        wait = co_await throttle(request, services.client_quotas, asked,
+                                 throttle_time_ms_of(response));
+    }
+    net::Reply reply = encode(request, std::move(response));
+    reply.throttle = wait;
+    co_return reply;
 }
 
 }  // namespace detail

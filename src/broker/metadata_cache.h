@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <utility>
 
 #include "base/condition.h"
@@ -11,8 +12,13 @@ namespace millrace::broker {
 class MetadataCache {
   public:
     metadata::ImagePtr image() const { return image_; }
+    // Until the next wait.
+    const metadata::Image& current() const { return *image_; }
+    // How many images have reached this shard.
+    std::uint64_t generation() const { return generation_; }
     void publish(metadata::ImagePtr image) {
         image_ = std::move(image);
+        ++generation_;
         changed_.notify_all();
     }
     // Waits for an image of which `predicate(const Image&)` holds.
@@ -24,6 +30,7 @@ class MetadataCache {
 
   private:
     metadata::ImagePtr image_ = std::make_shared<const metadata::Image>();
+    std::uint64_t generation_ = 0;
     Condition changed_;
 };
 

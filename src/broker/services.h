@@ -18,6 +18,7 @@ struct TlsProfiles;
 
 namespace millrace::broker {
 
+class ClientQuotas;
 class Controllers;
 class FailureDetector;
 class FetchSessions;
@@ -49,6 +50,7 @@ struct Services {
     ReplicaMoves& replica_moves;  // shard 0's
     ReplicationQuotas& replication_quotas;
     const net::TlsProfiles& tls_profiles;
+    ClientQuotas& client_quotas;
 };
 
 template <typename T>
@@ -83,6 +85,8 @@ auto& service(Services& services) {
         return services.replication_quotas;
     } else if constexpr (std::is_same_v<T, net::TlsProfiles>) {
         return services.tls_profiles;
+    } else if constexpr (std::is_same_v<T, ClientQuotas>) {
+        return services.client_quotas;
     } else {
         static_assert(std::is_same_v<T, ReplicaMoves>, "no such service");
         return services.replica_moves;

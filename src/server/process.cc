@@ -60,11 +60,12 @@ Result<> check_supported(const config::BrokerConfig& config) {
 }  // namespace
 
 Process::Process(env::Shard& shard, config::BrokerConfig config, OpenStore open_store,
-                 MoreFigures more_figures)
+                 MoreFigures more_figures, broker::WorkMeter::Clock clock)
     : shard_(shard),
       config_(std::move(config)),
       open_store_(std::move(open_store)),
       more_figures_(std::move(more_figures)),
+      clock_(clock ? std::move(clock) : [&shard] { return shard.now(); }),
       scope_(shard) {}
 
 Process::~Process() = default;
@@ -72,9 +73,10 @@ Process::~Process() = default;
 Task<Result<std::unique_ptr<Process>>> Process::start(env::Shard& shard,
                                                       config::BrokerConfig config,
                                                       OpenStore open_store,
-                                                      MoreFigures more_figures) {
-    std::unique_ptr<Process> process(
-        new Process(shard, std::move(config), std::move(open_store), std::move(more_figures)));
+                                                      MoreFigures more_figures,
+                                                      broker::WorkMeter::Clock clock) {
+    std::unique_ptr<Process> process(new Process(shard, std::move(config), std::move(open_store),
+                                                 std::move(more_figures), std::move(clock)));
     Result<> started;
     bool cancelled = false;
     try {
@@ -113,7 +115,7 @@ Task<Result<>> Process::start_all() {
                       .version = std::string(version)};
     broker_ = std::make_unique<broker::Broker>(
         shard_, std::move(node), config_,
-        broker::Broker::Parts{*directories_, *quorum_, store_.get()},
+        broker::Broker::Parts{*directories_, *quorum_, store_.get(), clock_},
         [this](Error error) { fail_with(std::move(error)); });
     CO_RETURN_IF_ERROR(serve_metrics());  // which tell how far the start is
     CO_RETURN_IF_ERROR(co_await broker_->start());

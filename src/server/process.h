@@ -29,11 +29,13 @@ class Process {
     using OpenStore = std::function<Result<std::unique_ptr<storage::remote::ObjectStore>>(
         const config::BrokerConfig&)>;
     // Opens the log directories, takes part in the quorum, and ends when clients are served.
-    // Errors are for the operator: what cannot be done, and what to change.
+    // Errors are for the operator: what cannot be done, and what to change. `clock` goes on during
+    // loop turns, where the world has one.
     static Task<Result<std::unique_ptr<Process>>> start(env::Shard& shard,
                                                         config::BrokerConfig config,
                                                         OpenStore open_store = {},
-                                                        MoreFigures more_figures = {});
+                                                        MoreFigures more_figures = {},
+                                                        broker::WorkMeter::Clock clock = {});
     ~Process();
 
     // Ends when the node cannot go on: stop() it then, and tell the operator why.
@@ -48,7 +50,7 @@ class Process {
 
   private:
     Process(env::Shard& shard, config::BrokerConfig config, OpenStore open_store,
-            MoreFigures more_figures);
+            MoreFigures more_figures, broker::WorkMeter::Clock clock);
     Task<Result<>> start_all();
     Result<> open_directories();
     Task<Result<>> open_store();
@@ -61,6 +63,7 @@ class Process {
     config::BrokerConfig config_;
     OpenStore open_store_;
     MoreFigures more_figures_;
+    broker::WorkMeter::Clock clock_;
     std::unique_ptr<storage::remote::ObjectStore> store_;
     std::unique_ptr<broker::LogDirectories> directories_;
     std::unique_ptr<quorum::MetadataQuorum> quorum_;

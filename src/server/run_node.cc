@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 
 #include "base/condition.h"
+#include "env/posix/precise_clock.h"
 #include "env/posix/signals.h"
 #include "env/posix/world.h"
 #include "server/arguments.h"
@@ -99,7 +100,8 @@ Task<int> run(env::Shard& shard, const config::BrokerConfig& config,
         return open_store(settings, disk, seed);
     };
     auto started = co_await start_unless_asked(
-        signals, Process::start(shard, config, store, add_process_figures));
+        signals,
+        Process::start(shard, config, store, add_process_figures, env::posix::precise_now));
     if (!started) co_return done;
     Started& process = *started;
     if (!process) {

@@ -1,5 +1,6 @@
 """Options, and the nodes that suites share."""
 
+import itertools
 import os
 import pathlib
 import shutil
@@ -12,7 +13,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from harness import node as nodes  # noqa: E402
 from harness import toolchains  # noqa: E402
+from harness.cluster import Cluster  # noqa: E402
 from harness.tools import Tools  # noqa: E402
+
+CLUSTERS = itertools.count(1)
 
 
 def pytest_addoption(parser):
@@ -80,6 +84,20 @@ def start_node(folder):
         made = nodes.make(kind, folder / f"{name}-{kind}-{len(started)}", **properties)
         started.append(made)
         return made.start()
+
+    yield start
+    for one in started:
+        one.kill()
+
+
+@pytest.fixture
+def start_cluster(folder):
+    """start_cluster(members, **options): a started cluster, which ends with the test."""
+    started = []
+
+    def start(members, **options):
+        started.append(Cluster(folder / f"cluster-{next(CLUSTERS)}", members, **options))
+        return started[-1].start()
 
     yield start
     for one in started:

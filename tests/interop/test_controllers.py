@@ -1,33 +1,15 @@
 """Quorums of Apache's controllers and ours: each leads and follows; brokers of both kinds work."""
 
-import itertools
-
 import pytest
 
 from harness import processes
-from harness.cluster import Cluster
 
 BROKERS = {11: ("apache", "broker"), 12: ("millrace", "broker")}
 WAIT_SECONDS = 60
-NUMBERS = itertools.count(1)
 
 
 def controllers(*kinds):
     return {each: (kind, "controller") for each, kind in enumerate(kinds, start=1)}
-
-
-@pytest.fixture
-def start_cluster(folder):
-    """start_cluster(members, **properties): a started cluster, which ends with the test."""
-    started = []
-
-    def start(members, **properties):
-        started.append(Cluster(folder / f"cluster-{next(NUMBERS)}", members, **properties))
-        return started[-1].start()
-
-    yield start
-    for one in started:
-        one.kill()
 
 
 def create(node, topic):

@@ -1,13 +1,12 @@
 """Topics with remote.storage.enable: clients see one log, as Apache shows it to them."""
 
 import pathlib
-import urllib.request
 
 import pytest
 
 from harness import s3, sweep, tiered
 from harness.drivers import Driver
-from harness.processes import free_ports, wait_until
+from harness.processes import free_ports, scrape, wait_until
 from scenarios import transactions
 
 SEGMENT = 20_000
@@ -324,14 +323,6 @@ def test_clients_read_from_the_beginning(kind, folder, client):
         node.kill()
     assert [one[2] for one in got] == list(range(150))
     assert [int(one[4].split()[0]) for one in got] == list(range(150))
-
-
-def scrape(port):
-    """The samples at /metrics, by name with labels."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
-        lines = answer.read().decode().splitlines()
-    return {name: float(value) for name, value in (
-        line.rsplit(" ", 1) for line in lines if line and not line.startswith("#"))}
 
 
 def test_figures_follow(kind, folder):

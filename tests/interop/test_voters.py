@@ -1,36 +1,19 @@
 """Voters that come and go: Apache's and our controllers, leaders and tools, in all combinations."""
 
-import itertools
 import re
 import subprocess
 
 import pytest
 
 from harness import processes
-from harness.cluster import Cluster
 from harness.node import MillraceNode
 
 WAIT_SECONDS = 60
-NUMBERS = itertools.count(1)
 BROKER = {11: ("apache", "broker")}
 
 
 def controllers(kinds, first=1):
     return {each: (kind, "controller") for each, kind in enumerate(kinds, start=first)}
-
-
-@pytest.fixture
-def start_cluster(folder):
-    """start_cluster(members, **options): a started cluster, which ends with the test."""
-    started = []
-
-    def start(members, **options):
-        started.append(Cluster(folder / f"voters-{next(NUMBERS)}", members, **options))
-        return started[-1].start()
-
-    yield start
-    for one in started:
-        one.kill()
 
 
 @pytest.fixture(params=["apache", "millrace"])

@@ -2,6 +2,7 @@
 
 #include "protocol/create_partitions.h"
 
+#include "broker/client_quotas.h"
 #include "broker/controllers.h"
 #include "broker/handler.h"
 #include "broker/handlers.h"
@@ -11,8 +12,10 @@ namespace millrace::broker {
 namespace {
 
 Task<CreatePartitionsResponse> answer(const CreatePartitionsRequest& request, const Caller& caller,
-                                      Controllers& controllers) {
-    controller::CreatePartitions command{.request = request};
+                                      Controllers& controllers, ClientQuotas& limits) {
+    auto kind = quotas::MutationQuota::kind_of(caller.version(), 3);
+    controller::CreatePartitions command{.request = request,
+                                         .quota = limits.mutations(caller.request, kind)};
     auto response = co_await controllers.submit(std::move(command), caller);
     if (response) co_return *std::move(response);
     CreatePartitionsResponse failed;

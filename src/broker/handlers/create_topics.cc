@@ -4,6 +4,7 @@
 
 #include "protocol/create_topics.h"
 
+#include "broker/client_quotas.h"
 #include "broker/controllers.h"
 #include "broker/handler.h"
 #include "broker/handlers.h"
@@ -13,9 +14,11 @@ namespace millrace::broker {
 namespace {
 
 Task<CreateTopicsResponse> answer(const CreateTopicsRequest& request, const Caller& caller,
-                                  Controllers& controllers) {
-    auto response =
-        co_await controllers.submit(controller::CreateTopics{.request = request}, caller);
+                                  Controllers& controllers, ClientQuotas& limits) {
+    auto kind = quotas::MutationQuota::kind_of(caller.version(), 6);
+    controller::CreateTopics command{.request = request,
+                                     .quota = limits.mutations(caller.request, kind)};
+    auto response = co_await controllers.submit(std::move(command), caller);
     if (response) co_return *std::move(response);
     CreateTopicsResponse failed;
     for (const auto& topic : request.topics) {

@@ -2,6 +2,7 @@
 
 #include "protocol/delete_topics.h"
 
+#include "broker/client_quotas.h"
 #include "broker/controllers.h"
 #include "broker/handler.h"
 #include "broker/handlers.h"
@@ -29,15 +30,19 @@ DeleteTopicsResponse refuse_all(const DeleteTopicsRequest& request, std::int16_t
 }
 
 Task<DeleteTopicsResponse> answer(const DeleteTopicsRequest& request, const Caller& caller,
-                                  Controllers& controllers, const config::BrokerConfig& config) {
+                                  Controllers& controllers, const config::BrokerConfig& config,
+                                  ClientQuotas& limits) {
     if (!config.delete_topic_enable()) {
         bool old = caller.version() < 3;
         co_return refuse_all(request, caller.version(),
                              {old ? ErrorCode::invalid_request : ErrorCode::topic_deletion_disabled,
                               "delete.topic.enable is false on this node"});
     }
-    auto response = co_await controllers.submit(
-        controller::DeleteTopics{.request = request, .version = caller.version()}, caller);
+    auto kind = quotas::MutationQuota::kind_of(caller.version(), 5);
+    controller::DeleteTopics command{.request = request,
+                                     .version = caller.version(),
+                                     .quota = limits.mutations(caller.request, kind)};
+    auto response = co_await controllers.submit(std::move(command), caller);
     if (response) co_return *std::move(response);
     co_return refuse_all(request, caller.version(), response.error());
 }

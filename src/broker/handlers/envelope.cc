@@ -39,6 +39,8 @@ Result<net::Request> unwrapped(const EnvelopeRequest& envelope, const net::Reque
     request.received = outer.received;
     request.peer = std::make_shared<net::Peer>(*outer.peer);
     request.peer->principal = std::move(principal);
+    request.peer->note.reset();
+    request.bytes = envelope.request_data.size();
     return request;
 }
 

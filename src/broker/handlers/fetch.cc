@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <map>
 
+#include "broker/client_quotas.h"
 #include "broker/fetch_sessions.h"
 #include "broker/handler.h"
 #include "broker/handlers.h"
@@ -275,23 +276,30 @@ PartitionData describe(Item& item, bool read_committed, std::int16_t version) {
     return data;
 }
 
-// Whether an incremental answer has to mention the partition; takes note of what it is told.
-bool is_news(FetchTarget& target, const Fetched& result) {
-    bool news = !result.records.empty() || result.error != ErrorCode::none || result.diverging ||
-                result.preferred_replica || target.told_error ||
-                target.told_high_watermark != result.high_watermark ||
-                target.told_log_start != result.log_start;
-    target.told_error = result.error != ErrorCode::none;
-    target.told_high_watermark = result.high_watermark;
-    target.told_log_start = result.log_start;
-    return news;
+// Whether an incremental answer has to mention the partition.
+bool is_news(const FetchTarget& target, const Fetched& result) {
+    return !result.records.empty() || result.error != ErrorCode::none || result.diverging ||
+           result.preferred_replica || target.told_error ||
+           target.told_high_watermark != result.high_watermark ||
+           target.told_log_start != result.log_start;
 }
 
-Response build(FetchPlan& plan, std::vector<Item>& items, bool read_committed,
-               std::int16_t version) {
+// Takes note of what the client is told.
+void note_told(FetchPlan& plan, const std::vector<Item>& items,
+               const std::vector<FetchTarget*>& served) {
+    for (const Item& item : items) {
+        item.target->told_error = item.result.error != ErrorCode::none;
+        item.target->told_high_watermark = item.result.high_watermark;
+        item.target->told_log_start = item.result.log_start;
+    }
+    if (plan.session) plan.session->rotate(served);
+}
+
+// `served`: the partitions whose records it has.
+Response build(FetchPlan& plan, std::vector<Item>& items, bool read_committed, std::int16_t version,
+               std::vector<FetchTarget*>& served) {
     bool by_id = version >= 13;
     Response response{.session_id = plan.session_id()};
-    std::vector<FetchTarget*> served;
     for (Item& item : items) {
         FetchTarget& target = *item.target;
         bool news = is_news(target, item.result);
@@ -305,14 +313,30 @@ Response build(FetchPlan& plan, std::vector<Item>& items, bool read_committed,
         }
         response.responses.back().partitions.push_back(describe(item, read_committed, version));
     }
-    if (plan.session) plan.session->rotate(served);
     return response;
+}
+
+// What quotas have the client wait after this answer.
+Task<Duration> throttle_of(const Response& response, const Caller& caller, ClientQuotas& quotas) {
+    std::uint64_t bytes = 0;
+    if (quotas.has(quotas::Kind::fetch, caller.request)) {
+        auto encoded = encode_response(0, ApiKey::fetch, caller.version(), response);
+        if (encoded) bytes = encoded->size();
+    }
+    return quotas.fetched(caller.request, bytes);
+}
+
+// A client that has to wait gets nothing until it asks again (KIP-219), and no new session.
+Response nothing_yet(FetchPlan& plan, FetchSessions& sessions, Duration wait) {
+    if (!plan.incremental) sessions.abandon(plan);
+    return {.throttle_time_ms = quotas::told_ms(wait), .session_id = plan.session_id()};
 }
 
 Task<Answer<Response>> answer(const FetchRequest& request, const Caller& caller,
                               MetadataCache& cache, FetchSessions& sessions,
                               PartitionRouter& router, const config::BrokerConfig& config,
-                              QuorumMember& member, ReplicationQuotas& quotas) {
+                              QuorumMember& member, ReplicationQuotas& quotas,
+                              ClientQuotas& client_quotas) {
     if (caller.peer().listener->is_controller) {
         auto fetched = co_await member.answer(request, caller);
         co_return Answer<Response>{.response = std::move(fetched.response),
@@ -337,6 +361,11 @@ Task<Answer<Response>> answer(const FetchRequest& request, const Caller& caller,
         .replica = replica_of(request),
         .leader_only = caller.version() < 11,
     };
+    bool has_quotas = client_quotas.any() && !limits.replica;
+    if (has_quotas) [[unlikely]] {
+        limits.max_bytes = std::min(limits.max_bytes, client_quotas.most_to_fetch(caller.request));
+        limits.min_bytes = std::min(limits.min_bytes, limits.max_bytes);
+    }
     limits.quota_exceeded =
         limits.replica &&
         quotas.leader.is_exceeded(config.leader_replication_throttled_rate(), here.now());
@@ -355,9 +384,18 @@ Task<Answer<Response>> answer(const FetchRequest& request, const Caller& caller,
         if (item.throttled) throttled_bytes += item.result.records.size();
     }
     if (throttled_bytes > 0) quotas.leader.record(throttled_bytes, here.now());
+    std::vector<FetchTarget*> served;
+    Response response = build(plan, items, limits.read_committed, caller.version(), served);
+    Duration wait;
+    if (has_quotas) [[unlikely]]
+        wait = co_await throttle_of(response, caller, client_quotas);
+    if (wait > Duration()) {
+        response = nothing_yet(plan, sessions, wait);
+    } else {
+        note_told(plan, items, served);
+    }
     co_return Answer<Response>{
-        .response = build(plan, items, limits.read_committed, caller.version()),
-        .keep = std::move(shared)};
+        .response = std::move(response), .keep = std::move(shared), .throttle = wait};
 }
 
 }  // namespace

@@ -2,13 +2,15 @@
 //
 // Topics are named or, from version 10, given by id; null (empty in version 0) means all. A name
 // that does not exist is created when the client allows it and auto.create.topics.enable is on;
-// this answer still says that it is unknown, and the client's next one finds it.
+// this answer still says that it is unknown, and the client's next one finds it. It is created in
+// the client's name, and against its quota.
 
 #include "protocol/metadata.h"
 
 #include <set>
 
 #include "broker/authorized_operations.h"
+#include "broker/client_quotas.h"
 #include "broker/controllers.h"
 #include "broker/handler.h"
 #include "broker/handlers.h"
@@ -89,7 +91,7 @@ std::vector<std::string> missing_topics(const metadata::Image& image,
 
 Task<MetadataResponse> answer(const MetadataRequest& request, const Caller& caller,
                               const Node& node, MetadataCache& cache, Controllers& controllers,
-                              const config::BrokerConfig& config) {
+                              const config::BrokerConfig& config, ClientQuotas& limits) {
     MetadataResponse response;
     if (is_malformed(request, caller.version())) {
         response.error_code = ErrorCode::invalid_request;
@@ -102,7 +104,10 @@ Task<MetadataResponse> answer(const MetadataRequest& request, const Caller& call
     }
     if (request.allow_auto_topic_creation && config.auto_create_topics_enable()) {
         std::vector<std::string> missing = missing_topics(*cache.image(), request);
-        controllers.auto_create_later(std::move(missing));
+        if (!missing.empty()) {
+            auto quota = limits.mutations(caller.request, quotas::MutationQuota::Kind::strict);
+            controllers.auto_create_later(std::move(missing), caller, std::move(quota));
+        }
     }
     metadata::ImagePtr image = cache.image();
     const std::string& listener = caller.peer().listener->name;

@@ -16,6 +16,7 @@
 #include <span>
 #include <vector>
 
+#include "broker/client_quotas.h"
 #include "broker/handler.h"
 #include "broker/handlers.h"
 #include "broker/metadata_cache.h"
@@ -301,11 +302,12 @@ Answer<Response> conclude(const ProduceRequest& request, Response response) {
 }
 
 // Whose transaction the records are part of, if any are and it is to be asked for. All of them are
-// of one producer.
+// of one producer. Errors are about the whole request.
 Result<std::optional<Transactional>> transaction_of(const ProduceRequest& request,
                                                     const Caller& caller,
                                                     const config::BrokerConfig& config,
                                                     std::span<Item> items) {
+    if (request.acks < -1 || request.acks > 1) return fail(ErrorCode::invalid_required_acks);
     if (!request.transactional_id) return std::nullopt;
     Transactional transaction{.id = *request.transactional_id, .version = caller.version()};
     bool any = false;
@@ -328,14 +330,10 @@ Result<std::optional<Transactional>> transaction_of(const ProduceRequest& reques
 
 Task<Answer<Response>> answer(const ProduceRequest& request, const Caller& caller,
                               MetadataCache& cache, PartitionRouter& router,
-                              const config::BrokerConfig& config) {
+                              const config::BrokerConfig& config, ClientQuotas& quotas) {
     Response response;
     metadata::ImagePtr image = cache.image();
     std::vector<Item> items = sort_out(request, caller, *image, router, response);
-    if (request.acks < -1 || request.acks > 1) {
-        for (Item& item : items) item.answer->error_code = ErrorCode::invalid_required_acks;
-        co_return conclude(request, std::move(response));
-    }
     ProduceTerms terms{.acks = request.acks,
                        .version = caller.version(),
                        .transactional = request.transactional_id.has_value(),
@@ -343,16 +341,19 @@ Task<Answer<Response>> answer(const ProduceRequest& request, const Caller& calle
     auto transaction = transaction_of(request, caller, config, items);
     if (!transaction) {
         for (Item& item : items) item.answer->error_code = transaction.error().code;
-        co_return conclude(request, std::move(response));
-    }
-    if (!items.empty()) {
+    } else if (!items.empty()) {
         bool one_shard = items.front().shard == items.back().shard;
         co_await (one_shard ? produce_on(router, items, terms, *transaction)
                             : produce_on_each(router, items, terms, *transaction));
+        for (Item& item : items) fill(item, *image, caller, response);
     }
-    for (Item& item : items) fill(item, *image, caller, response);
     Answer<Response> concluded = conclude(request, std::move(response));
     concluded.keep = keep(std::move(image), std::move(items));
+    if (quotas.any()) [[unlikely]] {
+        concluded.throttle = co_await quotas.produced(caller.request, request.acks != 0);
+        if (concluded.response)
+            concluded.response->throttle_time_ms = quotas::told_ms(*concluded.throttle);
+    }
     co_return concluded;
 }
 

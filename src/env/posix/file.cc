@@ -74,7 +74,8 @@ class OperationJob final : public Job {
 }  // namespace
 
 void File::begin(FileOperation& operation) {
-    Loop& loop = static_cast<Loop&>(operation.origin());
+    // Not by the executor: that may be one that measures a request.
+    Loop& loop = *Loop::current();
     loop.workers().give(loop, *new OperationJob(operation));
 }
 

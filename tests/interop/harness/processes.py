@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import time
+import urllib.request
 
 POLL_SECONDS = 0.02
 # On a machine that is busy with other things, all waits may take so many times longer.
@@ -92,3 +93,11 @@ class Process:
         except subprocess.TimeoutExpired:
             self.kill()
             raise NotInTime(f"{self.popen.args[0]} did not stop in {seconds} s: {self.tail()}")
+
+
+def scrape(port):
+    """The samples at /metrics, by name with labels."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    return {name: float(value) for name, value in (
+        line.rsplit(" ", 1) for line in lines if line and not line.startswith("#"))}

@@ -43,11 +43,12 @@ def framed(data):
 class Connection:
     """One TCP connection; not to be shared by threads."""
 
-    def __init__(self, port, host="127.0.0.1", timeout=30):
+    def __init__(self, port, host="127.0.0.1", timeout=30, client_id=CLIENT_ID):
         self.socket = socket.create_connection((host, port), timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.ids = itertools.count(1)
         self.timeout = timeout
+        self.client_id = client_id
 
     def __enter__(self):
         return self
@@ -67,7 +68,8 @@ class Connection:
     def send(self, api, version, fields):
         """Sends a request; its correlation id."""
         correlation_id = next(self.ids)
-        self.send_bytes(framed(request(api, version, fields, correlation_id)))
+        self.send_bytes(framed(request(
+            api, version, fields, correlation_id, self.client_id)))
         return correlation_id
 
     def _take(self, count, deadline):
