@@ -144,5 +144,18 @@ TEST_F(FetchSessionsTest, ARequestWaitsForTheOneBeforeInItsSession) {
     EXPECT_EQ(second, "1 ");
 }
 
+// The client was told of no session: it asks for one again.
+TEST(FetchSessions, ASessionThatIsNotToldIsGone) {
+    FetchSessions sessions(Random(1), 0, 10, Duration::seconds(1));
+    FetchPlan plan = sessions.begin(asking(0, 0, {0}), by_name, Time());
+    ASSERT_NE(plan.session_id(), 0);
+    sessions.abandon(plan);
+    EXPECT_EQ(plan.session_id(), 0);
+    EXPECT_EQ(sessions.count(), 0U);
+    FetchPlan outside = sessions.begin(asking(0, -1, {0}), by_name, Time());
+    sessions.abandon(outside);
+    EXPECT_EQ(outside.session_id(), 0);
+}
+
 }  // namespace
 }  // namespace millrace::broker

@@ -122,7 +122,7 @@ TEST(Quotas, AThrottledFetchBringsNothing) {
         });
         co_await set_quota(shard, "consumer_byte_rate", bound);
         co_await with_admin(shard, [&](client::Admin& admin) -> Task<void> {
-            auto fetch = [&](std::int64_t offset) {
+            auto fetch = [&](std::int64_t offset) -> Task<FetchResponse> {
                 FetchRequest request;
                 request.max_wait_ms = 100;
                 request.min_bytes = 1;
@@ -132,7 +132,7 @@ TEST(Quotas, AThrottledFetchBringsNothing) {
                     {.topic = "t",
                      .partitions = {
                          {.partition = 0, .fetch_offset = offset, .partition_max_bytes = 31'000}}}};
-                return call(admin, request);
+                co_return co_await call(admin, request);
             };
             for (std::int64_t offset = 0; offset < 3; ++offset) {
                 FetchResponse response = co_await fetch(offset);

@@ -130,6 +130,7 @@ class Stream:
         self.enough.set()
         self.thread.join(WAIT_SECONDS)
         self.producer.purge()
+        self.producer = None  # ends it
 
     def finish(self):
         self.enough.set()
