@@ -6,12 +6,14 @@ to the rates.
 
 import contextlib
 import re
+import subprocess
 import time
 
 import pytest
 from confluent_kafka import Consumer
 
 from harness import records, wire
+from harness.node import MillraceNode
 from harness.processes import PATIENCE, free_ports, scrape, wait_until
 from harness.quotas import (
     ADDRESS, CLIENT, ME, USER, WAIT_SECONDS, Stream, alter, create, end_of, fetch, produce,
@@ -359,11 +361,17 @@ def test_librdkafka_consumes_at_the_rate(quick):
 
 # Tools ---------------------------------------------------------------------------------------
 
-def test_the_tool_sets_and_tells_quotas(throttling, tools):
+@pytest.mark.parametrize("whose", ["apache", "millrace"])
+def test_the_tool_sets_and_tells_quotas(throttling, tools, whose):
     def configs(*arguments):
-        run = tools.run("configs", "--bootstrap-server", throttling.bootstrap, *arguments)
-        assert run.status == 0, run.err
-        return run.out
+        words = ["--bootstrap-server", throttling.bootstrap, *arguments]
+        if whose == "apache":
+            run = tools.run("configs", *words)
+            assert run.status == 0, run.err
+            return run.out
+        run = subprocess.run([MillraceNode.executable, "configs", *words], capture_output=True,
+                             text=True, check=True, timeout=60)
+        return run.stdout
 
     def describes(arguments, wanted):
         wait_until(lambda: configs(*arguments, "--describe").strip() == wanted, WAIT_SECONDS,
