@@ -24,6 +24,7 @@ constexpr const Command* all[] = {
     &tools::metadata_quorum,
     &tools::producer_performance,
     &tools::reassign_partitions,
+    &tools::replica_verification,
     &tools::topics,
     &tools::transactions,
     &tools::verifiable_consumer,

@@ -22,6 +22,7 @@ extern const Command log_dirs;
 extern const Command metadata_quorum;
 extern const Command producer_performance;
 extern const Command reassign_partitions;
+extern const Command replica_verification;
 extern const Command topics;
 extern const Command transactions;
 extern const Command verifiable_consumer;
