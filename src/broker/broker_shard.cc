@@ -84,6 +84,11 @@ std::size_t queued_bytes(const config::BrokerConfig& config, int shards) {
            static_cast<std::size_t>(shards);
 }
 
+WorkMeter::Clock clock_of(env::Shard& shard, const WorkMeter::Clock& precise) {
+    if (precise) return precise;
+    return [&shard] { return shard.now(); };
+}
+
 }  // namespace
 
 ShardState::ShardState(env::Shard& s, const Node& node, const config::BrokerConfig& c)
@@ -141,7 +146,7 @@ ShardFront::ShardFront(ShardState& state, const Shared& shared)
                shared.replication_quotas,
                state.tls_profiles,
                client_quotas},
-      dispatcher(services, shared.clock),
+      dispatcher(services, clock_of(state.shard, shared.clock)),
       server(state.shard, dispatcher, session_limits(state.config),
              queued_bytes(state.config, router.shards()), shared.connections, state.metrics) {
     state.partitions.verify_with(joins);

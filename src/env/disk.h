@@ -36,8 +36,6 @@ class FileOperation final : public Wait {
     MutableBytes into;
     Result<std::size_t> result = 0;  // set by the world before it completes
 
-    Executor& origin() const { return executor(); }
-
   private:
     bool start() override;
     void give_up() override {}

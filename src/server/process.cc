@@ -65,7 +65,7 @@ Process::Process(env::Shard& shard, config::BrokerConfig config, OpenStore open_
       config_(std::move(config)),
       open_store_(std::move(open_store)),
       more_figures_(std::move(more_figures)),
-      clock_(clock ? std::move(clock) : [&shard] { return shard.now(); }),
+      clock_(std::move(clock)),
       scope_(shard) {}
 
 Process::~Process() = default;
