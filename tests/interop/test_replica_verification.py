@@ -55,15 +55,19 @@ def cluster(start_cluster):
 
 
 def leader(cluster):
-    def found():
-        with cluster.brokers[1].connect() as connection:
+    """The leader that every broker knows, with both replicas in sync."""
+    def told_by(node):
+        with node.connect() as connection:
             topic = connection.call("Metadata", 12, {
                 "Topics": [{"Name": TOPIC}], "AllowAutoTopicCreation": False})["Topics"][0]
         if topic["ErrorCode"]:
             return None
         partition = topic["Partitions"][0]
-        whole = sorted(partition["IsrNodes"]) == [1, 2]
-        return cluster.brokers.get(partition["LeaderId"]) if whole else None
+        return partition["LeaderId"] if sorted(partition["IsrNodes"]) == [1, 2] else None
+
+    def found():
+        (told, *others) = {told_by(node) for node in cluster.brokers.values()}
+        return None if others else cluster.brokers.get(told)
     return wait_until(found, WAIT_SECONDS, "a leader with both replicas in sync")
 
 
