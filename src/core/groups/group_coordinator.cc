@@ -36,7 +36,8 @@ ClassicGroup& GroupCoordinator::find_or_create(const std::string& group_id) {
 
 bool GroupCoordinator::exists(const std::string& group_id) const {
     return groups_.contains(group_id) || offsets_.contains(group_id) ||
-           consumers_.find(group_id) != nullptr || transactional_.holds_any(group_id);
+           consumers_.find(group_id) != nullptr || shares_.find(group_id) != nullptr ||
+           transactional_.holds_any(group_id);
 }
 
 // The log --------------------------------------------------------------------------------------
@@ -66,6 +67,8 @@ Result<> GroupCoordinator::apply(const GroupRecord& record, const AppendedAs& as
         }
     } else if (auto* consumer = std::get_if<ConsumerEntry>(&entry)) {
         consumers_.apply(*std::move(consumer));
+    } else if (auto* share = std::get_if<ShareGroupEntry>(&entry)) {
+        shares_.apply(*std::move(share));
     }
     return {};
 }
@@ -101,6 +104,7 @@ void GroupCoordinator::loaded(Time now) {
     }
     restored_.clear();
     consumers_.loaded(now);
+    shares_.loaded(now);
 }
 
 void GroupCoordinator::unload(ErrorCode error, Effects& effects) {
@@ -111,6 +115,7 @@ void GroupCoordinator::unload(ErrorCode error, Effects& effects) {
     }
     groups_.clear();
     consumers_.clear();
+    shares_.clear();
     offsets_.clear();
     appends_.clear();
 }
@@ -150,7 +155,7 @@ void GroupCoordinator::join(const JoinGroupRequest& request, std::int16_t versio
                          .error_code = code, .protocol_name = "", .member_id = request.member_id}});
     };
     if (request.group_id.empty()) return refuse(ErrorCode::invalid_group_id);
-    if (consumers_.find(request.group_id) != nullptr)
+    if (consumers_.find(request.group_id) != nullptr || shares_.find(request.group_id) != nullptr)
         return refuse(ErrorCode::inconsistent_group_protocol);
     ClassicGroup* group = find(request.group_id);
     if (group == nullptr) {
@@ -231,6 +236,7 @@ Decision<std::vector<ErrorCode>> GroupCoordinator::commit_offsets(const Commit& 
         decision.response.assign(commit.partitions.size(), code);
         return std::move(decision);
     };
+    if (shares_.find(commit.group_id) != nullptr) return all(ErrorCode::group_id_not_found);
     ClassicGroup* group = find(commit.group_id);
     ConsumerGroups::CommitCheck check;
     if (const ConsumerGroup* consumers = consumers_.find(commit.group_id)) {
@@ -291,7 +297,8 @@ const CommittedOffset* GroupCoordinator::offset(const std::string& group, const 
 Decision<OffsetDeleteResponse> GroupCoordinator::delete_offsets(
     const OffsetDeleteRequest& request) const {
     Decision<OffsetDeleteResponse> decision;
-    if (request.group_id.empty() || !exists(request.group_id)) {
+    bool shares = shares_.find(request.group_id) != nullptr;
+    if (request.group_id.empty() || shares || !exists(request.group_id)) {
         decision.response.error_code =
             request.group_id.empty() ? ErrorCode::invalid_group_id : ErrorCode::group_id_not_found;
         return decision;
@@ -426,6 +433,7 @@ std::vector<ListGroupsResponse::ListedGroup> GroupCoordinator::list(
     for (const auto& [id, group] : consumers_.all()) {
         add(id, "consumer", to_string(group.state()), "consumer");
     }
+    for (const auto& [id, group] : shares_.all()) add(id, "share", group.state(), "share");
     for (const auto& [id, offsets] : offsets_) {
         if (groups_.contains(id) || consumers_.find(id) != nullptr) continue;
         add(id, "", to_string(GroupState::empty), "classic");
@@ -438,7 +446,7 @@ DescribeGroupsResponse::DescribedGroup GroupCoordinator::describe(
     if (const ClassicGroup* group = find(group_id)) return group->describe();
     DescribeGroupsResponse::DescribedGroup described;
     described.group_id = group_id;
-    if (consumers_.find(group_id) != nullptr) {
+    if (consumers_.find(group_id) != nullptr || shares_.find(group_id) != nullptr) {
         described.error_code = ErrorCode::group_id_not_found;
         described.error_message = fmt::format("Group {} is not a classic group.", group_id);
         described.group_state = to_string(GroupState::dead);
@@ -458,6 +466,10 @@ Decision<ErrorCode> GroupCoordinator::delete_group(const std::string& group_id) 
     if (!exists(group_id)) return {ErrorCode::group_id_not_found, {}};
     const ClassicGroup* group = find(group_id);
     if (group != nullptr && group->has_members()) return {ErrorCode::non_empty_group, {}};
+    if (const ShareGroup* shares = shares_.find(group_id)) {
+        if (!shares->members().empty()) return {ErrorCode::non_empty_group, {}};
+        return {ErrorCode::none, ShareGroups::tombstones(*shares)};
+    }
     const ConsumerGroup* consumers = consumers_.find(group_id);
     if (consumers != nullptr && !consumers->members().empty())
         return {ErrorCode::non_empty_group, {}};

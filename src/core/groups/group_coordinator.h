@@ -12,6 +12,7 @@
 #include "core/groups/classic_group.h"
 #include "core/groups/committed_offset.h"
 #include "core/groups/consumer_groups.h"
+#include "core/groups/share_groups.h"
 #include "core/groups/transactional_offsets.h"
 #include "protocol/list_groups.h"
 #include "protocol/offset_commit.h"
@@ -56,7 +57,7 @@ struct Commit {
 class GroupCoordinator {
   public:
     explicit GroupCoordinator(const GroupOptions& options)
-        : options_(options), consumers_(options) {}
+        : options_(options), consumers_(options), shares_(options) {}
 
     // One record of the log, in order; at loading, and for each that commits later. An offset of a
     // transaction counts when the transaction commits, unless a later commit has overtaken it.
@@ -89,7 +90,10 @@ class GroupCoordinator {
 
     // Groups of the consumer protocol (KIP-848). Their decisions are appended, and applied at once:
     // the next one rests on them. Classic members of such a group have theirs here, too.
-    void set_image(metadata::ImagePtr image) { consumers_.set_image(std::move(image)); }
+    void set_image(metadata::ImagePtr image) {
+        shares_.set_image(image);
+        consumers_.set_image(std::move(image));
+    }
     const ConsumerGroups& consumers() const { return consumers_; }
     GroupDecision<ConsumerGroupHeartbeatResponse> consumer_heartbeat(
         const ConsumerGroupHeartbeatRequest& request, std::int16_t version, const Client& client,
@@ -112,6 +116,23 @@ class GroupCoordinator {
         const std::string& group_id) const;
     Result<> check_fetch(const std::string& group_id, const std::optional<std::string>& member_id,
                          std::int32_t epoch) const;
+
+    // Share groups (KIP-932; group_coordinator_share.cc). Their decisions are appended, and applied
+    // at once, too.
+    const ShareGroups& shares() const { return shares_; }
+    ShareDecision<ShareGroupHeartbeatResponse> share_heartbeat(
+        const ShareGroupHeartbeatRequest& request, const Client& client, Time now);
+    ShareDecision<AlterShareGroupOffsetsResponse> alter_share_offsets(
+        const AlterShareGroupOffsetsRequest& request, Time now);
+    ShareDecision<DeleteShareGroupOffsetsResponse> delete_share_offsets(
+        const DeleteShareGroupOffsetsRequest& request) const;
+    // Where the group is a share group whose states are to go before it may be deleted.
+    ShareDecision<ErrorCode> begin_share_deletion(const std::string& group_id) const;
+    // What is due by itself, a group at a time: when shares().wake_at() has come.
+    std::optional<std::vector<GroupRecord>> next_share_due(Time now) {
+        return shares_.next_expired(now);
+    }
+    ShareGroupDescribeResponse::DescribedGroup describe_share(const std::string& group_id) const;
 
     // One code a partition of the commit, in its order; none where a record is made.
     Decision<std::vector<ErrorCode>> commit_offsets(const Commit& commit, Time now);
@@ -139,7 +160,9 @@ class GroupCoordinator {
     DescribeGroupsResponse::DescribedGroup describe(const std::string& group_id) const;
     Decision<ErrorCode> delete_group(const std::string& group_id) const;
     std::size_t classic_count() const { return groups_.size(); }
-    std::size_t group_count() const { return groups_.size() + consumers_.all().size(); }
+    std::size_t group_count() const {
+        return groups_.size() + consumers_.all().size() + shares_.all().size();
+    }
 
   private:
     struct GroupWrite {
@@ -161,9 +184,11 @@ class GroupCoordinator {
         const ConsumerGroupHeartbeatRequest& request, std::int16_t version, const Client& client,
         const std::string& new_id, Time now);
     const ConsumerGroup* consumer_group_with_members(const std::string& group_id) const;
+    Result<const ShareGroup*> share_group(const std::string& group_id) const;
 
     const GroupOptions& options_;
     ConsumerGroups consumers_;
+    ShareGroups shares_;
     std::map<std::string, std::unique_ptr<ClassicGroup>> groups_;
     std::map<std::string, Offsets> offsets_;
     TransactionalOffsets transactional_;

@@ -37,10 +37,13 @@ Result<Heartbeat> GroupCoordinator::decide_heartbeat(const ConsumerGroupHeartbea
     const ClassicGroup* classic = find(request.group_id);
     bool joins = request.member_epoch == 0;
     if (request.member_epoch < 0) {
-        if (group == nullptr) return fail(no_consumer_group(request.group_id, classic != nullptr));
+        if (group == nullptr)
+            return fail(no_consumer_group(request.group_id, exists(request.group_id)));
         return consumers_.leave(*group, request, moment(now));
     }
     if (group != nullptr) return consumers_.heartbeat(*group, request, client, new_id, moment(now));
+    if (shares_.find(request.group_id) != nullptr)
+        return fail(no_consumer_group(request.group_id, true));
     if (!joins) {
         return fail(classic != nullptr
                         ? no_consumer_group(request.group_id, true)
@@ -158,6 +161,7 @@ ConsumerGroupDescribeResponse::DescribedGroup GroupCoordinator::describe_consume
 Result<> GroupCoordinator::check_fetch(const std::string& group_id,
                                        const std::optional<std::string>& member_id,
                                        std::int32_t epoch) const {
+    if (shares_.find(group_id) != nullptr) return fail(no_consumer_group(group_id, true));
     const ConsumerGroup* group = consumers_.find(group_id);
     return group == nullptr ? Result<>() : consumers_.check_fetch(*group, member_id, epoch);
 }

@@ -14,7 +14,7 @@ namespace millrace::groups {
 // Which groups may change their protocol while they have members.
 enum class MigrationPolicy : std::uint8_t { disabled, upgrade, downgrade, bidirectional };
 
-// What the configs of a group, or else of the broker, say of a consumer group.
+// What the configs of a group, or else of the broker, say of a consumer or share group.
 struct GroupTimes {
     Duration session_timeout = Duration::milliseconds(45'000);
     Duration heartbeat_interval = Duration::milliseconds(5'000);
@@ -31,6 +31,14 @@ struct ConsumerGroupOptions {
         [](const metadata::Image&, const std::string&) { return GroupTimes(); };
 };
 
+// Of share groups: group.share.*.
+struct ShareGroupOptions {
+    std::size_t max_size = 200;
+    Duration initialize_retry_interval = Duration::milliseconds(30'000);
+    std::function<GroupTimes(const metadata::Image&, const std::string& group)> times =
+        [](const metadata::Image&, const std::string&) { return GroupTimes(); };
+};
+
 // Broker configs that the coordinator follows; Kafka's names and defaults.
 struct GroupOptions {
     Duration min_session_timeout = Duration::milliseconds(6'000);  // group.min.session.timeout.ms
@@ -42,6 +50,7 @@ struct GroupOptions {
     Duration offsets_retention = Duration::seconds(604'800);  // offsets.retention.minutes
     Duration offsets_retention_check_interval = Duration::seconds(600);  // .check.interval.ms
     ConsumerGroupOptions consumer;
+    ShareGroupOptions share;
 };
 
 }  // namespace millrace::groups

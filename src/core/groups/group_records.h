@@ -6,6 +6,7 @@
 
 #include "core/groups/committed_offset.h"
 #include "core/groups/consumer_records.h"
+#include "core/groups/share_group_records.h"
 #include "protocol/group_metadata.h"
 
 namespace millrace::groups {
@@ -29,11 +30,11 @@ struct GroupEntry {
     std::string group;
     std::optional<GroupMetadataValue> value;
 };
-// A record of a kind that neither classic nor consumer groups use (share and streams groups).
+// A record of a kind that none of these groups use (streams groups).
 struct OtherEntry {
     std::int16_t type = 0;
 };
-using Entry = std::variant<OffsetEntry, GroupEntry, ConsumerEntry, OtherEntry>;
+using Entry = std::variant<OffsetEntry, GroupEntry, ConsumerEntry, ShareGroupEntry, OtherEntry>;
 
 Result<Entry> parse(const GroupRecord& record);
 
