@@ -91,9 +91,20 @@ Task<void> Broker::make_shards() {
     connection_rates_.emplace(states_[0]->metadata, client_window(config_));
     moves_ = std::make_unique<ReplicaMoves>(shard_, directories_, states_[0]->config);
     if (store_ != nullptr) remote_indexes_.emplace(shard_, *store_, states_[0]->config);
-    ShardFront::Shared shared{node_,   directories_, *moves_,      replication_quotas_,
-                              quorum_, channel_,     connections_, {},
-                              {},      {},           {},           clock_,
+    ShardFront::Shared shared{node_,
+                              directories_,
+                              *moves_,
+                              replication_quotas_,
+                              quorum_,
+                              channel_,
+                              connections_,
+                              {},
+                              {},
+                              {},
+                              {},
+                              clock_,
+                              {},
+                              {},
                               {}};
     if (store_ != nullptr) {
         shared.remote.emplace(node_.id, *store_, *remote_indexes_, remote_quotas_);
@@ -103,6 +114,8 @@ Task<void> Broker::make_shards() {
         shared.groups.push_back(&state->groups);
         shared.transactions.push_back(&state->transactions);
         shared.client_rates.push_back(&state->client_rates);
+        shared.share_states.push_back(&state->share_states);
+        shared.share_partitions.push_back(&state->share_partitions);
     }
     co_await on_all([this, &shared](env::Shard& there) -> Task<void> {
         auto id = static_cast<std::size_t>(there.id());
@@ -128,7 +141,8 @@ void Broker::make_parts() {
                                                                states_[0]->config);
     std::vector<ShardFollower> followers;
     for (auto& state : states_) {
-        followers.push_back({&state->partitions, &state->metadata, &state->groups, &state->config});
+        followers.push_back({&state->partitions, &state->metadata, &state->groups,
+                             &state->share_states, &state->config});
     }
     publisher_ = std::make_unique<MetadataPublisher>(front().router, directories_, config_,
                                                      node_.id, std::move(followers), *logs_);
@@ -370,10 +384,14 @@ Task<Result<>> Broker::stop(bool hand_over) {
     co_await on_all([this](env::Shard& there) -> Task<void> {
         ShardState& state = *states_[static_cast<std::size_t>(there.id())];
         ShardFront& front = *fronts_[static_cast<std::size_t>(there.id())];
+        co_await front.share_sessions.stop();
+        co_await state.share_partitions.close();
         co_await state.transactions.close();
         co_await front.markers.stop();
         co_await front.joins.stop();
         co_await state.groups.close();
+        co_await state.share_states.close();
+        co_await front.share_persister.stop();
         co_await state.partitions.stop();
     });
     Result<> closed = logs_opened_ ? co_await close_logs() : Result<>{};

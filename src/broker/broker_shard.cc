@@ -26,23 +26,40 @@ groups::MigrationPolicy migration_policy(const std::string& policy) {
     return groups::MigrationPolicy::bidirectional;
 }
 
-// `config` is read for as long as the groups live: some of its values change.
+// What a group's own configs say, or else the broker's. `config` is read for as long as the groups
+// live: some of its values change.
+template <auto session, auto heartbeat, auto assignment>
+auto times_of(const config::BrokerConfig& config) {
+    return [&config](const metadata::Image& image, const std::string& group) {
+        auto own = config::GroupConfig::effective(
+            config, image.configs_of(config::ResourceType::group, group));
+        return groups::GroupTimes{Duration::milliseconds((own.*session)()),
+                                  Duration::milliseconds((own.*heartbeat)()),
+                                  Duration::milliseconds((own.*assignment)())};
+    };
+}
+
 groups::ConsumerGroupOptions consumer_group_options(const config::BrokerConfig& config) {
+    using Own = config::GroupSettings;
     return {
         .assignors = assignor_names(config.group_consumer_assignors()),
         .max_size = static_cast<std::size_t>(config.group_consumer_max_size()),
         .migration = migration_policy(config.group_consumer_migration_policy()),
         .regex_refresh_interval =
             Duration::milliseconds(config.group_consumer_regex_refresh_interval_ms()),
-        .times =
-            [&config](const metadata::Image& image, const std::string& group) {
-                auto own = config::GroupConfig::effective(
-                    config, image.configs_of(config::ResourceType::group, group));
-                return groups::GroupTimes{
-                    Duration::milliseconds(own.consumer_session_timeout_ms()),
-                    Duration::milliseconds(own.consumer_heartbeat_interval_ms()),
-                    Duration::milliseconds(own.consumer_assignment_interval_ms())};
-            },
+        .times = times_of<&Own::consumer_session_timeout_ms, &Own::consumer_heartbeat_interval_ms,
+                          &Own::consumer_assignment_interval_ms>(config),
+    };
+}
+
+groups::ShareGroupOptions share_group_options(const config::BrokerConfig& config) {
+    using Own = config::GroupSettings;
+    return {
+        .max_size = static_cast<std::size_t>(config.group_share_max_size()),
+        .initialize_retry_interval =
+            Duration::milliseconds(config.group_share_initialize_retry_interval_ms()),
+        .times = times_of<&Own::share_session_timeout_ms, &Own::share_heartbeat_interval_ms,
+                          &Own::share_assignment_interval_ms>(config),
     };
 }
 
@@ -59,6 +76,7 @@ groups::GroupOptions group_options(const config::BrokerConfig& config) {
         .offsets_retention_check_interval =
             Duration::milliseconds(config.offsets_retention_check_interval_ms()),
         .consumer = consumer_group_options(config),
+        .share = share_group_options(config),
     };
 }
 
@@ -99,9 +117,13 @@ ShardState::ShardState(env::Shard& s, const Node& node, const config::BrokerConf
       partitions(s, node.id, metrics),
       upkeep(s, partitions, config),
       groups(s, group_options(config), metrics),
-      transactions(s, transaction_options(c)) {
+      transactions(s, transaction_options(c)),
+      share_states(s, config),
+      share_partitions(s) {
     partitions.listen(groups);
     partitions.listen(transactions);
+    partitions.listen(share_states);
+    partitions.listen(share_partitions);
 }
 
 ShardFront::ShardFront(ShardState& state, const Shared& shared)
@@ -114,6 +136,12 @@ ShardFront::ShardFront(ShardState& state, const Shared& shared)
       transactions(router, state.metadata, shared.transactions),
       controllers(state.shard, shared.quorum, shared.channel, state.metadata, state.config),
       producer_ids(controllers, state.metadata, shared.node.id),
+      share_states(router, state.metadata, shared.share_states),
+      share_persister(state.shard, shared.node, {share_states, router, state.metadata, controllers},
+                      state.config),
+      share_leaders(router, shared.share_partitions),
+      share_sessions(state.shard, share_leaders,
+                     static_cast<std::size_t>(state.config.group_share_max_share_sessions())),
       joins(state.shard, shared.node, transactions, state.metadata, state.config, state.metrics),
       markers({state.shard, shared.node, router, groups, state.metadata, state.config},
               state.metrics),
@@ -137,6 +165,10 @@ ShardFront::ShardFront(ShardState& state, const Shared& shared)
                router,
                groups,
                transactions,
+               share_states,
+               share_persister,
+               share_leaders,
+               share_sessions,
                controllers,
                producer_ids,
                quorum_member,
@@ -151,6 +183,8 @@ ShardFront::ShardFront(ShardState& state, const Shared& shared)
              queued_bytes(state.config, router.shards()), shared.connections, state.metrics) {
     state.partitions.verify_with(joins);
     state.groups.verify_with(joins);
+    state.groups.persist_with(share_persister);
+    state.share_partitions.use({share_persister, state.metadata, state.config});
     state.transactions.use({producer_ids, markers, state.metadata, state.config});
     state.partitions.listen(fetchers);
     if (!shared.remote) return;

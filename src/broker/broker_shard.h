@@ -8,6 +8,7 @@
 #include "broker/client_rates.h"
 #include "broker/controllers.h"
 #include "broker/coordinators/group_hosts.h"
+#include "broker/coordinators/share_hosts.h"
 #include "broker/coordinators/transaction_hosts.h"
 #include "broker/dispatcher.h"
 #include "broker/failure_detector.h"
@@ -23,6 +24,9 @@
 #include "broker/quorum_member.h"
 #include "broker/remote/remote_storage.h"
 #include "broker/services.h"
+#include "broker/share/share_leaders.h"
+#include "broker/share/share_sessions.h"
+#include "broker/share_states.h"
 #include "broker/transaction_joins.h"
 #include "broker/transactions.h"
 #include "config/broker_config.h"
@@ -45,6 +49,8 @@ struct ShardState {
     Upkeep upkeep;
     GroupHosts groups;
     TransactionHosts transactions;
+    ShareHosts share_states;
+    SharePartitions share_partitions;
 };
 
 // What the connections of one shard need: its own state, and the ways to the others'.
@@ -62,6 +68,8 @@ struct ShardFront {
         std::vector<TransactionHosts*> transactions;
         std::vector<ClientRates*> client_rates;
         WorkMeter::Clock clock;
+        std::vector<ShareHosts*> share_states;
+        std::vector<SharePartitions*> share_partitions;
         std::optional<RemoteStorage::Node> remote;
     };
     ShardFront(ShardState& state, const Shared& shared);
@@ -72,6 +80,10 @@ struct ShardFront {
     Transactions transactions;
     Controllers controllers;
     ProducerIds producer_ids;
+    ShareStates share_states;
+    SharePersister share_persister;
+    ShareLeaders share_leaders;
+    ShareSessions share_sessions;
     TransactionJoins joins;
     TransactionMarkers markers;
     ReplicationMetrics replication_metrics;

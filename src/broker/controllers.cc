@@ -29,6 +29,14 @@ void prepare_coordinator_topic(Creatable& topic, const config::BrokerConfig& con
         set("cleanup.policy", "compact");
         set("min.insync.replicas", std::to_string(config.transaction_state_log_min_isr()));
         set("segment.bytes", std::to_string(config.transaction_state_log_segment_bytes()));
+    } else if (topic.name == metadata::share_group_state_topic) {
+        topic.num_partitions = config.share_coordinator_state_topic_num_partitions();
+        topic.replication_factor = config.share_coordinator_state_topic_replication_factor();
+        set("cleanup.policy", "delete");
+        set("compression.type", "producer");
+        set("min.insync.replicas", std::to_string(config.share_coordinator_state_topic_min_isr()));
+        set("retention.ms", "-1");
+        set("segment.bytes", std::to_string(config.share_coordinator_state_topic_segment_bytes()));
     }
 }
 

@@ -7,6 +7,7 @@
 #include "broker/failure_detector.h"
 #include "broker/handlers.h"
 #include "broker/log.h"
+#include "broker/share/share_sessions.h"
 #include "protocol/api_versions.h"
 
 namespace millrace::broker {
@@ -71,6 +72,9 @@ Task<net::Reply> Dispatcher::answer_measured(const Handler& handler, net::Reques
     co_return co_await meter.run(handler.run(std::move(request), services_));
 }
 
-void Dispatcher::closed(const net::Peer& peer) { services_.failure_detector.closed(peer); }
+void Dispatcher::closed(const net::Peer& peer) {
+    services_.failure_detector.closed(peer);
+    services_.share_sessions.closed(peer.id);
+}
 
 }  // namespace millrace::broker

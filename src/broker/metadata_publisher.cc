@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include "broker/coordinators/group_hosts.h"
+#include "broker/coordinators/share_hosts.h"
 #include "broker/log.h"
 #include "env/disk.h"
 
@@ -394,6 +395,7 @@ Task<void> MetadataPublisher::show(metadata::ImagePtr image) {
         co_await router_.on(static_cast<int>(shard), [&](Partitions&) -> Task<void> {
             *follower.config = config;
             follower.groups->set_image(image);
+            follower.share_states->set_image(image);
             follower.metadata->publish(image);
             co_return;
         });
@@ -402,14 +404,19 @@ Task<void> MetadataPublisher::show(metadata::ImagePtr image) {
 
 Task<void> MetadataPublisher::forget_topics(const metadata::Changes& changes) {
     std::set<std::string> gone;
+    std::set<Uuid> gone_ids;
     for (const metadata::TopicChange& change : changes.topics) {
-        if (change.deleted()) gone.insert(change.topic().name);
+        if (!change.deleted()) continue;
+        gone.insert(change.topic().name);
+        gone_ids.insert(change.topic().id);
     }
     if (gone.empty()) co_return;
     for (std::size_t shard = 0; shard < followers_.size(); ++shard) {
-        GroupHosts* groups = followers_[shard].groups;
-        co_await router_.on(static_cast<int>(shard),
-                            [&](Partitions&) { return groups->forget_topics(gone); });
+        ShardFollower& follower = followers_[shard];
+        co_await router_.on(static_cast<int>(shard), [&](Partitions&) -> Task<void> {
+            co_await follower.groups->forget_topics(gone, gone_ids);
+            co_await follower.share_states->forget_topics(gone_ids);
+        });
     }
 }
 

@@ -19,12 +19,14 @@
 namespace millrace::broker {
 
 class GroupHosts;
+class ShareHosts;
 
 // What one shard is told of a new image.
 struct ShardFollower {
     Partitions* partitions = nullptr;
     MetadataCache* metadata = nullptr;
     GroupHosts* groups = nullptr;
+    ShareHosts* share_states = nullptr;
     config::BrokerConfig* config = nullptr;  // takes over dynamic values
 };
 

@@ -30,6 +30,10 @@ class ProducerIds;
 class QuorumMember;
 class ReplicaMoves;
 struct ReplicationQuotas;
+class ShareLeaders;
+class SharePersister;
+class ShareSessions;
+class ShareStates;
 class Transactions;
 
 // What the handlers of one shard may ask for. A handler names the ones it needs as parameters.
@@ -42,6 +46,10 @@ struct Services {
     PartitionRouter& partitions;
     Groups& groups;
     Transactions& transactions;
+    ShareStates& share_states;
+    SharePersister& share_persister;
+    ShareLeaders& share_leaders;
+    ShareSessions& share_sessions;
     Controllers& controllers;
     ProducerIds& producer_ids;
     QuorumMember& quorum_member;
@@ -71,6 +79,14 @@ auto& service(Services& services) {
         return services.groups;
     } else if constexpr (std::is_same_v<T, Transactions>) {
         return services.transactions;
+    } else if constexpr (std::is_same_v<T, ShareStates>) {
+        return services.share_states;
+    } else if constexpr (std::is_same_v<T, SharePersister>) {
+        return services.share_persister;
+    } else if constexpr (std::is_same_v<T, ShareLeaders>) {
+        return services.share_leaders;
+    } else if constexpr (std::is_same_v<T, ShareSessions>) {
+        return services.share_sessions;
     } else if constexpr (std::is_same_v<T, Controllers>) {
         return services.controllers;
     } else if constexpr (std::is_same_v<T, ProducerIds>) {

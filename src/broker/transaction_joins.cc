@@ -66,14 +66,11 @@ TransactionJoins::TransactionJoins(env::Shard& shard, const Node& node, Transact
       node_(node),
       transactions_(transactions),
       metadata_(metadata),
-      config_(config),
       failures_(registry.meter(
           metrics::declared::add_partitions_to_txn_manager_verification_failure_rate)),
       time_ms_(registry.histogram(
           metrics::declared::add_partitions_to_txn_manager_verification_time_ms)),
-      scope_(shard) {}
-
-Task<void> TransactionJoins::stop() { co_await scope_.close(); }
+      links_(shard, metadata, config, fmt::format("broker-{}-add-partitions-to-txn", node.id)) {}
 
 Task<Codes> TransactionJoins::ask(TransactionJoin join) {
     Time began = shard_.now();
@@ -111,29 +108,8 @@ Task<Codes> TransactionJoins::ask_here(const TransactionJoin& join) {
         [&](ErrorCode error) { return all(join, error); });
 }
 
-Task<Result<std::shared_ptr<client::BrokerConnection>>> TransactionJoins::connect(
-    std::int32_t broker) {
-    std::unique_ptr<Link>& at = links_[broker];
-    if (!at) {
-        at = std::make_unique<Link>(
-            LeaderLink(shard_, metadata_, config_, broker,
-                       fmt::format("broker-{}-add-partitions-to-txn", node_.id)));
-    }
-    Link& link = *at;
-    co_await link.opened.until([&] { return !link.is_opening; });
-    struct Opening {
-        explicit Opening(Link& l) : link(l) { link.is_opening = true; }
-        ~Opening() {
-            link.is_opening = false;
-            link.opened.notify_all();
-        }
-        Link& link;
-    } opening(link);
-    co_return co_await link.link.get(scope_);
-}
-
 Task<Codes> TransactionJoins::ask_there(const TransactionJoin& join, std::int32_t broker) {
-    auto connection = co_await connect(broker);
+    auto connection = co_await links_.connect(broker);
     if (!connection) {
         LOG_WARN("the coordinator of transactional id {} cannot be asked: {}",
                  join.transactional_id, connection.error().message);

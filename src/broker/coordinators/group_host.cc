@@ -1,6 +1,8 @@
 #include "broker/coordinators/group_host.h"
 
+#include <algorithm>
 #include <fmt/core.h>
+#include <iterator>
 
 #include "base/random.h"
 #include "broker/log.h"
@@ -31,10 +33,12 @@ constexpr Duration due_retry = Duration::milliseconds(500);
 }  // namespace
 
 GroupHost::GroupHost(env::Shard& shard, std::shared_ptr<Partition> partition,
-                     const groups::GroupOptions& options, TransactionVerifier& verifier)
+                     const groups::GroupOptions& options, TransactionVerifier& verifier,
+                     SharePersister& persister)
     : shard_(shard),
       options_(options),
       verifier_(verifier),
+      persister_(persister),
       coordinator_(options),
       log_(shard, std::move(partition), *this, {.base_sequence = 0}) {}
 
@@ -43,6 +47,7 @@ void GroupHost::loaded() {
     coordinator_.loaded(shard_.now());
     schedule();
     follow_consumers();
+    follow_shares();
     log_.scope().spawn(expire_offsets());
     LOG_DEBUG("{} holds {} groups", log_.partition().identity().to_string(),
               coordinator_.group_count());
@@ -52,6 +57,7 @@ Task<void> GroupHost::stop() {
     log_.refuse();
     wake_.stop();
     consumers_wake_.stop();
+    shares_wake_.stop();
     groups::Effects effects;
     coordinator_.unload(ErrorCode::not_coordinator, effects);
     act(std::move(effects));
@@ -242,13 +248,23 @@ Task<OffsetDeleteResponse> GroupHost::delete_offsets(const OffsetDeleteRequest& 
 }
 
 Task<ErrorCode> GroupHost::delete_group(const std::string& group_id) {
+    if (coordinator_.shares().find(group_id) != nullptr) {
+        ErrorCode error = co_await remove_share_states(group_id);
+        if (error != ErrorCode::none) co_return error;
+    }
     auto code = co_await log_.run([&] { return coordinator_.delete_group(group_id); });
     co_return code ? *code : code.error();
 }
 
-Task<void> GroupHost::forget_topics(const std::set<std::string>& topics) {
+Task<void> GroupHost::forget_topics(const std::set<std::string>& topics,
+                                    const std::set<Uuid>& ids) {
     if (ready() != ErrorCode::none) co_return;
-    auto forgotten = co_await log_.run([&] { return coordinator_.forget_topics(topics); });
+    auto forgotten = co_await log_.run([&] {
+        auto decision = coordinator_.forget_topics(topics);
+        std::ranges::move(coordinator_.shares().forget_topics(ids),
+                          std::back_inserter(decision.records));
+        return decision;
+    });
     if (!forgotten) {
         LOG_WARN("offsets of deleted topics stay in {}: {}",
                  log_.partition().identity().to_string(), name_of(forgotten.error()));

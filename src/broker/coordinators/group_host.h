@@ -16,6 +16,8 @@
 
 namespace millrace::broker {
 
+class SharePersister;
+
 // Whose transaction offsets are part of, and whether its coordinator is to be asked first.
 struct OffsetTransaction {
     enum class Ask : std::uint8_t { nothing, whether_it_is, to_join };
@@ -29,7 +31,8 @@ struct OffsetTransaction {
 class GroupHost final : private CoordinatorLog::State {
   public:
     GroupHost(env::Shard& shard, std::shared_ptr<Partition> partition,
-              const groups::GroupOptions& options, TransactionVerifier& verifier);
+              const groups::GroupOptions& options, TransactionVerifier& verifier,
+              SharePersister& persister);
 
     // Replays the log; until then everything is answered COORDINATOR_LOAD_IN_PROGRESS.
     void start() { log_.start(); }
@@ -57,7 +60,17 @@ class GroupHost final : private CoordinatorLog::State {
     Task<ErrorCode> delete_group(const std::string& group_id);
     // Writes the marker; the transaction's offsets count from then on, or are dropped.
     Task<ErrorCode> end_transaction(TransactionEnd end) { return log_.end_transaction(end); }
-    Task<void> forget_topics(const std::set<std::string>& topics);
+    Task<void> forget_topics(const std::set<std::string>& topics, const std::set<Uuid>& ids);
+
+    // Share groups (KIP-932; group_host_share.cc). What share coordinators are to do for them is
+    // done when the answer comes.
+    Task<ShareGroupHeartbeatResponse> share_heartbeat(const ShareGroupHeartbeatRequest& request,
+                                                      groups::Client client);
+    Task<AlterShareGroupOffsetsResponse> alter_share_offsets(
+        const AlterShareGroupOffsetsRequest& request);
+    Task<DeleteShareGroupOffsetsResponse> delete_share_offsets(
+        const DeleteShareGroupOffsetsRequest& request);
+
     // What consumer groups subscribe to may have changed: their next heartbeats tell.
     void set_image(metadata::ImagePtr image) { coordinator_.set_image(std::move(image)); }
     const groups::GroupCoordinator& coordinator() const { return coordinator_; }
@@ -101,15 +114,37 @@ class GroupHost final : private CoordinatorLog::State {
     auto decide(const std::string& group_id, Decide decide)
         -> Task<std::expected<decltype(std::declval<Decide&>()().response), ErrorCode>>;
 
+    // Share groups.
+    template <typename Response>
+    struct ShareDecided {
+        Response response;
+        std::optional<groups::ShareStateRequest> initialize;
+        std::optional<groups::ShareStateRequest> remove;
+    };
+    template <typename Decide>
+    auto decide_share(Decide decide) -> Task<
+        std::expected<ShareDecided<decltype(std::declval<Decide&>()().response)>, ErrorCode>>;
+    using ShareOutcomes = std::map<Uuid, std::map<std::int32_t, Error>>;  // that failed
+    template <typename Ask>
+    Task<ShareOutcomes> ask_share_coordinators(const groups::ShareStateRequest& request, Ask ask);
+    Task<ShareOutcomes> initialize_states(groups::ShareStateRequest request);
+    Task<ShareOutcomes> remove_states(groups::ShareStateRequest request);
+    Task<ErrorCode> remove_share_states(const std::string& group_id);
+    void follow_shares();
+    Task<void> expire_shares();
+
     env::Shard& shard_;
     const groups::GroupOptions& options_;
     TransactionVerifier& verifier_;
+    SharePersister& persister_;
     groups::GroupCoordinator coordinator_;
     groups::Ticket last_ticket_ = 0;
     std::map<groups::Ticket, Waiting> waiting_;
     Wake<&GroupHost::tick> wake_{*this};
     Wake<&GroupHost::follow_consumers> consumers_wake_{*this};
+    Wake<&GroupHost::follow_shares> shares_wake_{*this};
     bool works_off_due_ = false;
+    bool expires_shares_ = false;
     Time due_again_;  // after a failure
     CoordinatorLog log_;
 };

@@ -27,6 +27,8 @@ GroupHosts::GroupHosts(env::Shard& shard, groups::GroupOptions options, metrics:
     count(by_protocol, {"classic"}, classic);
     count(by_protocol, {"consumer"},
           [](const Coordinator& host) { return host.consumers().all().size(); });
+    count(by_protocol, {"share"},
+          [](const Coordinator& host) { return host.shares().all().size(); });
     using State = groups::ConsumerGroupState;
     for (State state : {State::empty, State::assigning, State::reconciling, State::stable}) {
         count(metrics::declared::group_coordinator_metrics_consumer_group_count,
@@ -39,8 +41,8 @@ GroupHosts::GroupHosts(env::Shard& shard, groups::GroupOptions options, metrics:
 }
 
 std::shared_ptr<GroupHost> GroupHosts::make(const std::shared_ptr<Partition>& partition) {
-    CHECK(verifier_ != nullptr);
-    auto host = std::make_shared<GroupHost>(shard_, partition, options_, *verifier_);
+    CHECK(verifier_ != nullptr && persister_ != nullptr);
+    auto host = std::make_shared<GroupHost>(shard_, partition, options_, *verifier_, *persister_);
     host->set_image(image_);
     return host;
 }
@@ -50,9 +52,10 @@ void GroupHosts::set_image(const metadata::ImagePtr& image) {
     for (const auto& [partition, host] : all()) host->set_image(image);
 }
 
-Task<void> GroupHosts::forget_topics(const std::set<std::string>& topics) {
+Task<void> GroupHosts::forget_topics(const std::set<std::string>& topics,
+                                     const std::set<Uuid>& ids) {
     std::map<std::int32_t, std::shared_ptr<GroupHost>> hosts = all();
-    for (auto& [partition, host] : hosts) co_await host->forget_topics(topics);
+    for (auto& [partition, host] : hosts) co_await host->forget_topics(topics, ids);
 }
 
 }  // namespace millrace::broker

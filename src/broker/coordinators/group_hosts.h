@@ -16,15 +16,17 @@ class GroupHosts final : public Hosts<GroupHost> {
 
     // Before the first partition is led.
     void verify_with(TransactionVerifier& verifier) { verifier_ = &verifier; }
+    void persist_with(SharePersister& persister) { persister_ = &persister; }
     void set_image(const metadata::ImagePtr& image);
     // Offsets of topics that were deleted go, too.
-    Task<void> forget_topics(const std::set<std::string>& topics);
+    Task<void> forget_topics(const std::set<std::string>& topics, const std::set<Uuid>& ids);
 
   private:
     std::shared_ptr<GroupHost> make(const std::shared_ptr<Partition>& partition) override;
 
     groups::GroupOptions options_;
     TransactionVerifier* verifier_ = nullptr;
+    SharePersister* persister_ = nullptr;
     metadata::ImagePtr image_ = std::make_shared<const metadata::Image>();
     std::vector<metrics::Registry::Reading> readings_;
 };

@@ -1,8 +1,10 @@
-// FindCoordinator (key 10): which node coordinates a group or a transactional id. The topics that
-// they live in are made when they are first needed. Share groups are not coordinated here: their
-// keys are refused with a sentence that says so.
+// FindCoordinator (key 10): which node coordinates a group, a transactional id, or from version 6
+// on a partition of a share group (GROUP:TOPIC-ID:PARTITION). The topics that they live in are made
+// when they are first needed.
 
 #include "protocol/find_coordinator.h"
+
+#include <fmt/core.h>
 
 #include "broker/controllers.h"
 #include "broker/coordinators/java_hash.h"
@@ -10,14 +12,20 @@
 #include "broker/handlers.h"
 #include "broker/metadata_cache.h"
 #include "core/metadata/topic_names.h"
+#include "core/share/share_records.h"
 
 namespace millrace::broker {
 namespace {
 
-// Where the coordinators of a kind of key live; nothing for kinds that are not served.
-std::optional<std::string_view> topic_of(std::int8_t key_type) {
+constexpr std::int8_t share_key_type = 2;
+constexpr std::int16_t first_with_shares = 6;
+
+// Where the coordinators of a kind of key live; nothing for kinds that there are none of.
+std::optional<std::string_view> topic_of(std::int8_t key_type, std::int16_t version) {
     if (key_type == 0) return metadata::consumer_offsets_topic;
     if (key_type == 1) return metadata::transaction_state_topic;
+    if (key_type == share_key_type && version >= first_with_shares)
+        return metadata::share_group_state_topic;
     return std::nullopt;
 }
 
@@ -53,17 +61,19 @@ Task<FindCoordinatorResponse> answer(const FindCoordinatorRequest& request, cons
                                      MetadataCache& cache, Controllers& controllers) {
     std::vector<std::string> keys = request.coordinator_keys;
     if (caller.version() < 4) keys = {request.key};
-    std::optional<std::string_view> topic = topic_of(request.key_type);
+    std::optional<std::string_view> topic = topic_of(request.key_type, caller.version());
     if (topic && cache.image()->topics.find(*topic) == nullptr) {
         co_await controllers.auto_create({std::string(*topic)});
     }
     metadata::ImagePtr image = cache.image();
     std::vector<Told> told;
     for (const std::string& key : keys) {
-        if (!topic) {
-            told.push_back(
-                refused(key, ErrorCode::invalid_request,
-                        "This node coordinates groups and transactions only, not shares."));
+        bool is_share = request.key_type == share_key_type;
+        if (is_share && (!topic || !share::parse_share_key(key))) {
+            told.push_back(refused(key, ErrorCode::invalid_request, ""));
+        } else if (!topic) {
+            told.push_back(refused(key, ErrorCode::invalid_request,
+                                   fmt::format("There are no keys of type {}.", request.key_type)));
         } else {
             told.push_back(find(key, *image, *topic, caller.peer().listener->name));
         }

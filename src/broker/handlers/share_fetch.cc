@@ -1,0 +1,272 @@
+// ShareFetch (key 78): acquires records for a member of a share group, in its share session
+// (KIP-932), and carries its acknowledgements of others.
+//
+// When less than MinBytes is there the request waits for at most MaxWaitMs, woken by new records
+// and by such as other members give back; an error is told at once. Partitions have records in
+// turn, and no more than MaxRecords in all, but for whole batches.
+
+#include "protocol/share_fetch.h"
+
+#include <algorithm>
+#include <map>
+
+#include "broker/handler.h"
+#include "broker/handlers.h"
+#include "broker/share/share_requests.h"
+#include "broker/share/share_sessions.h"
+#include "config/broker_config.h"
+
+namespace millrace::broker {
+namespace {
+
+using Request = ShareFetchRequest;
+using Response = ShareFetchResponse;
+
+struct Item {
+    TopicIdPartition id;
+    LedShare::Reading reading;
+    LedShare::Acquired acquired;
+    std::string message;  // of an error
+};
+
+struct Wanted {
+    const Request& request;
+    const std::string& group_id;
+    const std::string& member_id;
+    std::uint64_t max_bytes = 0;
+    std::uint64_t min_bytes = 0;
+};
+
+bool is_error(ErrorCode code) {
+    return code != ErrorCode::none && code != ErrorCode::leader_not_available;
+}
+
+Task<void> read(ShareLeaders& leaders, const Wanted& wanted, std::uint64_t max_bytes, Item& item) {
+    auto there = [&](SharePartitions& shares, Partitions& partitions) -> Task<LedShare::Reading> {
+        auto share = shares.open(partitions, wanted.group_id, item.id);
+        if (!share) co_return LedShare::Reading{.error = share.error()};
+        auto reading = co_await (*share)->read(wanted.member_id, max_bytes);
+        if (is_error(reading.error)) item.message = (*share)->why();
+        co_return reading;
+    };
+    item.reading = co_await leaders.on(leaders.shard_of(item.id), there);
+}
+
+Task<void> acquire(ShareLeaders& leaders, const Wanted& wanted, std::vector<Item>& items) {
+    std::int64_t room = wanted.request.max_records;
+    for (Item& item : items) {
+        if (item.reading.batches.empty() || room <= 0) continue;
+        auto there = [&](SharePartitions& shares, Partitions&) -> Task<LedShare::Acquired> {
+            std::shared_ptr<LedShare> share = shares.find(wanted.group_id, item.id);
+            if (!share) co_return LedShare::Acquired{};
+            auto mode = static_cast<share::AcquireMode>(wanted.request.share_acquire_mode);
+            co_return share->acquire(wanted.member_id, mode, wanted.request.batch_size, room,
+                                     item.reading);
+        };
+        item.acquired = co_await leaders.on(leaders.shard_of(item.id), there);
+        room -= item.acquired.count;
+    }
+}
+
+// Ends when one of the partitions of a shard has what was not there before.
+Task<void> wait_there(SharePartitions& shares, const std::string& group_id,
+                      const std::vector<Item*>& items) {
+    std::vector<std::shared_ptr<LedShare>> held;
+    std::vector<Arrivals*> watched;
+    for (Item* item : items) {
+        std::shared_ptr<LedShare> share = shares.find(group_id, item->id);
+        if (!share || share->has_news(item->reading)) co_return;
+        share->watch(item->reading, watched);
+        held.push_back(std::move(share));
+    }
+    co_await ArrivalWait(watched);
+}
+
+Task<void> wait_for_news(ShareLeaders& leaders, const std::string& group_id,
+                         std::vector<Item>& items) {
+    std::map<int, std::vector<Item*>> by_shard;
+    for (Item& item : items) by_shard[leaders.shard_of(item.id)].push_back(&item);
+    Condition news;
+    bool arrived = false;
+    auto wait = [&](int shard, const std::vector<Item*>& group) -> Task<void> {
+        co_await leaders.on(shard, [&](SharePartitions& shares, Partitions&) {
+            return wait_there(shares, group_id, group);
+        });
+        arrived = true;
+        news.notify_all();
+    };
+    co_await with_scope([&](Scope& scope) -> Task<void> {
+        for (auto& [shard, group] : by_shard) scope.spawn(wait(shard, group));
+        while (!arrived) co_await news.wait();
+    });
+}
+
+Task<void> fetch(ShareLeaders& leaders, const Wanted& wanted, Time deadline,
+                 std::vector<Item>& items) {
+    env::Shard& here = leaders.here();
+    std::uint64_t each = wanted.max_bytes / items.size();
+    for (;;) {
+        std::uint64_t bytes = 0;
+        bool told = false;
+        for (Item& item : items) {
+            co_await read(leaders, wanted, each, item);
+            bytes += item.reading.records.size();
+            told = told || is_error(item.reading.error);
+        }
+        bool enough = told || (bytes > 0 && bytes >= wanted.min_bytes);
+        if (!enough && here.now() < deadline) {
+            bool news = co_await env::with_deadline(here, deadline,
+                                                    wait_for_news(leaders, wanted.group_id, items));
+            if (news) continue;
+        }
+        co_return co_await acquire(leaders, wanted, items);
+    }
+}
+
+// What the session asks for and this node knows of; what is unknown has its error already.
+std::vector<Item> items_of(const ShareSessions::Plan& plan, const metadata::Image& image,
+                           std::vector<Item>& unknown) {
+    std::vector<Item> items;
+    for (const TopicIdPartition& id : plan.partitions) {
+        Item item{.id = id};
+        const metadata::Topic* topic = image.topics.find(id.topic_id);
+        if (topic != nullptr && topic->partition(id.partition) != nullptr) {
+            items.push_back(std::move(item));
+            continue;
+        }
+        item.reading.error =
+            topic == nullptr ? ErrorCode::unknown_topic_id : ErrorCode::unknown_topic_or_partition;
+        unknown.push_back(std::move(item));
+    }
+    return items;
+}
+
+class Building {
+  public:
+    Building(Response& response, const metadata::Image& image, std::string listener)
+        : response_(response), hints_(image, std::move(listener), response) {}
+
+    void put(Item& item) {
+        Response::PartitionData& data = at(item.id);
+        bool loading = item.reading.error == ErrorCode::leader_not_available;
+        data.error_code = loading ? ErrorCode::none : item.reading.error;
+        if (!item.message.empty()) data.error_message = std::move(item.message);
+        data.records = Chain(std::move(item.acquired.records));
+        for (const share::AcquiredRecords& each : item.acquired.acquired) {
+            data.acquired_records.push_back({.first_offset = each.first,
+                                             .last_offset = each.last,
+                                             .delivery_count = each.delivery_count});
+        }
+        hints_.put(item.id, data);
+    }
+    void put(const Acknowledging& acknowledging) {
+        Response::PartitionData& data = at(acknowledging.id);
+        data.acknowledge_error_code = acknowledging.outcome.code;
+        if (!acknowledging.outcome.message.empty())
+            data.acknowledge_error_message = acknowledging.outcome.message;
+    }
+
+  private:
+    Response::PartitionData& at(const TopicIdPartition& id) {
+        auto [place, made] = places_.try_emplace(id);
+        if (made) {
+            auto topic = std::ranges::find(response_.responses, id.topic_id,
+                                           &Response::ShareFetchableTopicResponse::topic_id);
+            auto index = static_cast<std::size_t>(topic - response_.responses.begin());
+            if (topic == response_.responses.end())
+                response_.responses.push_back({.topic_id = id.topic_id});
+            auto& partitions = response_.responses[index].partitions;
+            place->second = {index, partitions.size()};
+            partitions.push_back({.partition_index = id.partition, .records = Chain()});
+        }
+        return response_.responses[place->second.first].partitions[place->second.second];
+    }
+
+    Response& response_;
+    LeaderHints<Response> hints_;
+    std::map<TopicIdPartition, std::pair<std::size_t, std::size_t>> places_;
+};
+
+// A request that renews is to fetch nothing.
+bool renews_only(const Request& request) {
+    return request.max_bytes == 0 && request.min_bytes == 0 && request.max_records == 0 &&
+           request.max_wait_ms == 0;
+}
+
+ShareSessions::Change change_of(const Request& request, const Caller& caller) {
+    ShareSessions::Change change{.epoch = request.share_session_epoch,
+                                 .added = {},
+                                 .forgotten = {},
+                                 .peer = caller.peer().id};
+    for (const auto& topic : request.topics) {
+        for (const auto& partition : topic.partitions) {
+            change.added.push_back({topic.topic_id, partition.partition_index});
+            change.acknowledges = change.acknowledges || !partition.acknowledgement_batches.empty();
+        }
+    }
+    for (const auto& topic : request.forgotten_topics_data) {
+        for (std::int32_t partition : topic.partitions)
+            change.forgotten.push_back({topic.topic_id, partition});
+    }
+    return change;
+}
+
+Task<Response> answer(const Request& request, const Caller& caller, MetadataCache& cache,
+                      ShareSessions& sessions, ShareLeaders& leaders,
+                      const config::BrokerConfig& config) {
+    metadata::ImagePtr image = cache.image();
+    ErrorCode error = check_member(*image, request.group_id, request.member_id);
+    if (error != ErrorCode::none) co_return Response{.error_code = error};
+    if (request.is_renew_ack && !renews_only(request))
+        co_return Response{.error_code = ErrorCode::invalid_request};
+    env::Shard& here = leaders.here();
+    Time deadline = caller.request.received + Duration::milliseconds(request.max_wait_ms);
+    ShareSessions::Member member{*request.group_id, *request.member_id};
+    ShareSessions::Plan plan = sessions.fetch(member, change_of(request, caller));
+    if (plan.error != ErrorCode::none) {
+        // Not to be asked again at once.
+        if (plan.error == ErrorCode::share_session_limit_reached)
+            co_await env::sleep_for(here, deadline - here.now());
+        co_return Response{.error_code = plan.error};
+    }
+    std::uint64_t max_bytes = static_cast<std::uint64_t>(
+        std::max(0, std::min(request.max_bytes, config.fetch_max_bytes())));
+    Wanted wanted{.request = request,
+                  .group_id = member.group_id,
+                  .member_id = member.member_id,
+                  .max_bytes = max_bytes,
+                  .min_bytes = std::min(static_cast<std::uint64_t>(std::max(0, request.min_bytes)),
+                                        max_bytes)};
+    std::vector<Acknowledging> acknowledging =
+        acknowledging_of(request.topics, request.is_renew_ack);
+    std::vector<Item> unknown;
+    std::vector<Item> items = items_of(plan, *image, unknown);
+    bool reads =
+        !items.empty() && max_bytes > 0 && request.max_records > 0 && !request.is_renew_ack;
+    co_await with_scope([&](Scope& scope) -> Task<void> {
+        scope.spawn(
+            acknowledge_all(leaders, *image, member.group_id, member.member_id, acknowledging));
+        if (reads) co_await fetch(leaders, wanted, unknown.empty() ? deadline : here.now(), items);
+        co_await scope.join();
+    });
+
+    Response response{.acquisition_lock_timeout_ms =
+                          lock_duration_ms(*image, config, member.group_id)};
+    Building building(response, *image, caller.peer().listener->name);
+    std::ranges::move(unknown, std::back_inserter(items));
+    for (Item& item : items) {
+        bool failed = is_error(item.reading.error);
+        if (failed) sessions.note_error(member, item.id);
+        if (failed || !item.acquired.acquired.empty() || plan.news.contains(item.id))
+            building.put(item);
+    }
+    for (const Acknowledging& each : acknowledging) building.put(each);
+    if (request.share_session_epoch == ShareSessions::final_epoch) sessions.end(member);
+    co_return response;
+}
+
+}  // namespace
+
+constinit const Handler handlers::share_fetch = serve<answer>;
+
+}  // namespace millrace::broker

@@ -1,0 +1,125 @@
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/condition.h"
+#include "base/scope.h"
+#include "broker/partitions/partition.h"
+#include "broker/share/share_persister.h"
+#include "config/broker_config.h"
+#include "core/share/share_partition.h"
+
+namespace millrace::broker {
+
+// One partition that this node leads, as one share group reads it: what members hold of it, and
+// its changes on their way to the share coordinator, one after the other. Lives on the partition's
+// shard.
+class LedShare : public std::enable_shared_from_this<LedShare> {
+  public:
+    // What it needs of its shard.
+    struct Parts {
+        env::Shard& shard;
+        Scope& scope;
+        SharePersister& persister;
+        const MetadataCache& metadata;
+        const config::BrokerConfig& config;
+    };
+    LedShare(const Parts& parts, share::ShareKey key, std::shared_ptr<Partition> partition);
+
+    void start();
+    // None when it can be used; leader_not_available while it loads; why it cannot be any more.
+    ErrorCode state() const { return state_; }
+    bool is_over() const {
+        return state_ != ErrorCode::none && state_ != ErrorCode::leader_not_available;
+    }
+    const std::string& why() const { return why_; }
+    void end(ErrorCode why, std::string message = {});
+    const share::ShareKey& key() const { return key_; }
+
+    // What there is to be given out, in memory.
+    struct Reading {
+        ErrorCode error = ErrorCode::none;
+        share::Offset offset = -1;  // -1: there is no room for more
+        Slice records;
+        std::vector<share::OffsetRange> batches;
+        std::vector<std::size_t> ends;  // of each, in `records`
+        std::vector<share::OffsetRange> aborted;
+        share::Offset bound = -1;   // nothing was read at or behind it
+        std::uint64_t changes = 0;  // what was known then
+    };
+    Task<Reading> read(std::string member_id, std::uint64_t max_bytes);
+    struct Acquired {
+        std::vector<share::AcquiredRecords> acquired;
+        Slice records;  // the batches that they lie in
+        std::int64_t count = 0;
+    };
+    Acquired acquire(const std::string& member_id, share::AcquireMode mode, std::int64_t batch_size,
+                     std::int64_t max_records, const Reading& reading);
+    // Ends when it is written.
+    Task<Result<>> acknowledge(std::string member_id,
+                               std::vector<share::Acknowledgement> acknowledgements);
+    // The member's session is over.
+    Task<Result<>> release(std::string member_id);
+
+    // Who waits for what `reading` did not have: new records, or such as others gave back.
+    bool has_news(const Reading& reading);
+    void watch(const Reading& reading, std::vector<Arrivals*>& watched);
+    std::uint64_t changes() const { return changes_; }
+
+  private:
+    class Wake final : public env::Timer {
+      public:
+        explicit Wake(LedShare& share) : share_(share) {}
+        void fire() override { share_.expire(); }
+
+      private:
+        LedShare& share_;
+    };
+    struct Writing {
+        share::SharePartition::Change change;
+        Result<> outcome;
+        bool done = false;
+    };
+
+    // What the configs of the group say.
+    struct Terms {
+        metadata::ImagePtr as_of;
+        share::ShareLimits limits;
+        FetchBound bound = FetchBound::high_watermark;
+        std::string reset;
+    };
+    const Terms& terms();
+    const share::ShareLimits& limits() { return terms().limits; }
+    Task<void> load();
+    Task<Result<share::Offset>> first_offset();
+    Task<void> take_start();
+    Task<Result<>> write(share::SharePartition::Change change);
+    Task<void> write_queued();
+    void expire();
+    void changed();  // others may find something
+    void reschedule();
+
+    Parts parts_;
+    share::ShareKey key_;
+    std::shared_ptr<Partition> partition_;
+    std::int32_t leader_epoch_;
+    ErrorCode state_ = ErrorCode::leader_not_available;
+    std::string why_;
+    std::optional<share::SharePartition> share_;
+    std::int32_t state_epoch_ = 0;
+    std::set<std::string> members_;  // with a session
+    std::deque<std::shared_ptr<Writing>> queue_;
+    bool writes_ = false;
+    Condition written_;
+    Arrivals news_;
+    std::uint64_t changes_ = 0;
+    Terms terms_;
+    Wake wake_{*this};
+};
+
+}  // namespace millrace::broker
