@@ -7,7 +7,8 @@ import pytest
 import scenarios
 from harness import sweep, wire
 from scenarios import (  # noqa: F401: they register
-    configs, consumer_groups, coordinated, data, groups, quotas, security, topics, transactions)
+    configs, consumer_groups, coordinated, data, groups, quotas, security, shares, topics,
+    transactions)
 
 
 def summary(lines):

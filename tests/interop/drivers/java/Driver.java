@@ -51,6 +51,7 @@ public final class Driver {
     private static final ObjectMapper JSON = new ObjectMapper();
 
     private final Map<String, Member> members = new HashMap<>();
+    private final Map<String, ShareMember> shareMembers = new HashMap<>();
     private final Map<String, KafkaProducer<String, String>> producers = new HashMap<>();
     private String bootstrap;
     private Admin admin;
@@ -82,7 +83,7 @@ public final class Driver {
                 "codecs", List.of("none", "gzip", "snappy", "lz4", "zstd"),
                 "can", List.of("groups", "static", "cooperative", "idempotent", "configs",
                     "delete_records", "list_offsets", "partitions", "group_admin", "headers",
-                    "partitioner", "transactions", "consumer_protocol", "regex"));
+                    "partitioner", "transactions", "consumer_protocol", "regex", "share"));
             case "connect" -> connect(c);
             case "create_topic" -> wait(admin.createTopics(List.of(
                 new NewTopic(text(c, "topic"), c.get("partitions").asInt(),
@@ -104,6 +105,11 @@ public final class Driver {
             case "received" -> members.get(text(c, "member")).received();
             case "commit" -> members.get(text(c, "member")).commit();
             case "leave" -> members.remove(text(c, "member")).leave();
+            case "share_join" -> shareMembers.put(
+                text(c, "member"), new ShareMember(properties(), c)) == null;
+            case "share_received" -> shareMembers.get(text(c, "member")).received();
+            case "share_refused" -> shareMembers.get(text(c, "member")).refused();
+            case "share_leave" -> shareMembers.remove(text(c, "member")).leave();
             case "committed" -> committed(c);
             case "describe_configs" -> describeConfigs(c);
             case "alter_configs" -> alterConfigs(c);

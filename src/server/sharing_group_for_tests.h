@@ -1,0 +1,211 @@
+#pragma once
+
+#include <algorithm>
+#include <fmt/core.h>
+#include <gtest/gtest.h>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "client/cluster.h"
+#include "client/connection.h"
+#include "env/shard.h"
+#include "protocol/share_fetch.h"
+#include "protocol/share_group_heartbeat.h"
+#include "server/clients_for_tests.h"
+
+namespace millrace::server {
+
+// A share group (KIP-932) on one topic of one node, watched from outside: its members beat, fetch
+// and acknowledge by raw requests. What one was told that it has accepted comes to nobody again.
+class SharingGroup {
+  public:
+    static constexpr int delivery_limit = 10;
+
+    SharingGroup(std::string id, std::string topic)
+        : id_(std::move(id)), topic_(std::move(topic)) {}
+
+    const std::string& id() const { return id_; }
+    // All members leave.
+    void finish() { finished_ = true; }
+    std::size_t accepted() const { return accepted_.size(); }
+    std::size_t redelivered() const { return redelivered_; }
+    // Somebody has accepted it, or may have; or it was given out as often as may be.
+    bool is_done(std::int32_t partition, std::int64_t offset) const {
+        Place place{partition, offset};
+        auto deliveries = deliveries_.find(place);
+        return accepted_.contains(place) || perhaps_accepted_.contains(place) ||
+               (deliveries != deliveries_.end() && deliveries->second >= delivery_limit);
+    }
+
+    Task<void> take_part(env::Shard& shard) {
+        auto config = client_config<client::ConsumerConfig>(
+            "request.timeout.ms=4000\nreconnect.backoff.max.ms=500\n");
+        client::Cluster cluster(shard, config.cluster());
+        Member member(*this, shard, cluster);
+        co_await and_finally(shard, [&] { return member.live(); }, [&] { return cluster.close(); });
+    }
+
+  private:
+    using Place = std::pair<std::int32_t, std::int64_t>;
+
+    // A member in one of its lives.
+    class Member {
+      public:
+        Member(SharingGroup& group, env::Shard& shard, client::Cluster& cluster)
+            : group_(group),
+              shard_(shard),
+              cluster_(cluster),
+              id_(Uuid::random(shard.random()).to_string()) {}
+
+        Task<void> live() {
+            while (!group_.finished_) {
+                if (shard_.now() >= next_beat_) co_await beat(false);
+                if (epoch_ > 0 && (!assigned_.empty() || session_epoch_ > 0)) {
+                    co_await fetch();
+                } else {
+                    co_await env::sleep_for(shard_, Duration::milliseconds(100));
+                }
+            }
+            co_await beat(true);
+        }
+
+      private:
+        template <typename Request>
+        Task<Result<client::Reply<typename Request::Response>>> ask(Request request) {
+            auto connected =
+                co_await cluster_.coordinator(client::CoordinatorType::group, group_.id_);
+            if (!connected) co_return fail(connected.error());
+            auto reply = co_await (*connected)->call(request);
+            if (!reply) cluster_.forget_coordinator(client::CoordinatorType::group, group_.id_);
+            co_return reply;
+        }
+
+        Task<void> beat(bool leaves) {
+            next_beat_ = shard_.now() + Duration::milliseconds(500);
+            ShareGroupHeartbeatRequest request{
+                .group_id = group_.id_, .member_id = id_, .member_epoch = leaves ? -1 : epoch_};
+            if (epoch_ == 0) request.subscribed_topic_names = {group_.topic_};
+            auto reply = co_await ask(request);
+            if (!reply || leaves) co_return;
+            const ShareGroupHeartbeatResponse& told = reply->response;
+            if (told.error_code != ErrorCode::none) {
+                EXPECT_NE(told.error_code, ErrorCode::unknown_server_error);
+                EXPECT_NE(told.error_code, ErrorCode::invalid_request);
+                epoch_ = 0;
+                co_return;
+            }
+            epoch_ = told.member_epoch;
+            if (!told.assignment) co_return;
+            assigned_.clear();
+            for (const auto& topic : told.assignment->topic_partitions) {
+                topic_id_ = topic.topic_id;
+                assigned_.insert(topic.partitions.begin(), topic.partitions.end());
+            }
+        }
+
+        ShareFetchRequest request() {
+            ShareFetchRequest request{.group_id = group_.id_,
+                                      .member_id = id_,
+                                      .share_session_epoch = session_epoch_,
+                                      .max_wait_ms = 300,
+                                      .min_bytes = 1,
+                                      .max_bytes = 1 << 20,
+                                      .max_records = 20,
+                                      .batch_size = 20};
+            request.share_acquire_mode = shard_.random().chance(0.5) ? 1 : 0;
+            auto& topic = request.topics.emplace_back();
+            topic.topic_id = topic_id_;
+            std::set<std::int32_t> all = assigned_;
+            for (const auto& [partition, answers] : answers_) all.insert(partition);
+            for (std::int32_t partition : all) {
+                auto& asked = topic.partitions.emplace_back();
+                asked.partition_index = partition;
+                for (const auto& [offset, type] : answers_[partition])
+                    asked.acknowledgement_batches.push_back({offset, offset, {type}});
+            }
+            for (std::int32_t partition : in_session_) {
+                if (all.contains(partition)) continue;
+                if (request.forgotten_topics_data.empty())
+                    request.forgotten_topics_data.push_back({topic_id_, {}});
+                request.forgotten_topics_data.front().partitions.push_back(partition);
+            }
+            in_session_ = std::move(all);
+            return request;
+        }
+
+        Task<void> fetch() {
+            if (session_epoch_ == 0) answers_.clear();
+            auto sent = answers_;
+            ShareFetchRequest asked = request();
+            answers_.clear();
+            for (const auto& [partition, answers] : sent) {
+                for (const auto& [offset, type] : answers)
+                    if (type == accept) group_.perhaps_accepted_.insert({partition, offset});
+            }
+            auto reply = co_await ask(asked);
+            if (!reply || reply->response.error_code != ErrorCode::none) {
+                session_epoch_ = 0;
+                in_session_.clear();
+                if (!reply) co_await env::sleep_for(shard_, Duration::milliseconds(100));
+                co_return;
+            }
+            ++session_epoch_;
+            for (const auto& topic : reply->response.responses) {
+                for (const auto& partition : topic.partitions) {
+                    if (partition.acknowledge_error_code == ErrorCode::none)
+                        accepted(partition.partition_index, sent[partition.partition_index]);
+                    take(partition);
+                }
+            }
+        }
+        void accepted(std::int32_t partition, const std::map<std::int64_t, std::int8_t>& answers) {
+            for (const auto& [offset, type] : answers)
+                if (type == accept) group_.accepted_.insert({partition, offset});
+        }
+        void take(const ShareFetchResponse::PartitionData& partition) {
+            for (const auto& range : partition.acquired_records) {
+                for (std::int64_t i = range.first_offset; i <= range.last_offset; ++i) {
+                    Place place{partition.partition_index, i};
+                    EXPECT_FALSE(group_.accepted_.contains(place))
+                        << "offset " << i << " of partition " << place.first
+                        << " was accepted, and comes again";
+                    EXPECT_LE(range.delivery_count, delivery_limit);
+                    if (range.delivery_count > 1) ++group_.redelivered_;
+                    int& most = group_.deliveries_[place];
+                    most = std::max<int>(most, range.delivery_count);
+                    double chance = shard_.random().unit();
+                    if (chance < 0.03 && !group_.finished_)
+                        continue;  // held until its lock is over
+                    answers_[place.first][i] = chance < 0.08 ? release : accept;
+                }
+            }
+        }
+
+        static constexpr std::int8_t accept = 1;
+        static constexpr std::int8_t release = 2;
+
+        SharingGroup& group_;
+        env::Shard& shard_;
+        client::Cluster& cluster_;
+        std::string id_;
+        std::int32_t epoch_ = 0;
+        std::int32_t session_epoch_ = 0;
+        Time next_beat_;
+        Uuid topic_id_;
+        std::set<std::int32_t> assigned_;
+        std::set<std::int32_t> in_session_;
+        std::map<std::int32_t, std::map<std::int64_t, std::int8_t>> answers_;
+    };
+
+    std::string id_;
+    std::string topic_;
+    bool finished_ = false;
+    std::size_t redelivered_ = 0;
+    std::set<Place> accepted_;
+    std::set<Place> perhaps_accepted_;
+    std::map<Place, int> deliveries_;
+};
+
+}  // namespace millrace::server

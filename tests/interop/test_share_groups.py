@@ -1,0 +1,256 @@
+"""Share groups (KIP-932) with Java's KafkaShareConsumer and Apache's kafka-share-groups."""
+
+import collections
+import re
+import time
+
+import pytest
+
+from harness import drivers
+from harness.cluster import Cluster
+from harness.processes import wait_until
+from test_clients import SECONDS, numbered
+from test_dump_log import differs
+
+LOCK_MS = 3000
+GROUP_CONFIGS = "share.auto.offset.reset=earliest"
+# Members share a partition only where there are more of them.
+ONE_PARTITION = pytest.mark.parametrize("client", [1], indirect=True)
+
+
+@pytest.fixture(scope="module")
+def share_node(kind, start_node):
+    """A node of its own, as it is restarted; locks are short, and members beat often."""
+    return start_node(kind, "share-groups", **{
+        "group.share.min.record.lock.duration.ms": 1000,
+        "group.share.record.lock.duration.ms": LOCK_MS,
+        "group.share.min.heartbeat.interval.ms": 300,
+        "group.share.heartbeat.interval.ms": 300,
+        "group.share.assignment.interval.ms": 100,
+        "share.coordinator.state.topic.num.partitions": 3,
+        "share.coordinator.snapshot.update.records.per.snapshot": 5})
+
+
+@pytest.fixture(scope="module")
+def driver(folder):
+    made = drivers.Driver("java", folder / "share-groups-java.log")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def client(driver, share_node, tools, request):
+    """A driver that is connected, with names that only this test has."""
+    driver.connect(bootstrap=share_node.bootstrap)
+    driver.topic = re.sub(r"\W", "-", request.node.name)
+    driver.group = f"{driver.topic}-group"
+    driver.create_topic(topic=driver.topic, partitions=getattr(request, "param", 3))
+    done = tools.run("configs", "--bootstrap-server", share_node.bootstrap, "--entity-type",
+                     "groups", "--entity-name", driver.group, "--alter", "--add-config",
+                     GROUP_CONFIGS)
+    assert done.status == 0, done.err
+    yield driver
+    assert share_node.alive(), share_node.tail()
+
+
+def join(client, member, **more):
+    client.share_join(member=member, **{"group": client.group, "topic": client.topic, **more})
+
+
+def produce(client, records):
+    client.produce(topic=client.topic, records=records, codec="none")
+
+
+def deliveries(client, *members):
+    """How often each value was delivered."""
+    counts = collections.Counter()
+    for member in members:
+        counts.update(one[4] for one in client.share_received(member=member))
+    return counts
+
+
+def await_deliveries(client, wanted, *members):
+    wait_until(lambda: set(wanted) <= set(deliveries(client, *members)), SECONDS,
+               f"{len(wanted)} values for {members}")
+
+
+def leave(client, *members):
+    for member in members:
+        client.share_leave(member=member)
+
+
+def values_of(records):
+    return [one["value"] for one in records]
+
+
+def named(prefix, count):
+    return [{"key": f"k{i}", "value": f"{prefix}-{i}"} for i in range(count)]
+
+
+@pytest.mark.parametrize("mode", ["implicit", "explicit"])
+def test_each_record_is_delivered_once(client, mode):
+    """Two members have all records between them, and none twice."""
+    join(client, "a", mode=mode, records=20)
+    join(client, "b", mode=mode, records=20)
+    records = numbered(0, 300)
+    for i in range(0, 300, 50):
+        produce(client, records[i:i + 50])
+    await_deliveries(client, values_of(records), "a", "b")
+    time.sleep(2 * LOCK_MS / 1000)
+    counts = deliveries(client, "a", "b")
+    leave(client, "a", "b")
+    assert set(counts.values()) == {1}, counts.most_common(3)
+
+
+@ONE_PARTITION
+def test_a_held_record_is_delivered_again(client):
+    """Its lock runs out while the member that has it does nothing."""
+    records = numbered(0, 30)
+    produce(client, records)
+    join(client, "a", mode="explicit", holds=True)
+    wait_until(lambda: client.share_received(member="a"), SECONDS, "records to be held")
+    join(client, "b", mode="explicit")
+    await_deliveries(client, values_of(records), "b")
+    held = {one[4] for one in client.share_received(member="a")}
+    again = {one[4] for one in client.share_received(member="b") if one[5] == 2}
+    assert held == again
+    leave(client, "a", "b")
+
+
+@ONE_PARTITION
+def test_a_killed_member_is_missed(client, folder, share_node):
+    """What it held goes to another one as soon as its connection is gone."""
+    records = numbered(0, 30)
+    produce(client, records)
+    other = drivers.Driver("java", folder / "share-groups-killed.log")
+    other.connect(bootstrap=share_node.bootstrap)
+    other.share_join(member="a", group=client.group, topic=client.topic, mode="explicit",
+                     holds=True)
+    wait_until(lambda: other.share_received(member="a"), SECONDS, "records to be held")
+    held = {one[4] for one in other.share_received(member="a")}
+    other.process.kill()
+    other.process.wait()
+    join(client, "b", mode="explicit")
+    await_deliveries(client, values_of(records), "b")
+    assert held == {one[4] for one in client.share_received(member="b") if one[5] == 2}
+    leave(client, "b")
+
+
+def test_rejected_and_released(client):
+    """Rejected records are done with, released ones come again, at most as often as allowed."""
+    records = named("accept", 10) + named("reject", 10) + named("release", 10) + named("poison", 4)
+    produce(client, records)
+    join(client, "a", mode="explicit")
+    wanted = collections.Counter({
+        **{value: 1 for value in values_of(records)},
+        **{f"release-{i}": 3 for i in range(10)}, **{f"poison-{i}": 5 for i in range(4)}})
+    wait_until(lambda: deliveries(client, "a") == wanted, SECONDS,
+               "as many deliveries as each is to have")
+    time.sleep(1)
+    assert deliveries(client, "a") == wanted
+    leave(client, "a")
+
+
+def test_a_restart_keeps_what_is_known(client, share_node):
+    """After a restart nothing comes again that was accepted, and all that was not."""
+    produce(client, numbered(0, 60))
+    join(client, "a", mode="explicit")
+    await_deliveries(client, values_of(numbered(0, 60)), "a")
+    leave(client, "a")
+    share_node.stop()
+    share_node.start()
+    client.connect(bootstrap=share_node.bootstrap)
+    produce(client, numbered(60, 40))
+    join(client, "b", mode="explicit")
+    await_deliveries(client, values_of(numbered(60, 40)), "b")
+    assert set(deliveries(client, "b")) == set(values_of(numbered(60, 40)))
+    leave(client, "b")
+
+
+def test_tools(client, share_node, tools):
+    """Apache's tool lists, describes, resets and deletes."""
+    def run(*arguments):
+        done = tools.run("share-groups", "--bootstrap-server", share_node.bootstrap, *arguments)
+        assert done.status == 0, (arguments, done.out, done.err)
+        return done.out
+
+    group = ("--group", client.group)
+    produce(client, numbered(0, 60))
+    join(client, "a", mode="explicit")
+    await_deliveries(client, values_of(numbered(0, 60)), "a")
+    assert client.group in run("--list")
+    assert re.search(rf"{client.group} +Stable", run("--list", "--state"))
+    assert re.search(rf"{client.group} .*Stable +1", run("--describe", *group, "--state"))
+    members = run("--describe", *group, "--members")
+    assert f"{client.topic}:0,1,2" in members, members
+    leave(client, "a")
+    wait_until(lambda: "Empty" in run("--describe", *group, "--state"), SECONDS, "an empty group")
+
+    def offsets():
+        lines = [line.split() for line in run("--describe", *group).splitlines()]
+        return {line[2]: (line[3], line[4]) for line in lines if line[:2] == [client.group,
+                                                                             client.topic]}
+    wait_until(lambda: [lag for _, lag in offsets().values()] == ["0"] * 3, SECONDS, "no lag")
+    run("--reset-offsets", *group, "--topic", client.topic, "--to-earliest", "--execute")
+    assert {start for start, _ in offsets().values()} == {"0"}, offsets()
+    assert sum(int(lag) for _, lag in offsets().values()) == 60
+    join(client, "b", mode="explicit")
+    await_deliveries(client, values_of(numbered(0, 60)), "b")
+    leave(client, "b")
+    wait_until(lambda: "Empty" in run("--describe", *group, "--state"), SECONDS, "an empty group")
+    run("--delete-offsets", *group, "--topic", client.topic)
+    assert offsets() == {}
+    run("--delete", *group)
+    assert client.group not in run("--list")
+
+
+def test_the_coordinator_s_log_is_apache_s(client, share_node, tools):
+    """kafka-dump-log reads what the share coordinator writes, and ours prints the same of it."""
+    produce(client, numbered(0, 200))
+    join(client, "a", mode="explicit", records=5)
+    await_deliveries(client, values_of(numbered(0, 200)), "a")
+    leave(client, "a")
+    share_node.stop()
+    logs = sorted(share_node.data.glob("__share_group_state-*/*.log"))
+    assert logs
+    told = ""
+    for path in logs:
+        assert differs(tools, path, ("--share-group-state-decoder",)) is None
+        told += tools.run("dump-log", "--share-group-state-decoder", "--files", path).out
+    share_node.start()
+    assert '"snapshotEpoch":1' in told, "no snapshot after updates"
+    assert client.group in told and '"deliveryState":2' in told
+
+
+def test_beside_apache_s_nodes(folder, driver, tools):
+    """Leaders, share coordinators and the group's coordinator are on nodes of both kinds."""
+    cluster = Cluster(
+        folder / "share-groups-mixed",
+        {1: ("millrace", "controller"), 11: ("apache", "broker"), 12: ("millrace", "broker")}, **{
+            "offsets.topic.num.partitions": 4,
+            "share.coordinator.state.topic.num.partitions": 8,
+            "group.share.min.heartbeat.interval.ms": 300,
+            "group.share.heartbeat.interval.ms": 300})
+    try:
+        cluster.start()
+        driver.connect(bootstrap=cluster.bootstrap)
+        for turn in range(2):  # of groups, so that both kinds coordinate some
+            driver.topic, driver.group = f"mixed-{turn}", f"mixed-group-{turn}"
+            driver.create_topic(topic=driver.topic, partitions=6)
+            done = tools.run("configs", "--bootstrap-server", cluster.bootstrap, "--entity-type",
+                             "groups", "--entity-name", driver.group, "--alter", "--add-config",
+                             GROUP_CONFIGS)
+            assert done.status == 0, done.err
+            records = numbered(0, 200)
+            join(driver, "a", mode="explicit", records=20)
+            join(driver, "b", mode="explicit", records=20)
+            produce(driver, records)
+            await_deliveries(driver, values_of(records), "a", "b")
+            assert set(deliveries(driver, "a", "b").values()) == {1}
+            leave(driver, "a", "b")
+            done = tools.run("share-groups", "--bootstrap-server", cluster.bootstrap,
+                             "--describe", "--group", driver.group)
+            lags = [line.split()[4] for line in done.out.splitlines() if driver.topic in line]
+            assert lags == ["0"] * 6, done.out
+    finally:
+        cluster.kill()
