@@ -45,12 +45,22 @@ def client(driver, share_node, tools, request):
     driver.topic = re.sub(r"\W", "-", request.node.name)
     driver.group = f"{driver.topic}-group"
     driver.create_topic(topic=driver.topic, partitions=getattr(request, "param", 3))
-    done = tools.run("configs", "--bootstrap-server", share_node.bootstrap, "--entity-type",
-                     "groups", "--entity-name", driver.group, "--alter", "--add-config",
-                     GROUP_CONFIGS)
-    assert done.status == 0, done.err
+    set_configs(tools, share_node.bootstrap, driver.group, GROUP_CONFIGS)
     yield driver
     assert share_node.alive(), share_node.tail()
+
+
+def set_configs(tools, bootstrap, group, configs):
+    done = tools.run("configs", "--bootstrap-server", bootstrap, "--entity-type", "groups",
+                     "--entity-name", group, "--alter", "--add-config", configs)
+    assert done.status == 0, done.err
+
+
+def run_tool(tools, node, *arguments):
+    """What kafka-share-groups prints."""
+    done = tools.run("share-groups", "--bootstrap-server", node.bootstrap, *arguments)
+    assert done.status == 0, (arguments, done.out, done.err)
+    return done.out
 
 
 def join(client, member, **more):
@@ -70,8 +80,9 @@ def deliveries(client, *members):
 
 
 def await_deliveries(client, wanted, *members):
-    wait_until(lambda: set(wanted) <= set(deliveries(client, *members)), SECONDS,
-               f"{len(wanted)} values for {members}")
+    def missing():
+        return set(wanted) - set(deliveries(client, *members))
+    wait_until(lambda: not missing(), SECONDS, lambda: f"{missing()} for {members}")
 
 
 def leave(client, *members):
@@ -167,12 +178,47 @@ def test_a_restart_keeps_what_is_known(client, share_node):
     leave(client, "b")
 
 
+def test_where_a_group_starts(client, share_node, tools):
+    """At the end, or so long ago."""
+    produce(client, numbered(0, 20))
+    for reset, wanted in {"latest": 0, "by_duration:PT1H": 30}.items():
+        client.group = f"{client.topic}-{reset[:6]}"
+        set_configs(tools, share_node.bootstrap, client.group, f"share.auto.offset.reset={reset}")
+        join(client, "a", mode="explicit")
+        assigned = rf"{client.topic}:0,1,2"
+        wait_until(lambda: re.search(assigned, run_tool(
+            tools, share_node, "--describe", "--group", client.group, "--members")), SECONDS,
+            "partitions")
+        time.sleep(2)
+        assert len(deliveries(client, "a")) == wanted, reset
+        produce(client, named(reset[:6], 10))
+        await_deliveries(client, values_of(named(reset[:6], 10)), "a")
+        leave(client, "a")
+
+
+def test_aborted_records_are_hidden(client, share_node, tools):
+    """With share.isolation.level=read_committed, and only then."""
+    for level in ["read_uncommitted", "read_committed"]:
+        client.group = f"{client.topic}-{level}"
+        set_configs(tools, share_node.bootstrap, client.group,
+                    f"share.isolation.level={level},{GROUP_CONFIGS}")
+        for commit in (True, False, True):
+            client.begin(producer=client.group, transactional_id=client.group)
+            client.write(producer=client.group, topic=client.topic,
+                         records=named(f"{level}-{commit}", 20))
+            client.end(producer=client.group, commit=commit)
+        join(client, "a", mode="explicit")
+        await_deliveries(client, values_of(named(f"{level}-True", 20)), "a")
+        time.sleep(1)
+        aborted = set(values_of(named(f"{level}-False", 20))) & set(deliveries(client, "a"))
+        assert len(aborted) == (20 if level == "read_uncommitted" else 0)
+        leave(client, "a")
+
+
 def test_tools(client, share_node, tools):
     """Apache's tool lists, describes, resets and deletes."""
     def run(*arguments):
-        done = tools.run("share-groups", "--bootstrap-server", share_node.bootstrap, *arguments)
-        assert done.status == 0, (arguments, done.out, done.err)
-        return done.out
+        return run_tool(tools, share_node, *arguments)
 
     group = ("--group", client.group)
     produce(client, numbered(0, 60))
@@ -237,10 +283,7 @@ def test_beside_apache_s_nodes(folder, driver, tools):
         for turn in range(2):  # of groups, so that both kinds coordinate some
             driver.topic, driver.group = f"mixed-{turn}", f"mixed-group-{turn}"
             driver.create_topic(topic=driver.topic, partitions=6)
-            done = tools.run("configs", "--bootstrap-server", cluster.bootstrap, "--entity-type",
-                             "groups", "--entity-name", driver.group, "--alter", "--add-config",
-                             GROUP_CONFIGS)
-            assert done.status == 0, done.err
+            set_configs(tools, cluster.bootstrap, driver.group, GROUP_CONFIGS)
             records = numbered(0, 200)
             join(driver, "a", mode="explicit", records=20)
             join(driver, "b", mode="explicit", records=20)
@@ -248,9 +291,46 @@ def test_beside_apache_s_nodes(folder, driver, tools):
             await_deliveries(driver, values_of(records), "a", "b")
             assert set(deliveries(driver, "a", "b").values()) == {1}
             leave(driver, "a", "b")
-            done = tools.run("share-groups", "--bootstrap-server", cluster.bootstrap,
-                             "--describe", "--group", driver.group)
-            lags = [line.split()[4] for line in done.out.splitlines() if driver.topic in line]
-            assert lags == ["0"] * 6, done.out
+            told = run_tool(tools, cluster, "--describe", "--group", driver.group)
+            lags = [line.split()[4] for line in told.splitlines() if driver.topic in line]
+            assert lags == ["0"] * 6, told
+    finally:
+        cluster.kill()
+
+
+def test_leaders_are_killed(folder, driver, tools):
+    """All is delivered though each of three nodes is killed in turn, and done with in the end."""
+    cluster = Cluster(
+        folder / "share-groups-killed", {each: ("millrace", "broker,controller")
+                                         for each in (1, 2, 3)}, **{
+            **{f"{topic}.replication.factor": 3 for topic in (
+                "offsets.topic", "share.coordinator.state.topic", "default")},
+            "share.coordinator.state.topic.min.isr": 2, "offsets.topic.num.partitions": 3,
+            "share.coordinator.state.topic.num.partitions": 3,
+            "group.share.min.record.lock.duration.ms": 1000,
+            "group.share.record.lock.duration.ms": LOCK_MS,
+            "group.share.delivery.count.limit": 10,
+            "group.share.min.heartbeat.interval.ms": 300,
+            "group.share.heartbeat.interval.ms": 300})
+    try:
+        cluster.start()
+        driver.connect(bootstrap=cluster.bootstrap)
+        driver.topic, driver.group = "led", "led-group"
+        driver.create_topic(topic=driver.topic, partitions=3, replication=3)
+        set_configs(tools, cluster.bootstrap, driver.group, GROUP_CONFIGS)
+        join(driver, "a", mode="explicit", records=20)
+        join(driver, "b", mode="explicit", records=20)
+        for turn, node in enumerate(cluster.members.values()):
+            produce(driver, numbered(100 * turn, 50))
+            node.kill()
+            produce(driver, numbered(100 * turn + 50, 50))
+            node.start()
+            await_deliveries(driver, values_of(numbered(0, 100 * (turn + 1))), "a", "b")
+
+        def lags():
+            told = run_tool(tools, cluster, "--describe", "--group", driver.group)
+            return [line.split()[4] for line in told.splitlines() if driver.topic in line]
+        wait_until(lambda: lags() == ["0"] * 3, SECONDS, lambda: f"no lag: {lags()}")
+        leave(driver, "a", "b")
     finally:
         cluster.kill()
