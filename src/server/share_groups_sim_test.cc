@@ -1,6 +1,6 @@
-// Share groups (KIP-932) while members die, are cut off and come back, and the node now and then:
-// what a member was told that it has accepted comes to nobody again, and every record is done with
-// in the end.
+// Share groups (KIP-932) while members die, are cut off and come back, and the node now and then,
+// also after its power went: what a member was told that it has accepted comes to nobody again, and
+// every record is done with in the end.
 
 #include <algorithm>
 #include <gtest/gtest.h>
@@ -102,6 +102,10 @@ class Trial : private NodeTrial {
                 break;
             case 4:
                 node_.kill();
+                node_.start();
+                break;
+            case 5:
+                node_.lose_power();
                 node_.start();
                 break;
             default:
