@@ -170,13 +170,10 @@ class Building {
     Response::PartitionData& at(const TopicIdPartition& id) {
         auto [place, made] = places_.try_emplace(id);
         if (made) {
-            auto topic = std::ranges::find(response_.responses, id.topic_id,
-                                           &Response::ShareFetchableTopicResponse::topic_id);
-            auto index = static_cast<std::size_t>(topic - response_.responses.begin());
-            if (topic == response_.responses.end())
-                response_.responses.push_back({.topic_id = id.topic_id});
-            auto& partitions = response_.responses[index].partitions;
-            place->second = {index, partitions.size()};
+            auto [topic, first] = topics_.try_emplace(id.topic_id, response_.responses.size());
+            if (first) response_.responses.push_back({.topic_id = id.topic_id});
+            auto& partitions = response_.responses[topic->second].partitions;
+            place->second = {topic->second, partitions.size()};
             partitions.push_back({.partition_index = id.partition, .records = Chain()});
         }
         return response_.responses[place->second.first].partitions[place->second.second];
@@ -184,6 +181,7 @@ class Building {
 
     Response& response_;
     LeaderHints<Response> hints_;
+    std::map<Uuid, std::size_t> topics_;
     std::map<TopicIdPartition, std::pair<std::size_t, std::size_t>> places_;
 };
 
@@ -243,6 +241,9 @@ Task<Response> answer(const Request& request, const Caller& caller, MetadataCach
     std::vector<Item> items = items_of(plan, *image, unknown);
     bool reads =
         !items.empty() && max_bytes > 0 && request.max_records > 0 && !request.is_renew_ack;
+    if (reads) {
+        for (const Item& item : items) sessions.touch(member, item.id);
+    }
     co_await with_scope([&](Scope& scope) -> Task<void> {
         scope.spawn(
             acknowledge_all(leaders, *image, member.group_id, member.member_id, acknowledging));

@@ -11,8 +11,20 @@ ErrorCode ShareSessions::advance(Session& session, std::int32_t epoch) const {
     return ErrorCode::none;
 }
 
+void ShareSessions::apply(const Change& change, Session& session) {
+    for (const TopicIdPartition& id : change.added) {
+        if (!session.known.insert(id).second) continue;
+        session.partitions.push_back(id);
+        session.news.insert(id);
+    }
+    if (change.forgotten.empty()) return;
+    for (const TopicIdPartition& id : change.forgotten) session.known.erase(id);
+    std::erase_if(session.partitions, [&](const auto& id) { return !session.known.contains(id); });
+}
+
 ShareSessions::Plan ShareSessions::fetch(const Member& member, const Change& change) {
     auto found = sessions_.find(member);
+    if (change.added.size() > most_partitions) return {.error = ErrorCode::invalid_request};
     if (change.epoch == final_epoch) {
         bool known = found != sessions_.end();
         return {.error = known ? ErrorCode::none : ErrorCode::share_session_not_found,
@@ -23,27 +35,21 @@ ShareSessions::Plan ShareSessions::fetch(const Member& member, const Change& cha
         if (change.acknowledges) return {.error = ErrorCode::invalid_request};
         if (found == sessions_.end() && sessions_.size() >= most_)
             return {.error = ErrorCode::share_session_limit_reached};
-        std::set<TopicIdPartition> touched;
-        if (found != sessions_.end()) touched = std::move(found->second.touched);
-        touched.insert(change.added.begin(), change.added.end());
-        sessions_[member] = {.epoch = 1,
-                             .partitions = change.added,
-                             .touched = std::move(touched),
-                             .news = {},
-                             .peer = change.peer};
-        return {.partitions = change.added, .news = {change.added.begin(), change.added.end()}};
+        // What the member read before is released with the new session, too.
+        Session session{.epoch = 1, .peer = change.peer};
+        if (found != sessions_.end()) session.touched = std::move(found->second.touched);
+        apply(change, session);
+        Plan plan{.partitions = session.partitions, .news = std::exchange(session.news, {})};
+        sessions_[member] = std::move(session);
+        return plan;
     }
     if (found == sessions_.end()) return {.error = ErrorCode::share_session_not_found};
     Session& session = found->second;
+    if (session.known.size() + change.added.size() > 2 * most_partitions)
+        return {.error = ErrorCode::invalid_request};
     ErrorCode error = advance(session, change.epoch);
     if (error != ErrorCode::none) return {.error = error};
-    for (const TopicIdPartition& id : change.added) {
-        if (std::ranges::find(session.partitions, id) != session.partitions.end()) continue;
-        session.partitions.push_back(id);
-        session.touched.insert(id);
-        session.news.insert(id);
-    }
-    for (const TopicIdPartition& id : change.forgotten) std::erase(session.partitions, id);
+    apply(change, session);
     Plan plan{.partitions = session.partitions, .news = std::exchange(session.news, {})};
     if (!plan.partitions.empty()) {
         auto first = static_cast<std::size_t>(change.epoch) % plan.partitions.size();
@@ -51,6 +57,11 @@ ShareSessions::Plan ShareSessions::fetch(const Member& member, const Change& cha
                             plan.partitions.begin() + static_cast<std::ptrdiff_t>(first));
     }
     return plan;
+}
+
+void ShareSessions::touch(const Member& member, const TopicIdPartition& id) {
+    auto found = sessions_.find(member);
+    if (found != sessions_.end()) found->second.touched.insert(id);
 }
 
 ErrorCode ShareSessions::acknowledge(const Member& member, std::int32_t epoch) {

@@ -20,6 +20,8 @@ class ShareSessions {
   public:
     static constexpr std::int32_t opening_epoch = 0;
     static constexpr std::int32_t final_epoch = -1;
+    // Of one request; a session has twice as many at the most.
+    static constexpr std::size_t most_partitions = 100'000;
 
     // At most `most` at once.
     ShareSessions(env::Shard& shard, ShareLeaders& leaders, std::size_t most)
@@ -49,6 +51,8 @@ class ShareSessions {
     Plan fetch(const Member& member, const Change& change);
     // The same of a ShareAcknowledge, which changes no partitions.
     ErrorCode acknowledge(const Member& member, std::int32_t epoch);
+    // The member may hold records of the partition until its session ends.
+    void touch(const Member& member, const TopicIdPartition& id);
     // The next answer mentions the partition even if it has nothing: this one had an error.
     void note_error(const Member& member, const TopicIdPartition& id);
     // After the answer to its final epoch.
@@ -61,12 +65,14 @@ class ShareSessions {
   private:
     struct Session {
         std::int32_t epoch = 0;
-        std::vector<TopicIdPartition> partitions;
-        std::set<TopicIdPartition> touched;  // that were ever read in it
+        std::vector<TopicIdPartition> partitions;  // in the order in which they came
+        std::set<TopicIdPartition> known;          // the same
+        std::set<TopicIdPartition> touched;        // that were ever read in it
         std::set<TopicIdPartition> news;
         std::uint64_t peer = 0;
     };
     ErrorCode advance(Session& session, std::int32_t epoch) const;
+    static void apply(const Change& change, Session& session);
 
     ShareLeaders& leaders_;
     std::size_t most_;
