@@ -178,6 +178,24 @@ def test_a_restart_keeps_what_is_known(client, share_node):
     leave(client, "b")
 
 
+def test_members_stay_through_a_restart(client, share_node):
+    """What they hold while the node stops comes again, and nothing that was accepted."""
+    join(client, "a", mode="explicit", records=10)
+    join(client, "b", mode="explicit", records=10)
+    for turn in range(3):
+        records = numbered(100 * turn, 100)
+        produce(client, records)
+        share_node.stop()
+        share_node.start()
+        client.connect(bootstrap=share_node.bootstrap)
+        await_deliveries(client, values_of(records), "a", "b")
+    time.sleep(2 * LOCK_MS / 1000)
+    most = deliveries(client, "a", "b")
+    time.sleep(1)
+    assert deliveries(client, "a", "b") == most
+    leave(client, "a", "b")
+
+
 def test_where_a_group_starts(client, share_node, tools):
     """At the end, or so long ago."""
     produce(client, numbered(0, 20))
