@@ -22,16 +22,12 @@ CLASSES = {
     "groups": "org.apache.kafka.tools.GroupsCommand",
     "log-dirs": "org.apache.kafka.tools.LogDirsCommand",
     "metadata-quorum": "org.apache.kafka.tools.MetadataQuorumCommand",
+    "producer-perf-test": "org.apache.kafka.tools.ProducerPerformance",
     "share-groups": "org.apache.kafka.tools.consumer.group.ShareGroupCommand",
     "storage": "kafka.tools.StorageTool",
     "topics": "org.apache.kafka.tools.TopicCommand",
     "verifiable-consumer": "org.apache.kafka.tools.VerifiableConsumer",
     "verifiable-producer": "org.apache.kafka.tools.VerifiableProducer",
-}
-# What they print differs from run to run: `quotas` reads it, `tools` does not compare it.
-MEASURING = {
-    "consumer-perf-test": "org.apache.kafka.tools.ConsumerPerformance",
-    "producer-perf-test": "org.apache.kafka.tools.ProducerPerformance",
 }
 
 
@@ -61,7 +57,7 @@ class Tools:
         """Runs a tool by its name without "kafka-"."""
         if self.process is None:
             self._start()
-        command = {"class": (CLASSES | MEASURING)[tool], "args": [str(one) for one in arguments],
+        command = {"class": CLASSES[tool], "args": [str(one) for one in arguments],
                    "stdin": stdin}
         self.process.stdin.write(json.dumps(command) + "\n")
         self.process.stdin.flush()
