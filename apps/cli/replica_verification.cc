@@ -10,6 +10,7 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/connect.h"
+#include "cli/interrupts.h"
 #include "cli/output.h"
 #include "cli/replica_check.h"
 #include "cli/topic_filter.h"
@@ -224,15 +225,7 @@ Task<Result<>> verify(client::Admin& admin, const Arguments& arguments, Output& 
     Verification verification(admin, arguments, output);
     CO_RETURN_IF_ERROR(
         co_await verification.find(arguments.text("topics-include"), *arguments.number("time")));
-    Cancellation& current = co_await current_cancellation();
-    Cancellation work(current);
-    Interruptible interruptible(output.process(), work);
-    try {
-        co_return co_await verification.run().under(work);
-    } catch (const Cancelled&) {
-        if (current.requested()) throw;
-    }
-    co_return Result<>();
+    co_return co_await until_interrupted(output.process(), verification.run());
 }
 
 Task<int> run(env::Shard& shard, const Arguments& arguments, Output& output) {
