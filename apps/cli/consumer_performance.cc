@@ -4,6 +4,7 @@
 
 #include "base/random.h"
 #include "cli/arguments.h"
+#include "cli/client_metrics.h"
 #include "cli/commands.h"
 #include "cli/connect.h"
 #include "cli/interrupts.h"
@@ -214,19 +215,11 @@ void print_header(const Arguments& arguments, Output& output) {
         arguments.has("show-detailed-stats") ? "time, threadId" : "start.time, end.time");
 }
 
-// In the form of Kafka's ToolsUtils.printMetrics.
-void print_metrics(const client::Consumer& consumer, const Counts& counts, Output& output) {
-    std::string_view client = consumer.config().client_id();
-    std::pair<std::string_view, std::int64_t> metrics[] = {
-        {"bytes-consumed-total", counts.bytes}, {"records-consumed-total", counts.records}};
-    auto named = [&](std::string_view name) {
-        return fmt::format("consumer-fetch-manager-metrics:{}:{{client-id={}}}", name, client);
-    };
-    std::size_t width = named(metrics[1].first).size();
-    output.line("\n{:<{}}   Value", "Metric Name", width);
-    for (const auto& [name, count] : metrics) {
-        output.line("{:<{}} : {}.000", named(name), width, count);
-    }
+void tell_counts(const client::Consumer& consumer, const Counts& counts, Output& output) {
+    const ClientMetric metrics[] = {
+        {"bytes-consumed-total", static_cast<std::uint64_t>(counts.bytes)},
+        {"records-consumed-total", static_cast<std::uint64_t>(counts.records)}};
+    print_metrics(output, "consumer-fetch-manager-metrics", consumer.config().client_id(), metrics);
 }
 
 Task<int> consume(env::Shard& shard, const Arguments& arguments, Output& output) {
@@ -248,7 +241,7 @@ Task<int> consume(env::Shard& shard, const Arguments& arguments, Output& output)
             : (*consumer)->subscribe({std::string(arguments.text("topic"))}, &reading.listener());
     if (read) read = co_await until_interrupted(output.process(), reading.run());
     reading.print_totals();
-    if (arguments.has("print-metrics")) print_metrics(**consumer, reading.counts(), output);
+    if (arguments.has("print-metrics")) tell_counts(**consumer, reading.counts(), output);
     auto closed = co_await (*consumer)->close();
     co_await cluster.close();
     if (!read) co_return output.fail(read.error());

@@ -9,6 +9,7 @@
 #include "base/random.h"
 #include "base/uuid.h"
 #include "cli/arguments.h"
+#include "cli/client_metrics.h"
 #include "cli/commands.h"
 #include "cli/connect.h"
 #include "cli/delivered_records.h"
@@ -297,23 +298,12 @@ class Load {
     std::optional<Time> open_since_;
 };
 
-// In the form of Kafka's ToolsUtils.printMetrics.
-void print_metrics(const client::Producer& producer, Output& output) {
+void tell_totals(const client::Producer& producer, Output& output) {
     const client::ProducerTotals& totals = producer.totals();
-    std::string_view client = producer.config().client_id();
-    std::pair<std::string_view, std::uint64_t> metrics[] = {
-        {"batch-split-total", totals.batches_split},
-        {"record-error-total", totals.records_failed},
-        {"record-send-total", totals.records_taken},
-    };
-    std::string header =
-        fmt::format("producer-metrics:record-error-total:{{client-id={}}}", client);
-    output.line("\n{:<{}}   Value", "Metric Name", header.size());
-    for (const auto& [name, count] : metrics) {
-        output.line("{:<{}} : {}.000",
-                    fmt::format("producer-metrics:{}:{{client-id={}}}", name, client),
-                    header.size(), count);
-    }
+    const ClientMetric metrics[] = {{"batch-split-total", totals.batches_split},
+                                    {"record-error-total", totals.records_failed},
+                                    {"record-send-total", totals.records_taken}};
+    print_metrics(output, "producer-metrics", producer.config().client_id(), metrics);
 }
 
 Task<int> run_load(env::Shard& shard, const Arguments& arguments, Output& output) {
@@ -342,7 +332,7 @@ Task<int> run_load(env::Shard& shard, const Arguments& arguments, Output& output
     auto sent = co_await until_interrupted(output.process(), load.run());
     auto closed = co_await (*producer)->close();
     figures.print_totals();
-    if (arguments.has("print-metrics")) print_metrics(**producer, output);
+    if (arguments.has("print-metrics")) tell_totals(**producer, output);
     co_await cluster.close();
     if (!sent) co_return output.fail(sent.error());
     if (!closed) co_return output.fail(closed.error());
