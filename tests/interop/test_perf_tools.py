@@ -173,23 +173,23 @@ def test_verifiable_consumer(node, tools):
         one for one in events(theirs.out) if one["name"] != "shutdown_requested"]
 
 
-def test_verifiable_tools_end_when_they_are_asked_to(node):
+def events_after(node, name, *arguments):
+    """Of a tool that is asked to end once it has told of that."""
     with subprocess.Popen(
-            [MillraceNode.executable, "verifiable-producer", *bootstrap(node), "--topic", "asked",
-             "--throughput", "20"], stdout=subprocess.PIPE, text=True) as producer:
-        for line in producer.stdout:
-            if json.loads(line)["name"] == "producer_send_success":
+            [MillraceNode.executable, arguments[0], *bootstrap(node), *arguments[1:]],
+            stdout=subprocess.PIPE, text=True) as tool:
+        for line in tool.stdout:
+            if json.loads(line)["name"] == name:
                 break
-        os.kill(producer.pid, signal.SIGTERM)
-        rest = events(producer.stdout.read())
+        os.kill(tool.pid, signal.SIGTERM)
+        return events(tool.stdout.read())
+
+
+def test_verifiable_tools_end_when_they_are_asked_to(node):
+    rest = events_after(node, "producer_send_success", "verifiable-producer", "--topic", "asked",
+                        "--throughput", "20")
     assert [one["name"] for one in rest[-2:]] == ["shutdown_complete", "tool_data"]
     assert rest[-1]["sent"] == rest[-1]["acked"] > 0
-    with subprocess.Popen(
-            [MillraceNode.executable, "verifiable-consumer", *bootstrap(node), "--topic", "asked",
-             "--group-id", "asked"], stdout=subprocess.PIPE, text=True) as consumer:
-        for line in consumer.stdout:
-            if json.loads(line)["name"] == "offsets_committed":
-                break
-        os.kill(consumer.pid, signal.SIGTERM)
-        rest = events(consumer.stdout.read())
+    rest = events_after(node, "offsets_committed", "verifiable-consumer", "--topic", "asked",
+                        "--group-id", "asked")
     assert [one["name"] for one in rest] == ["partitions_revoked", "shutdown_complete"]
