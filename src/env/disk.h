@@ -58,6 +58,10 @@ class File {
     // may have left a part. Durable only after a sync() that began later.
     virtual Result<> write(std::uint64_t offset, std::span<const Bytes> pieces) = 0;
     virtual Result<> truncate(std::uint64_t size) = 0;
+    // A hint that these bytes, behind the end of the file, are to be written soon: the file system
+    // may find room for them now. Neither size nor content change, and truncate() gives back what
+    // is still behind the end.
+    virtual void reserve(std::uint64_t /*offset*/, std::uint64_t /*size*/) {}
     virtual Result<std::uint64_t> size() = 0;
     // Blocking fdatasync, for startup and shutdown.
     virtual Result<> sync_now() = 0;

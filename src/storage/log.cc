@@ -262,17 +262,9 @@ void Log::queue(Slice bytes) {
 void Log::write_queued() {
     if (queued_.empty() || error_) return;
     pieces_.assign(queued_.begin(), queued_.end());
-    Segment& segment = active();
-    auto file = segment.file();
-    Result<> result;
-    if (file) {
-        result = (*file)->write(segment.written(), pieces_);
-    } else {
-        result = fail(std::move(file).error());
-    }
+    Result<> result = active().write(pieces_);
     queued_.clear();
     if (!result) return fail_with(result.error());
-    segment.set_written();
     end_offset_ = next_offset_;
     written_.notify_all();
     if (listener_ != nullptr) listener_->log_written(end_offset_);

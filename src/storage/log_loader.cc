@@ -220,8 +220,8 @@ Result<std::uint32_t> Loader::recover(Segment& segment) {
         if (!order_.misplaced()) break;
         end = *order_.misplaced();
     }
-    if (valid != size) RETURN_IF_ERROR(segment.cut(valid));
-    segment.set_written();
+    // Also where nothing goes: what whoever was killed had reserved is given back.
+    RETURN_IF_ERROR(segment.cut(valid));
     RETURN_IF_ERROR(segment.seal());
     segment.release();
     RETURN_IF_ERROR(take_snapshot());

@@ -11,6 +11,10 @@
 namespace millrace::storage {
 namespace {
 constexpr std::size_t recent_most = 64;
+// Room is reserved by as much as an eighth of the segment, so that a disk holds little that is not
+// in use; what is less than this gains nothing.
+constexpr std::uint64_t least_reserved = std::uint64_t{64} << 10U;
+constexpr std::uint64_t most_reserved = std::uint64_t{1} << 20U;
 // What one walk over headers goes through at least, also where it goes on, and at most.
 constexpr std::uint64_t least_walk = std::uint64_t{1} << 20U;
 constexpr std::uint64_t walk_onwards = std::uint64_t{4} << 20U;
@@ -98,6 +102,23 @@ Result<> Segment::add(const BatchView& batch, std::int32_t index_interval) {
     return {};
 }
 
+void Segment::reserve(env::File& file) {
+    if (size_ <= reserved_) return;
+    std::uint64_t ahead = std::min<std::uint64_t>(size_ / 8, most_reserved);
+    if (ahead < least_reserved) return;
+    std::uint64_t from = std::max<std::uint64_t>(reserved_, written_);
+    reserved_ = size_ + ahead;
+    file.reserve(from, reserved_ - from);
+}
+
+Result<> Segment::write(std::span<const Bytes> pieces) {
+    ASSIGN_OR_RETURN(auto log, file());
+    reserve(*log);
+    RETURN_IF_ERROR(log->write(written_, pieces));
+    written_ = size_;
+    return {};
+}
+
 Result<bool> Segment::should_roll(const LogOptions& options, std::size_t size, Offset last_offset,
                                   Timestamp max_timestamp, Timestamp now) {
     if (last_offset - base_ > std::numeric_limits<std::int32_t>::max()) return true;
@@ -161,7 +182,7 @@ Result<> Segment::seal() {
         ASSIGN_OR_RETURN(TimeIndex::Entry largest, max_timestamp());
         RETURN_IF_ERROR(time_index_.append(largest));
     }
-    if (preallocated_) RETURN_IF_ERROR(cut(size_));
+    if (preallocated_ || reserved_ > size_) RETURN_IF_ERROR(cut(size_));
     RETURN_IF_ERROR(offset_index_.file().trim());
     RETURN_IF_ERROR(time_index_.file().trim());
     if (!transaction_index_.on_disk()) return {};
@@ -376,6 +397,7 @@ Result<> Segment::cut(std::uint32_t size) {
     size_ = written_ = size;
     proven_.cut(size);
     preallocated_ = false;
+    reserved_ = 0;
     return {};
 }
 

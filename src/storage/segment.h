@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -27,7 +28,7 @@ class File;
 
 namespace millrace::storage {
 
-// One .log file with its indexes. Bytes are written by the log; the segment knows where they lie.
+// One .log file with its indexes. The log adds batches, and writes them together.
 // Files are opened when they are needed.
 class Segment {
   public:
@@ -45,7 +46,8 @@ class Segment {
     // Bytes, queued ones included; and those that are in the file.
     std::uint32_t size() const { return size_; }
     std::uint32_t written() const { return written_; }
-    void set_written() { written_ = size_; }
+    // Writes what was added since, which is these pieces.
+    Result<> write(std::span<const Bytes> pieces);
     Result<std::shared_ptr<env::File>> file();
     std::string path(std::string_view suffix) const;
 
@@ -134,6 +136,7 @@ class Segment {
     void release();
 
   private:
+    void reserve(env::File& file);
     Segment(env::Disk& disk, const std::string& directory, Offset base, Timestamp now,
             std::string_view extension = "");
     Result<std::string> transaction_sum();
@@ -156,7 +159,8 @@ class Segment {
     std::uint32_t size_ = 0;
     std::uint32_t written_ = 0;
     ProvenHeaders proven_;
-    bool preallocated_ = false;  // the file is longer than what was written
+    bool preallocated_ = false;   // the file is longer than what was written
+    std::uint64_t reserved_ = 0;  // up to where the file system has room for it already
     std::uint32_t since_index_entry_ = 0;
     std::optional<TimeIndex::Entry> max_timestamp_;
     std::optional<Timestamp> first_timestamp_;  // what segment.ms counts from

@@ -47,14 +47,13 @@ Result<> SegmentWriter::add(Slice batch) {
 Result<std::size_t> SegmentWriter::flush() {
     std::size_t size = segment_->size() - segment_->written();
     if (size == 0) return size;
-    ASSIGN_OR_RETURN(auto file, segment_->file());
-    RETURN_IF_ERROR(file->write(segment_->written(), pieces_));
-    segment_->set_written();
+    RETURN_IF_ERROR(segment_->write(pieces_));
     pieces_.clear();
     owned_.clear();
     unsynced_ += size;
     if (unsynced_ >= sync_every) {
         unsynced_ = 0;
+        ASSIGN_OR_RETURN(auto file, segment_->file());
         RETURN_IF_ERROR(file->sync_now());
     }
     return size;

@@ -5,10 +5,13 @@
 #include <fcntl.h>
 #include <fmt/core.h>
 #include <limits.h>
+#include <linux/falloc.h>
+#include <linux/magic.h>
 #include <memory>
 #include <optional>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -152,6 +155,18 @@ Result<> File::truncate(std::uint64_t size) {
         return storage_failure(fmt::format("truncating {} to {} bytes", path_, size), errno);
     }
     return {};
+}
+
+void File::reserve(std::uint64_t offset, std::uint64_t size) {
+    if (reserving_ == Reserving::unknown) {
+        struct statfs system{};
+        bool helps = ::fstatfs(fd(), &system) == 0 && system.f_type == EXT4_SUPER_MAGIC;
+        reserving_ = helps ? Reserving::helps : Reserving::useless;
+    }
+    if (reserving_ == Reserving::useless) return;
+    // Without room the write will say so.
+    (void)::fallocate(fd(), FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
+                      static_cast<off_t>(size));
 }
 
 Result<std::uint64_t> File::size() {

@@ -3,8 +3,11 @@
 #include <fcntl.h>
 #include <filesystem>
 #include <gtest/gtest.h>
+#include <linux/magic.h>
 #include <string>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 #include <vector>
 
@@ -54,6 +57,28 @@ TEST_F(PosixFile, AWriteThatOnlyFitsInPartFailsAndLeavesAPart) {
         EXPECT_EQ(file->size(), 1000U);
         co_return 0;
     });
+}
+
+// Bytes that the file takes of its device.
+std::uint64_t taken_by(const std::shared_ptr<env::File>& file) {
+    struct stat status{};
+    EXPECT_EQ(::fstat(static_cast<File&>(*file).fd(), &status), 0);
+    return static_cast<std::uint64_t>(status.st_blocks) * 512;
+}
+
+TEST_F(PosixFile, WhatIsReservedIsNoContentAndIsGivenBack) {
+    auto file = open();
+    ASSERT_TRUE(file->write(0, as_bytes("abc")));
+    file->reserve(3, 1 << 20);
+    EXPECT_EQ(file->size(), 3U);
+    struct statfs system{};
+    ASSERT_EQ(::statfs(path_.c_str(), &system), 0);
+    if (system.f_type == EXT4_SUPER_MAGIC) EXPECT_GE(taken_by(file), 1U << 20);
+    ASSERT_TRUE(file->write(3, as_bytes("def")));
+    ASSERT_TRUE(file->truncate(6));
+    Disk disk;
+    EXPECT_EQ(read_file(disk, path_), "abcdef");
+    EXPECT_LT(taken_by(file), 1U << 18);
 }
 
 TEST_F(PosixFile, MorePiecesThanOneSystemCallTakes) {
