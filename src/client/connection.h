@@ -17,6 +17,7 @@
 #include "base/time.h"
 #include "env/network.h"
 #include "env/shard.h"
+#include "net/receive_buffer.h"
 #include "protocol/api_versions.h"
 #include "protocol/frame.h"
 #include "tls/stream.h"
@@ -172,7 +173,7 @@ class BrokerConnection : public std::enable_shared_from_this<BrokerConnection> {
 
     Task<void> read_answers(std::shared_ptr<BrokerConnection> self);
     Task<void> write_requests(std::shared_ptr<BrokerConnection> self);
-    bool take_frames(Buffer& buffer);
+    bool take_frames(net::ReceiveBuffer& buffer);
     bool take_answer(const Slice& frame);
     static void answer(Exchange& waiting, Slice body);
     std::string foreign_peer(Bytes first) const;

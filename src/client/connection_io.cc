@@ -4,7 +4,7 @@
 #include <fmt/core.h>
 
 #include "client/connection.h"
-#include "net/read_pace.h"
+#include "net/receive_buffer.h"
 
 namespace millrace::client {
 namespace {
@@ -28,16 +28,10 @@ class AtEnd {
 
 Task<void> BrokerConnection::read_answers(std::shared_ptr<BrokerConnection> self) {
     AtEnd at_end(*self);
-    Buffer buffer;
-    net::ReadPace pace;
+    net::ReceiveBuffer buffer;
     while (!ended_) {
-        std::size_t filled = buffer.size();
-        std::size_t room = pace.wanted_capacity(buffer.bytes()) - filled;
-        buffer.resize(filled + room);
-        MutableBytes into = buffer.mutable_bytes().subspan(filled, room);
         Result<std::size_t> count =
-            tls_ ? co_await tls_->read(into) : co_await connection_->read(into);
-        buffer.resize(filled + count.value_or(0));
+            tls_ ? co_await tls_->read(buffer) : co_await connection_->read(buffer);
         if (ended_) co_return;
         if (!count || *count == 0) {
             std::string hint =
@@ -47,7 +41,7 @@ Task<void> BrokerConnection::read_answers(std::shared_ptr<BrokerConnection> self
             co_return;
         }
         last_activity_ = shard_.now();
-        pace.note(*count, room);
+        buffer.received(*count);
         if (!take_frames(buffer)) co_return;
     }
 }
@@ -61,7 +55,7 @@ std::string BrokerConnection::foreign_peer(Bytes first) const {
 
 // Gives every whole answer in the buffer to its request and leaves the rest there. False when the
 // connection has ended.
-bool BrokerConnection::take_frames(Buffer& buffer) {
+bool BrokerConnection::take_frames(net::ReceiveBuffer& buffer) {
     auto next_size = [&](Bytes rest) -> std::optional<std::size_t> {
         if (rest.size() < length_size) return std::nullopt;
         std::size_t most = negotiated_ ? most_frame : most_before_versions;
@@ -77,14 +71,15 @@ bool BrokerConnection::take_frames(Buffer& buffer) {
     if (ended_) return false;
     if (!size) return true;
 
-    Slice received = std::exchange(buffer, Buffer()).freeze();
+    Slice received = buffer.freeze();
     std::size_t at = 0;
     while (size) {
         if (!take_answer(received.slice(at + length_size, *size))) return false;
         at += length_size + *size;
+        buffer.note_frame(length_size + *size);
         size = next_size(received.bytes().subspan(at));
     }
-    buffer.append(received.bytes().subspan(at));
+    buffer.keep(received.bytes().subspan(at));
     return !ended_;
 }
 

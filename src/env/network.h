@@ -27,23 +27,50 @@ class Connection;
 class Listener;
 class Network;
 
+// Where a read puts its bytes, asked for once there are some: who waits need not hold memory.
+class ReadRoom {
+  public:
+    virtual std::size_t size() const = 0;  // at least 1; the same until the read has ended
+    virtual MutableBytes take() = 0;       // of this size
+    virtual void give_back() = 0;          // what was taken is not needed yet
+
+  protected:
+    ~ReadRoom() = default;
+};
+
+// Room that is there.
+class FixedRoom final : public ReadRoom {
+  public:
+    explicit FixedRoom(MutableBytes into) : into_(into) {}
+    std::size_t size() const override { return into_.size(); }
+    MutableBytes take() override { return into_; }
+    void give_back() override {}
+
+  private:
+    MutableBytes into_;
+};
+
 // Awaiters of the network; each can be cancelled. A cancelled write leaves the stream in an unknown
 // place: close the connection.
 class ReadOperation final : public Wait {
   public:
-    ReadOperation(Connection& connection, MutableBytes into) : connection(connection), into(into) {}
+    ReadOperation(Connection& connection, MutableBytes into)
+        : connection(connection), room(fixed_), fixed_(into) {}
+    ReadOperation(Connection& connection, ReadRoom& room)
+        : connection(connection), room(room), fixed_({}) {}
     // Bytes read, at least 1; 0 when the peer has closed its side.
     Result<std::size_t> await_resume() {
         throw_if_cancelled();
         return std::move(result);
     }
     Connection& connection;
-    MutableBytes into;
+    ReadRoom& room;
     Result<std::size_t> result = 0;
 
   private:
     bool start() override;
     void give_up() override;
+    FixedRoom fixed_;
 };
 
 class WriteOperation final : public Wait {
@@ -72,6 +99,7 @@ class Connection {
   public:
     virtual ~Connection() = default;
     ReadOperation read(MutableBytes into) { return {*this, into}; }
+    ReadOperation read(ReadRoom& room) { return {*this, room}; }
     // Slices by writev, file ranges by sendfile; a range whose pages are not in memory is first
     // read in by a helper thread.
     WriteOperation write(Chain chain) { return {*this, std::move(chain)}; }

@@ -112,33 +112,25 @@ bool Session::must_hold_back() const {
 }
 
 Task<void> Session::read_requests(Scope& scope) {
-    Buffer buffer;
-    ReadPace pace;
+    ReceiveBuffer buffer;
     while (!ended_ && !draining_) {
         while (must_hold_back()) co_await room_.wait();
-        // No more than the pace wants, though the buffer may have room: what lies behind a large
-        // request would have to be copied out of its way.
-        std::size_t filled = buffer.size();
-        std::size_t room = pace.wanted_capacity(buffer.bytes()) - filled;
-        buffer.resize(filled + room);
-        MutableBytes into = buffer.mutable_bytes().subspan(filled, room);
         Result<std::size_t> count =
-            tls_ ? co_await tls_->read(into) : co_await connection_->read(into);
-        buffer.resize(filled + count.value_or(0));
+            tls_ ? co_await tls_->read(buffer) : co_await connection_->read(buffer);
         if (!count || *count == 0) {
             end(count ? "closed by the peer" : count.error().message);
             co_return;
         }
+        buffer.received(*count);
         figures_.bytes_in.add(*count);
         last_activity_ = shared_.shard.now();
-        pace.note(*count, room);
-        if (!co_await start_frames(scope, buffer, pace)) co_return;
+        if (!co_await start_frames(scope, buffer)) co_return;
     }
 }
 
 // Starts every request that is complete in the buffer and leaves the rest in it. False when the
 // connection cannot go on.
-Task<bool> Session::start_frames(Scope& scope, Buffer& buffer, const ReadPace& pace) {
+Task<bool> Session::start_frames(Scope& scope, ReceiveBuffer& buffer) {
     auto next_frame = [&](Bytes rest) -> std::optional<std::size_t> {
         if (rest.size() < length_size) return std::nullopt;
         auto length = load_be<std::int32_t>(rest.data());
@@ -155,11 +147,12 @@ Task<bool> Session::start_frames(Scope& scope, Buffer& buffer, const ReadPace& p
     if (ended_) co_return false;
     if (!size) co_return true;
 
-    Slice received = std::exchange(buffer, Buffer()).freeze();
+    Slice received = buffer.freeze();
     std::size_t at = 0;
     while (size) {
         Slice frame = received.slice(at + length_size, *size);
         at += length_size + *size;
+        buffer.note_frame(length_size + *size);
         if (shared_.shard.now() < muted_until_) co_await until_unmuted();
         if (!shared_.request_bytes.try_acquire(*size)) {
             co_await shared_.request_bytes.acquire(*size);
@@ -170,9 +163,7 @@ Task<bool> Session::start_frames(Scope& scope, Buffer& buffer, const ReadPace& p
         if (ended_) co_return false;
         size = next_frame(received.bytes().subspan(at));
     }
-    Bytes rest = received.bytes().subspan(at);
-    if (!rest.empty()) buffer.reserve(pace.wanted_capacity(rest));
-    buffer.append(rest);
+    buffer.keep(received.bytes().subspan(at));
     co_return !ended_;
 }
 

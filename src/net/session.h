@@ -11,7 +11,7 @@
 #include "base/scope.h"
 #include "env/network.h"
 #include "env/shard.h"
-#include "net/read_pace.h"
+#include "net/receive_buffer.h"
 #include "net/request.h"
 #include "net/traffic.h"
 #include "tls/stream.h"
@@ -80,7 +80,7 @@ class Session {
     Task<bool> authenticate();
     Result<> name_peer();
     Task<void> read_requests(Scope& scope);
-    Task<bool> start_frames(Scope& scope, Buffer& buffer, const ReadPace& pace);
+    Task<bool> start_frames(Scope& scope, ReceiveBuffer& buffer);
     Task<void> until_unmuted();
     Task<void> answer_one(Slot& slot, Slice frame);
     Result<Request> open(Slot& slot, const Slice& frame);

@@ -81,7 +81,8 @@ class Fixture {
 
 Task<bool> fill(tls::Stream& stream, MutableBytes into) {
     while (!into.empty()) {
-        auto count = co_await stream.read(into);
+        env::FixedRoom room(into);
+        auto count = co_await stream.read(room);
         if (count.value_or(0) == 0) co_return false;
         into = into.subspan(*count);
     }

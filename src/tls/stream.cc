@@ -81,9 +81,28 @@ Task<Result<>> Stream::handshake() {
     }
 }
 
-Task<Result<std::size_t>> Stream::read(MutableBytes into) {
+// The room of a reader but for its beginning, where plaintext goes that OpenSSL holds.
+class Stream::Behind final : public env::ReadRoom {
+  public:
+    Behind(env::ReadRoom& reader, std::size_t held) : reader_(reader), held_(held) {}
+    std::size_t size() const override { return reader_.size() - held_; }
+    MutableBytes take() override {
+        into_ = reader_.take();
+        return into_.subspan(held_);
+    }
+    void give_back() override { reader_.give_back(); }
+    MutableBytes into() const { return into_; }
+
+  private:
+    env::ReadRoom& reader_;
+    std::size_t held_;
+    MutableBytes into_;
+};
+
+Task<Result<std::size_t>> Stream::read(env::ReadRoom& room) {
     for (;;) {
-        ASSIGN_OR_CO_RETURN(std::size_t count, co_await read_some(into));
+        ASSIGN_OR_CO_RETURN(std::size_t count, co_await read_some(room));
+        if (count == 0) room.give_back();
         if (!machine_.output().empty() && !writing_) {
             Writing writing(*this);
             CO_RETURN_IF_ERROR(co_await flush());
@@ -93,23 +112,24 @@ Task<Result<std::size_t>> Stream::read(MutableBytes into) {
 }
 
 // Plaintext of what is here already, or of one read of the connection; may be none.
-Task<Result<std::size_t>> Stream::read_some(MutableBytes into) {
+Task<Result<std::size_t>> Stream::read_some(env::ReadRoom& reader) {
     if (machine_.has_more() || !staged_.empty()) {
         Bytes input = staged();
-        Result<std::size_t> count = machine_.decrypt(input, into);
+        Result<std::size_t> count = machine_.decrypt(input, reader.take());
         take_staged(input);
         co_return count;
     }
     std::size_t held = machine_.held();
-    bool in_place = into.size() >= held + least_room;
-    MutableBytes room = in_place ? into.subspan(held) : stage();
-    Result<std::size_t> received = co_await connection_.read(room);
+    bool in_place = reader.size() >= held + least_room;
+    Behind room(reader, held);
+    Result<std::size_t> received =
+        in_place ? co_await connection_.read(room) : co_await connection_.read(stage());
     if (!in_place) staged_.resize(received.value_or(0));
     CO_RETURN_IF_ERROR(received);
     ended_ = *received == 0;
     if (ended_ || !in_place) co_return 0;
-    Bytes input = room.first(*received);
-    co_return machine_.decrypt(input, into);
+    Bytes input = room.into().subspan(held, *received);
+    co_return machine_.decrypt(input, room.into());
 }
 
 // Writing --------------------------------------------------------------------------------------

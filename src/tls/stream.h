@@ -29,7 +29,7 @@ class Stream {
     Task<Result<>> handshake();
 
     // Bytes read, at least 1; 0 when the peer has ended its side.
-    Task<Result<std::size_t>> read(MutableBytes into);
+    Task<Result<std::size_t>> read(env::ReadRoom& room);
     // All of the chain is with the OS. File ranges are read in pieces, by a helper thread where
     // they are not in memory.
     Task<Result<>> write(Chain chain);
@@ -42,10 +42,11 @@ class Stream {
 
   private:
     class Writing;
+    class Behind;
     Bytes staged() const;
     void take_staged(Bytes rest);
     MutableBytes stage();
-    Task<Result<std::size_t>> read_some(MutableBytes into);
+    Task<Result<std::size_t>> read_some(env::ReadRoom& reader);
     Task<Result<>> write_all(const Chain& chain);
     Task<Result<>> write_slice(Bytes bytes, Buffer& plain);
     Task<Result<>> write_range(const FileRange& range, Buffer& plain);

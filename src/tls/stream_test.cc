@@ -78,12 +78,17 @@ std::string random_text(Random& random, std::size_t size) {
     return text;
 }
 
+Task<Result<std::size_t>> read(Stream& stream, MutableBytes into) {
+    env::FixedRoom room(into);
+    co_return co_await stream.read(room);
+}
+
 Task<std::string> read_all(Stream& stream, std::size_t size, Random& random, std::size_t most) {
     std::string text;
     Buffer buffer;
     while (text.size() < size) {
         buffer.resize(1 + random.below(most));
-        auto count = co_await stream.read(buffer.mutable_bytes());
+        auto count = co_await read(stream, buffer.mutable_bytes());
         if (!count || *count == 0) {
             ADD_FAILURE() << (count ? "ended" : count.error().message) << " after " << text.size();
             co_return text;
@@ -140,7 +145,7 @@ Task<void> carry(Shard& shard, Random& random, Settings ours, Settings theirs) {
     Buffer room(16);
     room.resize(16);
     co_await pair.client->close();
-    EXPECT_EQ(co_await pair.server->read(room.mutable_bytes()), 0U);
+    EXPECT_EQ(co_await read(*pair.server, room.mutable_bytes()), 0U);
 }
 
 TEST(Stream, CarriesAnyChainInTheSimulator) {
@@ -202,7 +207,7 @@ void expect_refusal(const Refused& refused) {
         if (refused.client_reason.empty()) {
             Buffer room;
             room.resize(100);
-            EXPECT_FALSE(co_await pair.client->read(room.mutable_bytes()));
+            EXPECT_FALSE(co_await read(*pair.client, room.mutable_bytes()));
         } else {
             EXPECT_THAT(reason(pair.client_outcome), HasSubstr(refused.client_reason));
         }

@@ -19,7 +19,7 @@ constexpr std::size_t pieces_a_call = 64;
 // A read with room for this much, and a write of this much, moves many bytes, as the loop sees it.
 constexpr std::uint64_t bulk = 32 << 10;
 // One system call of theirs moves no more.
-constexpr std::uint64_t most_received = 256 << 10;
+constexpr std::uint64_t most_received = 1 << 20;
 constexpr std::uint64_t most_sent = 512 << 10;
 // What is probed for warmth, or read in by a helper, at once.
 constexpr std::uint64_t warm_step = most_sent;
@@ -103,7 +103,7 @@ void Socket::read_now() {
 }
 
 bool Socket::may_read(const ReadOperation& operation) {
-    if (operation.into.size() < bulk || !readable_) return true;
+    if (operation.room.size() < bulk || !readable_) return true;
     if (read_later_.linked()) return false;
     if (loop_.received().open()) return true;
     loop_.received().wait(read_later_);
@@ -127,7 +127,7 @@ void Socket::write_now() {
 }
 
 bool Socket::begin(ReadOperation& operation) {
-    CHECK(read_ == nullptr && !operation.into.empty());
+    CHECK(read_ == nullptr && operation.room.size() > 0);
     if (may_read(operation) && try_read(operation)) {
         if (loop_.may_go_on_inline()) return false;
         operation.complete();
@@ -144,9 +144,11 @@ bool Socket::try_read(ReadOperation& operation) {
                                 fmt::format("the connection to {} is closed", peer_.to_string()));
         return true;
     }
-    std::size_t room = std::min<std::uint64_t>(operation.into.size(), most_received);
+    if (!readable_) return false;
+    MutableBytes into = operation.room.take();
+    std::size_t room = std::min<std::uint64_t>(into.size(), most_received);
     while (readable_) {
-        ssize_t count = ::recv(fd_.get(), operation.into.data(), room, 0);
+        ssize_t count = ::recv(fd_.get(), into.data(), room, 0);
         if (count >= 0) {
             // Less than asked for was all there was: epoll tells of more, which saves the call
             // that would say so.
@@ -161,10 +163,11 @@ bool Socket::try_read(ReadOperation& operation) {
         } else if (errno != EINTR) {
             operation.result =
                 network_failure(fmt::format("reading from {}", peer_.to_string()), errno);
-            return true;
+            break;
         }
     }
-    return false;
+    operation.room.give_back();
+    return readable_;
 }
 
 bool Socket::begin(WriteOperation& operation) {

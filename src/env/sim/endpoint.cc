@@ -247,7 +247,7 @@ void Endpoint::shutdown_write() {
 // ---- receiving
 
 bool Endpoint::begin(ReadOperation& operation) {
-    CHECK(read_ == nullptr && !operation.into.empty());
+    CHECK(read_ == nullptr && operation.room.size() > 0);
     if (!try_read(operation)) {
         read_ = &operation;
         return true;
@@ -262,9 +262,10 @@ bool Endpoint::try_read(ReadOperation& operation) {
     if (!open_) {
         operation.result = closed();
     } else if (!received_.empty()) {
-        std::size_t count = std::min(operation.into.size(), received_.size());
+        MutableBytes into = operation.room.take();
+        std::size_t count = std::min(into.size(), received_.size());
         auto end = received_.begin() + static_cast<std::ptrdiff_t>(count);
-        std::copy(received_.begin(), end, operation.into.begin());
+        std::copy(received_.begin(), end, into.begin());
         received_.erase(received_.begin(), end);
         read_count_ += count;
         operation.result = count;
