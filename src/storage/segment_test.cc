@@ -1,3 +1,5 @@
+#include "storage/segment.h"
+
 #include <algorithm>
 #include <filesystem>
 #include <fmt/core.h>
@@ -6,7 +8,6 @@
 #include <unistd.h>
 
 #include "env/posix/disk.h"
-#include "storage/segment.h"
 #include "storage/test_batches.h"
 
 namespace millrace::storage {
