@@ -1,26 +1,34 @@
 """The power is cut under load: what was acknowledged with acks=all is there, once, in order.
 
-The node's only disk is an image whose file system is shut down under it, so that what was not
+A node's only disk is an image whose file system is shut down under it, so that what was not
 synced is gone; then it is killed, and started on the image mounted anew.
 """
 
+import contextlib
 import fcntl
 import os
 import pathlib
 import random
+import shutil
 import struct
 import subprocess
 
 import pytest
 
-from harness import disks
+from harness import disks, processes
+from harness import load as loads
 from harness import node as nodes
+from harness.cluster import Cluster
 from harness.load import begin, check
+from test_replication import BROKERS, WAIT_SECONDS, all_in_sync, are_equal, create
+from test_replication import TOPIC as REPLICATED
+from test_replication import check as check_replicas
 
 TOPIC = "power-cut"
 SEED = int(os.environ.get("MILLRACE_INTEROP_SEED", "7"))
 CUTS = 5
 FULL_CUTS = 100
+CLUSTER_CUTS = 4
 MEGABYTES = 400
 
 # EXT4_IOC_SHUTDOWN and XFS_IOC_GOINGDOWN: the same number, and the same flags.
@@ -79,3 +87,48 @@ def test_power_cut(kind, disk, folder, request):
     finally:
         load.enough.set()
         node.kill()
+
+
+def cut_power(cluster, own, victims, chance):
+    """Of these nodes at one moment; `own` are the disks by node."""
+    flags = [chance.choice([LOG_FLUSHED, NOTHING_FLUSHED, NOTHING_FLUSHED]) for _ in victims]
+    for each, flag in zip(victims, flags):
+        own[each].shut_down(flag)
+    for each in victims:
+        cluster.members[each].kill()
+    for each in victims:
+        own[each].mount_anew()
+        cluster.members[each].launch()
+    for each in victims:
+        cluster.members[each].wait_until_ready()
+
+
+def test_power_cut_of_a_cluster(folder, request):
+    """Nodes of both roles, each with a disk of its own: one of them, some or all lose power."""
+    cuts = FULL_CUTS if request.config.getoption("--full") else CLUSTER_CUTS
+    print(f"seed {SEED}, {cuts} cuts")
+    chance = random.Random(SEED)
+    with contextlib.ExitStack() as stack:
+        own = {}
+        for each in BROKERS:
+            own[each] = PoweredDisk(folder / f"{each}.img", folder / f"{each}-millrace" / "data",
+                                    MEGABYTES)
+            stack.callback(own[each].remove)
+            shutil.rmtree(own[each].mount_point / "lost+found")
+        cluster = Cluster(folder, {each: ("millrace", "broker,controller") for each in BROKERS}, **{
+            "default.replication.factor": 3, "replica.lag.time.max.ms": 5000,
+            "log.segment.bytes": 1 << 20, "log.flush.offset.checkpoint.interval.ms": 500})
+        stack.callback(cluster.kill)
+        cluster.start()
+        create(cluster)
+        processes.wait_until(lambda: all_in_sync(cluster), WAIT_SECONDS, "all to be in sync")
+        sent = loads.Load(cluster.bootstrap, REPLICATED, SEED, 0.001)
+        stack.callback(sent.enough.set)
+        for turn in range(cuts):
+            sent.wait_for(chance.randrange(100, 2_000), cluster.members[BROKERS[0]])
+            count = len(BROKERS) if turn % 2 else chance.randrange(1, len(BROKERS))
+            cut_power(cluster, own, chance.sample(BROKERS, count), chance)
+            processes.wait_until(lambda: all_in_sync(cluster), WAIT_SECONDS, "all to be in sync")
+        sent.finish()
+        processes.wait_until(lambda: are_equal(cluster), WAIT_SECONDS, "equal logs")
+        check_replicas(cluster, sent)
