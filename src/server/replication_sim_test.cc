@@ -1,6 +1,7 @@
 // Clusters of three brokers, each partition on all of them, under kills, power cuts and cuts of the
 // network while clients write with acks=all and read: what was acknowledged is there, once and in
-// order, on every replica, and the high watermark never goes back.
+// order, on every replica, and the high watermark never goes back. So it is where the older
+// segments are kept in a store (KIP-405), that replicas of tiered topics share.
 
 #include <gtest/gtest.h>
 #include <map>
@@ -13,6 +14,7 @@
 #include "server/ledger_for_tests.h"
 #include "server/seeds_for_tests.h"
 #include "server/simulated_cluster_for_tests.h"
+#include "server/tiered_world_for_tests.h"
 
 namespace millrace::server {
 namespace {
@@ -30,10 +32,18 @@ constexpr std::string_view lines =
     "replica.lag.time.max.ms=4000\n"
     "replica.fetch.wait.max.ms=200\n"
     "log.index.interval.bytes=200\n";
-constexpr std::string_view patient =
+constexpr std::string_view on_a_store =
+    "remote.log.storage.system.enable=true\n"
+    "rlmm.config.remote.log.metadata.topic.replication.factor=3\n"
+    "rlmm.config.remote.log.metadata.topic.num.partitions=3\n"
+    "rlmm.config.remote.log.metadata.topic.min.isr=2\n"
+    "remote.log.manager.task.interval.ms=300\n"
+    "log.retention.check.interval.ms=300\n"
+    "log.initial.task.delay.ms=100\n";
+constexpr std::string_view no_hurry =
     "delivery.timeout.ms=1200000\nmax.block.ms=1200000\nrequest.timeout.ms=4000\n";
 
-ClusterShape shape_of(std::uint64_t seed) {
+ClusterShape shape_of(std::uint64_t seed, std::string_view more = {}) {
     ClusterShape shape;
     if (seed % 2 == 0) {
         shape.nodes = {{1, Roles::both}, {2, Roles::both}, {3, Roles::both}};
@@ -41,22 +51,31 @@ ClusterShape shape_of(std::uint64_t seed) {
         shape.nodes = {
             {1, Roles::controller}, {11, Roles::broker}, {12, Roles::broker}, {13, Roles::broker}};
     }
-    shape.lines = lines;
+    shape.lines = std::string(lines) + std::string(more);
     return shape;
 }
 
+enum class Segments { here, tiered };
+
 class Trial {
   public:
-    explicit Trial(std::uint64_t seed)
+    explicit Trial(std::uint64_t seed, Segments segments = Segments::here)
         : world_(seed, {.shuffle_coroutines = seed % 2 == 0}),
           log_(world_),
-          cluster_(world_, shape_of(seed)),
+          nas_(world_),
+          tiered_(segments == Segments::tiered),
+          cluster_(world_, tiered_ ? shape_of(seed, on_a_store) : shape_of(seed)),
           ledger_("t", static_cast<std::int32_t>(random().between(1, 3)), servers()) {
         for (int i = 0; i < producers; ++i) {
             producers_.push_back(&world_.add_node(fmt::format("producer-{}", i)));
         }
         observer_ = &world_.add_node("observer");
         checker_ = &world_.add_node("checker");
+        if (!tiered_) return;
+        for (std::int32_t id : cluster_.node_ids()) {
+            cluster_.node(id).keep_segments_in(
+                [this, id](const config::BrokerConfig&) { return nas_.mount(id); });
+        }
     }
     ~Trial() {
         for (const auto& each : world_.nodes()) world_.crash(*each);
@@ -80,6 +99,7 @@ class Trial {
         compare_replicas();
     }
     std::size_t acknowledged() const { return ledger_.acknowledged(); }
+    std::size_t stored() { return nas_.stored().size(); }  // objects
 
   private:
     Random& random() { return world_.random(); }
@@ -98,6 +118,10 @@ class Trial {
             topic.partitions = ledger_.partitions();
             topic.configs["internal.segment.bytes"] =
                 std::to_string(random().between(2500, 20'000));
+            if (tiered_) {
+                topic.configs["remote.storage.enable"] = "true";
+                topic.configs["local.retention.bytes"] = "1";
+            }
             auto created = co_await client::create_topics(admin, {topic});
             EXPECT_TRUE(created.at(topic.name)) << created.at(topic.name).error().message;
         });
@@ -106,7 +130,7 @@ class Trial {
         for (int i = 0; i < producers; ++i) {
             std::string config = fmt::format(
                 "{}max.in.flight.requests.per.connection={}\nlinger.ms={}\nbatch.size={}\n",
-                patient, random().chance(0.5) ? 5 : 1, random().between(0, 20),
+                no_hurry, random().chance(0.5) ? 5 : 1, random().between(0, 20),
                 random().between(100, 2000));
             producers_[static_cast<std::size_t>(i)]->start(
                 [this, i, config](env::Shard& shard) -> Task<int> {
@@ -166,7 +190,7 @@ class Trial {
 
     // The segments of all replicas are the same, byte for byte, once they are level.
     void compare_replicas() {
-        if (testing::Test::HasFailure()) return;
+        if (testing::Test::HasFailure() || tiered_) return;  // each drops segments when it likes
         bool level = cluster_.wait_for([this] { return are_level(); }, Duration::seconds(120));
         EXPECT_TRUE(level) << "the replicas of " << ledger_.topic() << " do not come level";
     }
@@ -200,6 +224,8 @@ class Trial {
 
     env::sim::World world_;
     SimulatedLog log_;
+    Nas nas_;
+    bool tiered_;
     SimulatedCluster cluster_;
     Ledger ledger_;
     std::vector<env::sim::Node*> producers_;
@@ -218,6 +244,16 @@ TEST(ReplicationSimulation, WhatWasAcknowledgedIsOnEveryReplica) {
     if (!HasFailure()) {
         EXPECT_EQ(acknowledged, run * producers * records_each);
     }
+}
+
+TEST(ReplicationSimulation, SoIsWhatIsKeptInAStore) {
+    std::size_t stored = 0;
+    for_seeds(4, [&](std::uint64_t seed) {
+        Trial trial(seed, Segments::tiered);
+        trial.run();
+        stored += trial.stored();
+    });
+    EXPECT_GT(stored, 0U);
 }
 
 // Sends one record, and gives what became of it.

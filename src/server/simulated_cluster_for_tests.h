@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "env/sim/fabric.h"
 #include "server/clients_for_tests.h"
 #include "server/simulated_node_for_tests.h"
 

@@ -55,16 +55,43 @@ class MountedStore final : public storage::remote::ObjectStore {
     storage::remote::FaultyStore faulty_;
 };
 
+// The machine with the directory.
+class Nas {
+  public:
+    explicit Nas(env::sim::World& world) : machine_(world.add_node("nas")) {
+        CHECK(machine_.disk().make_directories("/remote"));
+    }
+    // The store of a node, or of its next process.
+    Result<std::unique_ptr<storage::remote::ObjectStore>> mount(std::int32_t node) {
+        ASSIGN_OR_RETURN(auto directory,
+                         storage::remote::DirectoryStore::open(machine_.disk(), "/remote", node));
+        return std::make_unique<MountedStore>(std::move(directory), ++mounted_, faults);
+    }
+    // Objects of every topic.
+    std::vector<std::string> stored() {
+        auto store = storage::remote::DirectoryStore::open(machine_.disk(), "/remote", 99);
+        CHECK(store.has_value());
+        auto listed = (*store)->list("");
+        CHECK(listed.has_value());
+        return *listed;
+    }
+
+    storage::remote::StoreFaults faults;
+
+  private:
+    env::sim::Node& machine_;
+    std::uint64_t mounted_ = 0;
+};
+
 class TieredWorld {
   public:
     explicit TieredWorld(std::uint64_t seed, int shards = 2, std::string_view more = {})
         : world(seed, {.shuffle_coroutines = seed % 2 == 0}),
           log_(world),
-          nas_(world.add_node("nas")),
+          nas_(world),
           node(world, shards, std::string(tiered_configs) + std::string(more)),
           admin_(world.add_node("admin")) {
-        CHECK(nas_.disk().make_directories("/remote"));
-        node.keep_segments_in([this](const config::BrokerConfig&) { return open_store(); });
+        node.keep_segments_in([this](const config::BrokerConfig&) { return nas_.mount(1); });
     }
     ~TieredWorld() {
         for (const auto& each : world.nodes()) world.crash(*each);
@@ -138,14 +165,7 @@ class TieredWorld {
         });
         return found;
     }
-    // Objects of every topic.
-    std::vector<std::string> stored() {
-        auto store = storage::remote::DirectoryStore::open(nas_.disk(), "/remote", 99);
-        CHECK(store.has_value());
-        auto listed = (*store)->list("");
-        CHECK(listed.has_value());
-        return *listed;
-    }
+    std::vector<std::string> stored() { return nas_.stored(); }
     // Of a partition, wherever it lies.
     std::size_t local_segments(std::string_view partition) {
         std::size_t count = 0;
@@ -167,20 +187,13 @@ class TieredWorld {
     }
 
     env::sim::World world;
-    storage::remote::StoreFaults faults;
 
   private:
-    Result<std::unique_ptr<storage::remote::ObjectStore>> open_store() {
-        ASSIGN_OR_RETURN(auto directory,
-                         storage::remote::DirectoryStore::open(nas_.disk(), "/remote", 1));
-        return std::make_unique<MountedStore>(std::move(directory), ++opened_, faults);
-    }
-
     SimulatedLog log_;
-    env::sim::Node& nas_;
-    std::uint64_t opened_ = 0;
+    Nas nas_;
 
   public:
+    storage::remote::StoreFaults& faults = nas_.faults;
     SimulatedNode node;
 
   private:

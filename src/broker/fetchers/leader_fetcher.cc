@@ -17,6 +17,7 @@ using PartitionData = FetchResponse::PartitionData;
 constexpr std::int16_t first_version_with_ids = 13;
 constexpr Timestamp latest = -1;
 constexpr Timestamp earliest = -2;
+constexpr Timestamp earliest_local = -4;
 
 FetchPosition position_of(const Partition& partition, std::int32_t leader_epoch) {
     const storage::Log& log = partition.log();
@@ -184,7 +185,7 @@ Task<bool> LeaderFetcher::look_up_offsets(const Link& link,
     std::map<TopicIdPartition, std::int32_t> epochs;
     std::map<std::pair<std::string_view, std::int32_t>, TopicIdPartition> by_name;
     std::vector<std::shared_ptr<Partition>> held;  // their names are in the request
-    for (Timestamp timestamp : {earliest, latest}) {
+    for (Timestamp timestamp : {earliest, earliest_local, latest}) {
         ListOffsetsRequest request{.replica_id = parts_.node.id};
         for (const TopicIdPartition& id : unplaced) {
             auto following = following_.find(id);
@@ -211,7 +212,14 @@ Task<bool> LeaderFetcher::look_up_offsets(const Link& link,
                 if (named == by_name.end()) continue;
                 replication::OffsetsAnswered& answer = found[named->second];
                 if (answer.error == ErrorCode::none) answer.error = told.error_code;
-                (timestamp == earliest ? answer.start : answer.end) = told.offset;
+                if (timestamp == earliest) {
+                    answer.start = told.offset;
+                } else if (timestamp == latest) {
+                    answer.end = told.offset;
+                } else {
+                    answer.local_start = told.offset;
+                    answer.local_epoch = told.leader_epoch;
+                }
             }
         }
     }
@@ -308,8 +316,13 @@ Task<void> LeaderFetcher::take_partition(TopicIdPartition id, FetchPosition aske
 Task<Result<>> LeaderFetcher::follow(Partition& partition, std::int32_t epoch,
                                      replication::FollowerActions actions, Slice records) {
     storage::Offset flushed = partition.log().flushed_end_offset();
-    CO_RETURN_IF_ERROR(co_await partition.follow(epoch, actions, std::move(records)));
-    bool cut = (actions.truncate_to || actions.begin_anew_at) &&
+    std::optional<storage::RemoteBeginning> behind;
+    if (actions.begin_behind) {
+        ASSIGN_OR_CO_RETURN(behind, co_await partition.remote_beginning(*actions.begin_behind));
+    }
+    CO_RETURN_IF_ERROR(
+        co_await partition.follow(epoch, actions, std::move(records), std::move(behind)));
+    bool cut = (actions.truncate_to || actions.begin_anew_at || actions.begin_behind) &&
                partition.log().flushed_end_offset() < flushed;
     if (!cut) co_return Result<>{};
     co_return co_await save_recovery_points_();

@@ -274,11 +274,14 @@ class Partition final : private storage::LogListener {
     }
     // Of a follower, whose log is on stable storage up to its end.
     replication::FollowerLog follower_log() const;
-    // Carries out what follows from a leader's answer; `records` came with it. Ends when the log is
-    // as synced as the node wants its replicas to be, and has learnt the rest. The error bears
-    // NOT_LEADER_OR_FOLLOWER when the partition follows in this epoch no longer.
+    // Carries out what follows from a leader's answer; `records` came with it, and `behind` is what
+    // actions.begin_behind needs. Ends when the log is as synced as the node wants its replicas to
+    // be, and has learnt the rest. The error bears NOT_LEADER_OR_FOLLOWER when the partition
+    // follows in this epoch no longer.
     Task<Result<>> follow(std::int32_t leader_epoch, replication::FollowerActions actions,
-                          Slice records);
+                          Slice records, std::optional<storage::RemoteBeginning> behind = {});
+    // Errors as RemoteLog::beginning().
+    Task<Result<storage::RemoteBeginning>> remote_beginning(replication::TieredBeginning at);
 
     // --- Transactions ---
     Verifications& verifications() { return verifications_; }

@@ -190,8 +190,21 @@ replication::FollowerLog Partition::follower_log() const {
             .has_epochs = log_->epochs().latest().has_value()};
 }
 
+Task<Result<storage::RemoteBeginning>> Partition::remote_beginning(
+    replication::TieredBeginning at) {
+    std::shared_ptr<RemoteLog> remote = remote_;
+    if (!remote) {
+        co_return fail(ErrorCode::replica_not_available,
+                       fmt::format("{} goes on behind what is in remote storage, which this node "
+                                   "does not have (remote.log.storage.system.enable)",
+                                   name_));
+    }
+    metrics_->began_behind_remote(1);
+    co_return co_await remote->beginning(at);
+}
+
 Task<Result<>> Partition::follow(std::int32_t leader_epoch, replication::FollowerActions actions,
-                                 Slice records) {
+                                 Slice records, std::optional<storage::RemoteBeginning> behind) {
     if (!gate_.open()) co_await gate_.pass();
     auto ended = [&] {
         return fail(ErrorCode::not_leader_or_follower,
@@ -203,6 +216,12 @@ Task<Result<>> Partition::follow(std::int32_t leader_epoch, replication::Followe
         CO_RETURN_IF_ERROR(log_->truncate_fully(*actions.begin_anew_at));
         forget_hidden_from(log_->end_offset());
         high_watermark_ = log_->start_offset();
+    }
+    // What is in remote storage is committed.
+    if (behind) {
+        CO_RETURN_IF_ERROR(log_->begin_behind(*std::move(behind)));
+        forget_hidden_from(log_->end_offset());
+        high_watermark_ = log_->end_offset();
     }
     if (actions.append) CO_RETURN_IF_ERROR(append_from_leader(std::move(records)));
     std::shared_ptr<storage::Log> log = log_;

@@ -7,6 +7,8 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "base/task.h"
+#include "core/replication/follower.h"
+#include "storage/log.h"
 #include "storage/timestamped_offset.h"
 #include "storage/transaction_index.h"
 
@@ -27,7 +29,7 @@ struct RemoteRecords {
     std::vector<storage::AbortedTransaction> aborted;
 };
 
-// The part of a leader's log that is in remote storage (KIP-405). Lives on the partition's shard.
+// The part of a log that is in remote storage (KIP-405). Lives on the partition's shard.
 class RemoteLog {
   public:
     virtual ~RemoteLog() = default;
@@ -41,6 +43,10 @@ class RemoteLog {
     // The first record of at least this timestamp, here or in remote storage.
     virtual Task<Result<std::optional<storage::TimestampedOffset>>> find_by_timestamp(
         Timestamp timestamp) = 0;
+    // What a replica begins with that goes on behind it: the epochs and producers of what it does
+    // not have. replica_not_available: remote storage does not have it either, or that is not
+    // known.
+    virtual Task<Result<storage::RemoteBeginning>> beginning(replication::TieredBeginning at) = 0;
     // An answer did not wait any longer for read(), or find_by_timestamp().
     virtual void read_expired() = 0;
     virtual void search_expired() = 0;

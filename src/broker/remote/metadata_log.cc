@@ -5,6 +5,9 @@
 
 #include "broker/log.h"
 #include "core/metadata/topic_names.h"
+#include "protocol/fetch.h"
+#include "protocol/list_offsets.h"
+#include "protocol/produce.h"
 #include "records/builder.h"
 #include "records/record.h"
 
@@ -20,6 +23,30 @@ constexpr std::uint64_t read_bytes = 1 << 20;
 constexpr Duration retry_interval = Duration::milliseconds(100);
 constexpr Duration read_back_patience =
     Duration::seconds(120);  // remote.log.metadata.consume.wait.ms
+
+constexpr std::int32_t fetch_wait_ms = 500;
+constexpr std::int32_t produce_timeout_ms = 30'000;
+
+std::unexpected<Error> no_leader(std::int32_t index) {
+    return fail(
+        ErrorCode::not_leader_or_follower,
+        fmt::format("it is not known here who leads {}-{}", remote_log_metadata_topic, index));
+}
+
+std::unexpected<Error> refused(ErrorCode error, const client::BrokerConnection& link) {
+    return fail(error, fmt::format("{} refuses what {} is asked for: {} ({})", link.name(),
+                                   remote_log_metadata_topic, meaning_of(error), name_of(error)));
+}
+
+// Where whole batches end; nothing when there are none.
+std::optional<storage::Offset> end_of(Bytes batches) {
+    std::optional<storage::Offset> end;
+    BatchReader reader(batches);
+    for (auto batch = reader.next(); batch && *batch; batch = reader.next()) {
+        end = (*batch)->next_offset();
+    }
+    return end;
+}
 
 const metadata::Topic* topic_in(const metadata::Image& image) {
     return image.topics.find(remote_log_metadata_topic);
@@ -53,6 +80,21 @@ void RemoteMetadataLog::for_each(Bytes batches, const Take& take) {
         });
         if (!read) LOG_WARN("{}: {}", remote_log_metadata_topic, read.error().message);
     }
+}
+
+RemoteMetadataLog::RemoteMetadataLog(env::Shard& shard, std::int32_t node_id,
+                                     PartitionRouter& router, MetadataCache& metadata,
+                                     const config::BrokerConfig& config)
+    : shard_(shard),
+      node_id_(node_id),
+      router_(router),
+      metadata_(metadata),
+      links_(shard, metadata, config, fmt::format("broker-{}-remote-log-metadata", node_id)),
+      scope_(shard) {}
+
+Task<void> RemoteMetadataLog::close() {
+    co_await scope_.close();
+    co_await links_.stop();
 }
 
 // Following ------------------------------------------------------------------------------------
@@ -149,21 +191,37 @@ void RemoteMetadataLog::apply(Reader& reader, Bytes batches) {
     });
 }
 
+std::int32_t RemoteMetadataLog::leader_of(std::int32_t index) const {
+    metadata::ImagePtr image = metadata_.image();
+    const metadata::Topic* topic = topic_in(*image);
+    const metadata::Partition* partition = topic == nullptr ? nullptr : topic->partition(index);
+    return partition == nullptr ? -1 : partition->leader;
+}
+
+bool RemoteMetadataLog::is_led_here(std::int32_t index) const {
+    return leader_of(index) == node_id_;
+}
+
 Task<Result<RemoteMetadataLog::Batches>> RemoteMetadataLog::read(std::int32_t index,
                                                                  storage::Offset from,
                                                                  bool at_once) {
     metadata::ImagePtr image = metadata_.image();
     const metadata::Topic* topic = topic_in(*image);
     TopicIdPartition id{topic == nullptr ? Uuid() : topic->id, index};
+    std::int32_t leader = leader_of(index);
+    if (leader < 0) co_return no_leader(index);
+    co_return leader == node_id_ ? co_await read_here(id, from, at_once)
+                                 : co_await read_there(leader, id, from, at_once);
+}
+
+Task<Result<RemoteMetadataLog::Batches>> RemoteMetadataLog::read_here(TopicIdPartition id,
+                                                                      storage::Offset from,
+                                                                      bool at_once) {
     auto there = [&](Partitions& partitions) -> Task<Result<Batches>> {
         std::shared_ptr<Partition> partition = partitions.find(id);
         if (partition) co_await partition->recovered();
         for (;;) {
-            if (!partition || !partition->is_leader()) {
-                co_return fail(
-                    ErrorCode::not_leader_or_follower,
-                    fmt::format("this node does not lead {}-{}", remote_log_metadata_topic, index));
-            }
+            if (!partition || !partition->is_leader()) co_return no_leader(id.partition);
             storage::Offset end = partition->high_watermark();
             storage::Offset start = std::max(from, partition->log().start_offset());
             if (start < end) {
@@ -171,11 +229,7 @@ Task<Result<RemoteMetadataLog::Batches>> RemoteMetadataLog::read(std::int32_t in
                                                                         .max_bytes = read_bytes,
                                                                         .whole_first_batch = true,
                                                                         .upper_bound = end}));
-                storage::Offset next = end;
-                BatchReader reader(bytes.bytes());
-                for (auto batch = reader.next(); batch && *batch; batch = reader.next()) {
-                    next = (*batch)->next_offset();
-                }
+                storage::Offset next = end_of(bytes.bytes()).value_or(end);
                 co_return Batches{std::move(bytes), next, next >= end};
             }
             if (at_once) co_return Batches{{}, start, true};
@@ -183,6 +237,56 @@ Task<Result<RemoteMetadataLog::Batches>> RemoteMetadataLog::read(std::int32_t in
         }
     };
     co_return co_await router_.on(router_.owner(id), there);
+}
+
+// As a consumer does, so that only what is committed comes.
+Task<Result<RemoteMetadataLog::Batches>> RemoteMetadataLog::read_there(std::int32_t leader,
+                                                                       TopicIdPartition id,
+                                                                       storage::Offset from,
+                                                                       bool at_once) {
+    ASSIGN_OR_CO_RETURN(auto link, co_await links_.connect(leader));
+    FetchRequest request{.max_wait_ms = at_once ? 0 : fetch_wait_ms,
+                         .min_bytes = 1,
+                         .max_bytes = static_cast<std::int32_t>(read_bytes)};
+    auto& asked = request.topics.emplace_back();
+    asked.topic_id = id.topic_id;
+    asked.partitions.push_back({.partition = id.partition,
+                                .fetch_offset = from,
+                                .partition_max_bytes = static_cast<std::int32_t>(read_bytes)});
+    ASSIGN_OR_CO_RETURN(auto reply, co_await link->call(request));
+    const FetchResponse& response = reply.response;
+    if (response.error_code != ErrorCode::none) co_return refused(response.error_code, *link);
+    if (response.responses.size() != 1 || response.responses.front().partitions.size() != 1) {
+        co_return refused(ErrorCode::unknown_server_error, *link);
+    }
+    const auto& told = response.responses.front().partitions.front();
+    if (told.error_code == ErrorCode::offset_out_of_range) {
+        ASSIGN_OR_CO_RETURN(storage::Offset start, co_await start_there(*link, id.partition));
+        // Ahead of a leader that was not in sync: it may have written other records since.
+        co_return Batches{{}, start, false};
+    }
+    if (told.error_code != ErrorCode::none) co_return refused(told.error_code, *link);
+    Batches come{told.records ? told.records->in_memory() : Slice(), from, false};
+    come.next = std::max(from, end_of(come.bytes.bytes()).value_or(from));
+    come.at_end = come.next >= told.high_watermark;
+    co_return come;
+}
+
+Task<Result<storage::Offset>> RemoteMetadataLog::start_there(client::BrokerConnection& link,
+                                                             std::int32_t index) {
+    constexpr Timestamp earliest = -2;
+    ListOffsetsRequest request;
+    auto& asked = request.topics.emplace_back();
+    asked.name = remote_log_metadata_topic;
+    asked.partitions.push_back({.partition_index = index, .timestamp = earliest});
+    ASSIGN_OR_CO_RETURN(auto reply, co_await link.call(request));
+    const auto& topics = reply.response.topics;
+    if (topics.size() != 1 || topics.front().partitions.size() != 1) {
+        co_return refused(ErrorCode::unknown_server_error, link);
+    }
+    const auto& told = topics.front().partitions.front();
+    if (told.error_code != ErrorCode::none) co_return refused(told.error_code, link);
+    co_return told.offset;
 }
 
 // Appending ------------------------------------------------------------------------------------
@@ -195,18 +299,40 @@ Task<Result<storage::Offset>> RemoteMetadataLog::append(const RemotePartition& p
         builder.append(shard_.wall_ms(), std::nullopt, encode(record).bytes());
     }
     Slice batch = builder.build();
-    auto last = static_cast<storage::Offset>(records.size()) - 1;
+    std::int32_t leader = leader_of(id.partition);
+    if (leader < 0) co_return no_leader(id.partition);
+    Result<storage::Offset> first = leader == node_id_
+                                        ? co_await append_here(id, std::move(batch))
+                                        : co_await append_there(leader, id, std::move(batch));
+    CO_RETURN_IF_ERROR(first);
+    co_return *first + static_cast<storage::Offset>(records.size()) - 1;
+}
+
+Task<Result<storage::Offset>> RemoteMetadataLog::append_here(TopicIdPartition id, Slice batch) {
     auto there = [&](Partitions& partitions) -> Task<Result<storage::Offset>> {
         std::shared_ptr<Partition> leader = partitions.find(id);
-        if (!leader) {
-            co_return fail(ErrorCode::not_leader_or_follower,
-                           fmt::format("this node does not have {}-{}", remote_log_metadata_topic,
-                                       id.partition));
-        }
-        ASSIGN_OR_CO_RETURN(storage::Offset first, co_await leader->append_own(std::move(batch)));
-        co_return first + last;
+        if (!leader) co_return no_leader(id.partition);
+        co_return co_await leader->append_own(std::move(batch));
     };
     co_return co_await router_.on(router_.owner(id), there);
+}
+
+Task<Result<storage::Offset>> RemoteMetadataLog::append_there(std::int32_t leader,
+                                                              TopicIdPartition id, Slice batch) {
+    ASSIGN_OR_CO_RETURN(auto link, co_await links_.connect(leader));
+    ProduceRequest request{.acks = -1, .timeout_ms = produce_timeout_ms};
+    auto& asked = request.topic_data.emplace_back();
+    asked.name = remote_log_metadata_topic;
+    asked.topic_id = id.topic_id;
+    asked.partition_data.push_back({.index = id.partition, .records = Chain(std::move(batch))});
+    ASSIGN_OR_CO_RETURN(auto reply, co_await link->call(request));
+    const auto& topics = reply.response.responses;
+    if (topics.size() != 1 || topics.front().partition_responses.size() != 1) {
+        co_return refused(ErrorCode::unknown_server_error, *link);
+    }
+    const auto& told = topics.front().partition_responses.front();
+    if (told.error_code != ErrorCode::none) co_return refused(told.error_code, *link);
+    co_return told.base_offset;
 }
 
 Task<Result<>> RemoteMetadataLog::publish(FollowedSegments& followed,

@@ -10,6 +10,7 @@
 
 #include "base/condition.h"
 #include "base/scope.h"
+#include "broker/fetchers/broker_links.h"
 #include "broker/metadata_cache.h"
 #include "broker/partition_router.h"
 #include "storage/remote/remote_log_segments.h"
@@ -29,11 +30,12 @@ struct FollowedSegments {
 };
 
 // __remote_log_metadata as one shard uses it: records are appended by the leader of their partition
-// of it, and what they say holds once they are committed and were read back.
+// of it, this node or another one, and what they say holds once they are committed and were read
+// back.
 class RemoteMetadataLog {
   public:
-    RemoteMetadataLog(env::Shard& shard, PartitionRouter& router, MetadataCache& metadata)
-        : shard_(shard), router_(router), metadata_(metadata), scope_(shard) {}
+    RemoteMetadataLog(env::Shard& shard, std::int32_t node_id, PartitionRouter& router,
+                      MetadataCache& metadata, const config::BrokerConfig& config);
 
     // Reads what there is, from the beginning, and then what comes.
     std::shared_ptr<FollowedSegments> follow(storage::remote::RemotePartition partition);
@@ -46,7 +48,7 @@ class RemoteMetadataLog {
     Task<Result<storage::Offset>> append(const storage::remote::RemotePartition& partition,
                                          std::vector<storage::remote::RemoteLogMetadata> records);
     // Whole batches of a partition of the topic, at or above `from`; waits for some when there are
-    // none unless `at_once`. not_leader_or_follower: another node leads it.
+    // none unless `at_once`. not_leader_or_follower: where it is led is not known now.
     struct Batches {
         Slice bytes;
         storage::Offset next = 0;  // behind them
@@ -56,7 +58,8 @@ class RemoteMetadataLog {
     // Calls take(offset, record) for each record of `batches`; what cannot be read is passed over.
     using Take = std::function<void(storage::Offset, const storage::remote::RemoteLogMetadata&)>;
     static void for_each(Bytes batches, const Take& take);
-    Task<void> close() { return scope_.close(); }
+    Task<void> close();
+    bool is_led_here(std::int32_t index) const;
 
   private:
     struct Reader {
@@ -70,10 +73,21 @@ class RemoteMetadataLog {
                                                             storage::Offset from, bool at_once);
     void apply(Reader& reader, Bytes batches);
     Task<TopicIdPartition> partition_for(const storage::remote::RemotePartition& partition);
+    // The node that leads a partition of the topic; -1 when none is known.
+    std::int32_t leader_of(std::int32_t index) const;
+    Task<Result<Batches>> read_here(TopicIdPartition id, storage::Offset from, bool at_once);
+    Task<Result<Batches>> read_there(std::int32_t leader, TopicIdPartition id, storage::Offset from,
+                                     bool at_once);
+    Task<Result<storage::Offset>> start_there(client::BrokerConnection& link, std::int32_t index);
+    Task<Result<storage::Offset>> append_here(TopicIdPartition id, Slice batch);
+    Task<Result<storage::Offset>> append_there(std::int32_t leader, TopicIdPartition id,
+                                               Slice batch);
 
     env::Shard& shard_;
+    std::int32_t node_id_;
     PartitionRouter& router_;
     MetadataCache& metadata_;
+    BrokerLinks links_;
     std::map<std::int32_t, Reader> readers_;  // by partition of the topic
     Scope scope_;
 };

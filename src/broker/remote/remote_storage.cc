@@ -25,7 +25,7 @@ RemoteStorage::RemoteStorage(Node node, Ways ways)
       node_id_(node.id),
       ways_(ways),
       metrics_(ways.metrics),
-      metadata_(shard_, ways.router, ways.metadata),
+      metadata_(shard_, node.id, ways.router, ways.metadata, ways.config),
       services_{.shard = shard_,
                 .node_id = node.id,
                 .config = ways.config,
@@ -82,14 +82,23 @@ void RemoteStorage::resigned(const Partition& partition) {
     end(id_of(partition), left ? Fate::go_with_the_topic : Fate::stay);
 }
 
+void RemoteStorage::followed(const std::shared_ptr<Partition>& partition) {
+    if (partition->is_tiered()) scope_.spawn(begin(partition));
+}
+
+// What is in the store is the leader's to remove. Who begins to lead goes on with what it knows.
+void RemoteStorage::unfollowed(const Partition& partition) {
+    if (!partition.is_leader()) end(id_of(partition), Fate::stay);
+}
+
 void RemoteStorage::configured(const std::shared_ptr<Partition>& partition) {
-    if (!partition->is_leader()) return;
     TopicIdPartition id = id_of(*partition);
     if (partition->is_tiered()) {
         scope_.spawn(begin(partition));
         return;
     }
     if (!partitions_.contains(id)) return;
+    if (!partition->is_leader()) return end(id, Fate::stay);
     // What is only remote goes with the rest that is remote.
     storage::Log& log = partition->log();
     Result<> moved = partition->advance_start(log.local_start_offset());
@@ -100,7 +109,12 @@ void RemoteStorage::configured(const std::shared_ptr<Partition>& partition) {
 Task<void> RemoteStorage::begin(std::shared_ptr<Partition> partition) {
     TopicIdPartition id = id_of(*partition);
     co_await ended_.until([&] { return !ending_.contains(id); });
-    if (!partition->is_leader() || !partition->is_tiered() || partitions_.contains(id)) co_return;
+    bool has_role = partition->is_leader() || partition->role().follows();
+    if (!has_role || !partition->is_tiered()) co_return;
+    if (auto found = partitions_.find(id); found != partitions_.end()) {
+        if (partition->is_leader() && !found->second->leads()) found->second->lead();
+        co_return;
+    }
     auto tiered = std::make_shared<TieredPartition>(services_, partition);
     partitions_[id] = tiered;
     partition->set_remote_log(tiered);

@@ -17,7 +17,7 @@
 
 namespace millrace::broker {
 
-// Tiered storage (KIP-405) on one shard: its tiered partitions, while this node leads them.
+// Tiered storage (KIP-405) on one shard: its tiered partitions, while this node leads or follows.
 class RemoteStorage final : public LeadershipListener {
   public:
     struct Ways {
@@ -43,6 +43,8 @@ class RemoteStorage final : public LeadershipListener {
     void elected(const std::shared_ptr<Partition>& partition) override;
     void resigned(const Partition& partition) override;
     void configured(const std::shared_ptr<Partition>& partition) override;
+    void followed(const std::shared_ptr<Partition>& partition) override;
+    void unfollowed(const Partition& partition) override;
     // Ends all work; calls of the store under way are waited for.
     Task<void> close();
 

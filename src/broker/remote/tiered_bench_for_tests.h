@@ -77,7 +77,7 @@ class TieredBench {
           indexes(here, store, config),
           quotas(config),
           metrics(registry),
-          metadata_log(here, router, cache),
+          metadata_log(here, 1, router, cache, config),
           services{.shard = here,
                    .node_id = 1,
                    .config = config,

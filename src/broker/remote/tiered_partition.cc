@@ -60,7 +60,21 @@ TieredPartition::TieredPartition(RemoteServices& services, std::shared_ptr<Parti
       followed_(services.metadata.follow(remote_partition(partition_->identity()))),
       scope_(services.shard) {
     metrics_->add(&figures_);
-    readings_ = services.metrics.watch(
+}
+
+void TieredPartition::start() {
+    if (partition_->is_leader()) return lead();
+    scope_.spawn(follow());
+}
+
+void TieredPartition::lead() {
+    leads_ = true;
+    watch();
+    scope_.spawn(run());
+}
+
+void TieredPartition::watch() {
+    readings_ = services_.metrics.watch(
         partition_->identity().topic, partition_->identity().index,
         [this] { return in_percent(total_bytes_, partition_->retention().bytes); },
         [this] {
@@ -92,6 +106,25 @@ Task<void> TieredPartition::run() {
     co_await expire_forever();
 }
 
+Task<void> TieredPartition::follow() {
+    while (!leads_) {
+        co_await env::sleep_for(services_.shard, interval());
+        ahead_.sweep();
+    }
+}
+
+Offset TieredPartition::highest_offset() const { return leads_ ? copied_ : highest_copied(); }
+
+// What was copied once may have been removed since: where tiering was switched off for a while.
+Offset TieredPartition::highest_copied() const {
+    const storage::Log& log = partition_->log();
+    return std::min(
+        remote::highest_copied_offset(followed_->segments, log.epochs(), log.end_offset()),
+        remote::readable_until(followed_->segments, log.epochs(), log.local_start_offset(),
+                               log.end_offset()) -
+            1);
+}
+
 // The file of the epochs has no checksum, and nothing here tells of what is in remote storage only.
 void TieredPartition::recover_epochs() {
     storage::Log& log = partition_->log();
@@ -118,11 +151,7 @@ Result<> TieredPartition::settle() {
     storage::Log& log = partition_->log();
     auto start = remote::remote_log_start(followed_->segments, log.epochs());
     if (start) RETURN_IF_ERROR(partition_->advance_start(*start));
-    // What was copied once may have been removed since: where tiering was switched off for a while.
-    Offset local = log.local_start_offset();
-    copied_ = std::min(
-        remote::highest_copied_offset(followed_->segments, log.epochs(), log.end_offset()),
-        remote::readable_until(followed_->segments, log.epochs(), local, log.end_offset()) - 1);
+    copied_ = highest_copied();
     LOG_INFO("{} begins at {}, is here from {} on, and copied up to {}",
              partition_->identity().to_string(), log.start_offset(), log.local_start_offset(),
              copied_);

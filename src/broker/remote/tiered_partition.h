@@ -14,27 +14,35 @@
 namespace millrace::broker {
 
 // A partition whose older segments are in remote storage (KIP-405), for as long as this node leads
-// it: copies what is complete, removes what has expired, and reads. On the partition's shard.
+// or follows. A leader copies what is complete and removes what has expired; a follower learns what
+// is copied, so that it need not keep it. Both read. On the partition's shard.
 class TieredPartition final : public RemoteLog {
   public:
     TieredPartition(RemoteServices& services, std::shared_ptr<Partition> partition);
     ~TieredPartition() override;
 
-    void start() { scope_.spawn(run()); }
+    void start();
+    // This node, which followed, leads now: what it knows of remote storage stays known.
+    void lead();
+    bool leads() const { return leads_; }
     // Ends the work. Calls of the store that are under way are waited for.
     Task<void> stop();
     // Removes every segment; tries until all have gone. After stop().
     Task<void> remove_all();
 
-    storage::Offset highest_offset() const override { return copied_; }
+    storage::Offset highest_offset() const override;
     Task<Result<RemoteRecords>> read(RemoteReadRequest request) override;
     Task<Result<std::optional<storage::TimestampedOffset>>> find_by_timestamp(
         Timestamp timestamp) override;
+    Task<Result<storage::RemoteBeginning>> beginning(replication::TieredBeginning at) override;
     void read_expired() override;
     void search_expired() override;
 
   private:
     Task<void> run();
+    Task<void> follow();
+    void watch();
+    storage::Offset highest_copied() const;
     Result<> settle();
     void recover_epochs();
     Task<void> copy_forever();
@@ -62,6 +70,7 @@ class TieredPartition final : public RemoteLog {
 
     RemoteServices& services_;
     std::shared_ptr<Partition> partition_;
+    bool leads_ = false;
     std::shared_ptr<RemoteTopicMetrics> metrics_;
     RemoteFigures figures_;
     std::shared_ptr<FollowedSegments> followed_;

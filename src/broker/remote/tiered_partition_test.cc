@@ -47,6 +47,31 @@ TEST_F(TieredPartitionTest, CopiesWhatIsCompleteAndReadsIt) {
     });
 }
 
+TEST_F(TieredPartitionTest, TellsAReplicaWhatItGoesOnWith) {
+    run("", {}, [](TieredBench& bench) -> Task<void> {
+        co_await bench.fill(100);
+        storage::Log& log = bench.partition->log();
+        co_await bench.until(
+            [&] { return bench.tiered->highest_offset() + 1 == log.active_segment_base(); });
+        Offset local = log.active_segment_base();
+        std::int32_t epoch = log.epochs().latest()->epoch;
+        auto begun = co_await bench.tiered->beginning({7, local, epoch});
+        EXPECT_TRUE(begun) << begun.error().message;
+        if (!begun) co_return;
+        EXPECT_EQ(begun->start, 7);
+        EXPECT_EQ(begun->local_start, local);
+        EXPECT_EQ(begun->epochs.entries(), log.epochs().entries());
+        EXPECT_EQ(begun->producers.view(), log.producers_at(local)->view());
+        EXPECT_FALSE(begun->producers.empty());
+
+        auto beyond = co_await bench.tiered->beginning({7, 5000, epoch});
+        EXPECT_EQ(beyond.error().code, ErrorCode::replica_not_available);
+        EXPECT_THAT(beyond.error().message, HasSubstr("t-0 in remote storage is known that holds"));
+        bench.store.broken = true;
+        EXPECT_FALSE(co_await bench.tiered->beginning({7, local, epoch}));
+    });
+}
+
 // A consumer with small fetches costs the store about as many reads as one with large ones.
 TEST_F(TieredPartitionTest, ASequentialReaderPaysForNoRoundTripAFetch) {
     run("", {{"internal.segment.bytes", "400000"}}, [](TieredBench& bench) -> Task<void> {

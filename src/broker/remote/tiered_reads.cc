@@ -74,6 +74,41 @@ Error TieredPartition::told(Error error, Offset offset) const {
     return error;
 }
 
+// The segment that ends there tells both of its end.
+Task<Result<storage::RemoteBeginning>> TieredPartition::beginning(replication::TieredBeginning at) {
+    auto known = [&]() -> Task<void> {
+        co_await followed_->changed.until([&] { return followed_->ready; });
+    };
+    co_await env::with_deadline(services_.shard, services_.shard.now() + interval(), known());
+    CO_RETURN_IF_ERROR(check_readable());
+    storage::LeaderEpochs epochs;
+    epochs.assign(at.local_epoch, at.local_start);
+    epochs = remote::epochs_told(followed_->segments, epochs, at.local_start);
+    const RemoteLogSegmentMetadata* metadata =
+        remote::segment_of(followed_->segments, epochs, at.local_start - 1);
+    if (metadata == nullptr) {
+        co_return fail(ErrorCode::replica_not_available,
+                       fmt::format("no segment of {} in remote storage is known that holds {}, "
+                                   "before the leader's first offset",
+                                   partition_->identity().to_string(), at.local_start - 1));
+    }
+    RemoteLogSegment segment = metadata->segment;
+    auto index = [&](remote::IndexType type) {
+        return look_up<Slice>(
+            [&, type](remote::RemoteReader& reader) { return reader.index(segment, type); });
+    };
+    ASSIGN_OR_CO_RETURN(Slice told, co_await index(remote::IndexType::leader_epoch));
+    ASSIGN_OR_CO_RETURN(Slice producers, co_await index(remote::IndexType::producer_snapshot));
+    ASSIGN_OR_CO_RETURN(epochs, storage::LeaderEpochs::parse(
+                                    told.view(), name_of(remote::IndexType::leader_epoch)));
+    LOG_INFO("{} goes on at {}, behind what is in remote storage",
+             partition_->identity().to_string(), at.local_start);
+    co_return storage::RemoteBeginning{.start = at.start,
+                                       .local_start = at.local_start,
+                                       .epochs = std::move(epochs),
+                                       .producers = std::move(producers)};
+}
+
 Task<Result<RemoteRecords>> TieredPartition::read(RemoteReadRequest request) {
     metrics_->fetch_requests.mark();
     auto waiting = services_.metrics.waiting_fetch();

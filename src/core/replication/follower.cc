@@ -41,7 +41,8 @@ FollowerActions Follower::handle(const FollowingBegan&, const FollowerLog& log, 
 
 FollowerActions Follower::handle(const FetchAnswered& event, const FollowerLog& log, Time now) {
     FollowerActions actions;
-    if (event.error == ErrorCode::offset_out_of_range) {
+    if (event.error == ErrorCode::offset_out_of_range ||
+        event.error == ErrorCode::offset_moved_to_tiered_storage) {
         need_ = Need::offsets;
         return actions;
     }
@@ -72,8 +73,13 @@ FollowerActions Follower::handle(const OffsetsAnswered& event, const FollowerLog
     need_ = Need::fetch;
     // Ahead of a leader that was not elected from the ISR.
     if (event.end < log.end) actions.truncate_to = event.end;
-    // So far behind that the leader has removed what would come next.
-    if (event.end >= log.end && event.start > log.end) actions.begin_anew_at = event.start;
+    if (event.end < log.end) return actions;
+    // So far behind that the leader has removed what would come next, or moved it away.
+    if (event.local_start > std::max(log.end, event.start)) {
+        actions.begin_behind = {event.start, event.local_start, event.local_epoch};
+    } else if (event.start > log.end) {
+        actions.begin_anew_at = event.start;
+    }
     return actions;
 }
 

@@ -44,21 +44,33 @@ struct FetchAnswered {
     std::optional<EpochEnd> diverging;
     std::optional<EpochEnd> own;  // what the own log says of diverging->epoch
 };
-// The leader's answer to where its log begins and ends.
+// The leader's answer to where its log begins and ends. What lies below `local_start` it has in
+// remote storage only (KIP-405), and does not send.
 struct OffsetsAnswered {
     ErrorCode error = ErrorCode::none;
     Offset start = -1;
+    Offset local_start = -1;
+    std::int32_t local_epoch = -1;  // of the record there
     Offset end = -1;
 };
 // What the leader sent cannot follow the own log, or is broken.
 struct RecordsRefused {};
 using FollowerEvent = std::variant<FollowingBegan, FetchAnswered, OffsetsAnswered, RecordsRefused>;
 
+// Where a log goes on of which the older records are in remote storage.
+struct TieredBeginning {
+    Offset start = -1;        // of the log
+    Offset local_start = -1;  // of what comes from the leader
+    std::int32_t local_epoch = -1;
+    bool operator==(const TieredBeginning&) const = default;
+};
+
 // To be carried out in the order of the fields.
 struct FollowerActions {
     std::optional<Offset> truncate_to;
-    std::optional<Offset> begin_anew_at;  // all records go
-    bool append = false;                  // what came with the answer
+    std::optional<Offset> begin_anew_at;          // all records go
+    std::optional<TieredBeginning> begin_behind;  // the same
+    bool append = false;                          // what came with the answer
     // As far as the own log goes; neither ever moves back.
     std::optional<Offset> high_watermark;
     std::optional<Offset> log_start;

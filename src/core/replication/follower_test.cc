@@ -78,6 +78,29 @@ TEST_F(FollowerTest, AsksWhereTheLeadersLogLiesWhenItIsOutside) {
     EXPECT_EQ(follower.need(now), Follower::Need::fetch);
 }
 
+TEST_F(FollowerTest, GoesOnBehindWhatTheLeaderHasInRemoteStorageOnly) {
+    step(FetchAnswered{.error = ErrorCode::offset_moved_to_tiered_storage});
+    EXPECT_EQ(follower.need(now), Follower::Need::offsets);
+    OffsetsAnswered told{.start = 5, .local_start = 40, .local_epoch = 3, .end = 50};
+    FollowerActions actions = step(told);
+    EXPECT_EQ(actions.begin_behind, (TieredBeginning{5, 40, 3}));
+    EXPECT_FALSE(actions.begin_anew_at || actions.truncate_to);
+    EXPECT_EQ(follower.need(now), Follower::Need::fetch);
+
+    // Where the whole log has moved on it begins there at once.
+    told.start = 30;
+    EXPECT_EQ(step(told).begin_behind, (TieredBeginning{30, 40, 3}));
+    // Nothing is in remote storage; nothing of what comes next is.
+    told.local_start = 30;
+    EXPECT_EQ(step(told).begin_anew_at, 30);
+    EXPECT_FALSE(step(told).begin_behind);
+    told = {.start = 0, .local_start = 15, .local_epoch = 3, .end = 50};
+    EXPECT_FALSE(step(told).begin_behind || step(told).begin_anew_at);
+    // A leader that was not in sync.
+    told = {.start = 0, .local_start = 9, .local_epoch = 3, .end = 11};
+    EXPECT_EQ(step(told).truncate_to, 11);
+}
+
 TEST_F(FollowerTest, PausesAfterErrors) {
     step(FetchAnswered{.error = ErrorCode::kafka_storage_error});
     EXPECT_EQ(follower.need(now), Follower::Need::nothing);
