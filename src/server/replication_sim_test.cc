@@ -72,6 +72,7 @@ class Trial {
         observer_ = &world_.add_node("observer");
         checker_ = &world_.add_node("checker");
         if (!tiered_) return;
+        if (random().chance(0.5)) nas_.faults = {.before = 0.1, .after = 0.1, .shortened = 0.1};
         for (std::int32_t id : cluster_.node_ids()) {
             cluster_.node(id).keep_segments_in(
                 [this, id](const config::BrokerConfig&) { return nas_.mount(id); });
@@ -89,6 +90,7 @@ class Trial {
         cluster_.recover();
         ASSERT_TRUE(cluster_.wait_for([&] { return have_ended(); }, Duration::seconds(900)))
             << "the producers did not end";
+        nas_.faults = {};  // of the next processes
         cluster_.recover();
         // A leader that was cut off, and does not know yet that it leads no longer, answers with
         // what it has.
