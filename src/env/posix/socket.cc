@@ -167,7 +167,7 @@ bool Socket::try_read(ReadOperation& operation) {
         }
     }
     operation.room.give_back();
-    return readable_;
+    return readable_;  // what has failed has its result
 }
 
 bool Socket::begin(WriteOperation& operation) {
