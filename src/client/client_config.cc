@@ -115,9 +115,21 @@ Result<ConsumerConfig> ConsumerConfig::parse(const std::vector<config::Property>
                                      word));
         }
     }
-    parser.require(
-        config::equal_ignoring_case(made.group_protocol(), "classic"), "group.protocol",
-        fmt::format("group.protocol={}: this client speaks classic", made.group_protocol()));
+    made.coordinated_ = config::equal_ignoring_case(made.group_protocol(), "consumer");
+    for (std::string_view key :
+         {"partition.assignment.strategy", "heartbeat.interval.ms", "session.timeout.ms"}) {
+        parser.require(!made.coordinated_ || !parser.is_set(key), key,
+                       fmt::format("{} belongs to group.protocol=classic; with consumer the "
+                                   "group's configs on the broker say it",
+                                   key));
+    }
+    auto assignor = made.group_remote_assignor();
+    parser.require(made.coordinated_ || !assignor || assignor->empty(), "group.remote.assignor",
+                   "group.remote.assignor belongs to group.protocol=consumer");
+    for (std::string_view key : {"share.acknowledgement.mode", "share.acquire.mode"}) {
+        parser.require(!parser.is_set(key), key,
+                       fmt::format("{} belongs to consumers of share groups", key));
+    }
     parser.require(made.heartbeat_interval_ms() < made.session_timeout_ms(),
                    "heartbeat.interval.ms",
                    fmt::format("heartbeat.interval.ms={}: it has to be less than "
@@ -133,6 +145,31 @@ Result<ConsumerConfig> ConsumerConfig::parse(const std::vector<config::Property>
                        "enable.auto.commit=true: without group.id there is nothing to commit to");
         made.auto_commit_ = false;
     }
+    RETURN_IF_ERROR(parser.verdict());
+    made.warnings_ = parser.take_warnings();
+    return made;
+}
+
+Result<ShareConsumerConfig> ShareConsumerConfig::parse(
+    const std::vector<config::Property>& properties) {
+    ClientConfigParser parser(config::consumer_catalogue(), "consumer", properties);
+    ShareConsumerConfig made(parser.take_values());
+    made.cluster_ = parser.cluster_options(made);
+    made.cluster_.allow_auto_topic_creation = made.allow_auto_create_topics();
+    for (std::string_view key :
+         {"auto.offset.reset", "enable.auto.commit", "group.instance.id", "isolation.level",
+          "partition.assignment.strategy", "session.timeout.ms", "heartbeat.interval.ms",
+          "group.protocol", "group.remote.assignor"}) {
+        parser.require(!parser.is_set(key), key,
+                       fmt::format("{} has no meaning in a share group: leave it out; the group's "
+                                   "configs on the broker (share.*) say what all members do",
+                                   key));
+    }
+    auto group = made.group_id();
+    parser.require(!group || !config::trim(*group).empty(), "group.id",
+                   "group.id is empty: name the share group to read as");
+    made.explicit_mode_ = made.share_acknowledgement_mode() == "explicit";
+    made.record_limit_ = config::equal_ignoring_case(made.share_acquire_mode(), "record_limit");
     RETURN_IF_ERROR(parser.verdict());
     made.warnings_ = parser.take_warnings();
     return made;

@@ -65,6 +65,8 @@ class ConsumerConfig : public config::ConsumerSettings {
     const ClusterOptions& cluster() const { return cluster_; }
     IsolationLevel isolation() const { return isolation_; }
     OffsetReset offset_reset() const { return offset_reset_; }
+    // group.protocol=consumer: the group's coordinator decides who reads what (KIP-848).
+    bool is_coordinated() const { return coordinated_; }
     // Names as the group protocol has them: "range", "roundrobin", "sticky", "cooperative-sticky".
     const std::vector<std::string>& assignors() const { return assignors_; }
     // enable.auto.commit; false where it was not set and there is no group.
@@ -77,7 +79,28 @@ class ConsumerConfig : public config::ConsumerSettings {
     IsolationLevel isolation_ = IsolationLevel::read_uncommitted;
     OffsetReset offset_reset_;
     std::vector<std::string> assignors_;
+    bool coordinated_ = false;
     bool auto_commit_ = true;
+};
+
+// A consumer of a share group: the consumer's keys, but for those that belong to other groups.
+class ShareConsumerConfig : public config::ConsumerSettings {
+  public:
+    static Result<ShareConsumerConfig> parse(const std::vector<config::Property>& properties);
+
+    const std::vector<std::string>& warnings() const { return warnings_; }
+    const ClusterOptions& cluster() const { return cluster_; }
+    // share.acknowledgement.mode=explicit
+    bool explicit_mode() const { return explicit_mode_; }
+    // share.acquire.mode=record_limit
+    bool record_limit() const { return record_limit_; }
+
+  private:
+    using ConsumerSettings::ConsumerSettings;
+    std::vector<std::string> warnings_;
+    ClusterOptions cluster_;
+    bool explicit_mode_ = false;
+    bool record_limit_ = false;
 };
 
 class AdminConfig : public config::AdminSettings {

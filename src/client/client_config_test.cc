@@ -160,9 +160,21 @@ TEST(ClientConfig, TransactionsNeedIdempotence) {
                 HasSubstr("transactional.id=t: it needs enable.idempotence=true"));
 }
 
-TEST(ClientConfig, RefusesWhatItWouldHaveToLieAbout) {
-    EXPECT_THAT(flaw<ConsumerConfig>({{"group.protocol", "consumer"}}),
-                HasSubstr("group.protocol=consumer"));
+TEST(ClientConfig, EachProtocolOfGroupsHasItsKeys) {
+    EXPECT_FALSE(consumer({}).is_coordinated());
+    auto config = consumer({{"group.protocol", "Consumer"}, {"group.remote.assignor", "range"}});
+    EXPECT_TRUE(config.is_coordinated());
+    EXPECT_EQ(config.group_remote_assignor(), "range");
+    for (std::string key :
+         {"partition.assignment.strategy", "heartbeat.interval.ms", "session.timeout.ms"}) {
+        std::string value = key.ends_with("ms") ? "100" : "range";
+        EXPECT_THAT(flaw<ConsumerConfig>({{"group.protocol", "consumer"}, {key, value}}),
+                    HasSubstr(key + " belongs to group.protocol=classic"));
+    }
+    EXPECT_THAT(flaw<ConsumerConfig>({{"group.remote.assignor", "range"}}),
+                HasSubstr("group.remote.assignor belongs to group.protocol=consumer"));
+    EXPECT_THAT(flaw<ConsumerConfig>({{"share.acquire.mode", "record_limit"}}),
+                HasSubstr("share.acquire.mode belongs to consumers of share groups"));
 }
 
 TEST(ClientConfig, ConsumersKnowWhereToBegin) {

@@ -146,6 +146,24 @@ Task<Result<Leader>> Cluster::leader(TopicPartition partition, Time deadline) {
     }
 }
 
+Task<Result<std::map<Uuid, std::string>>> Cluster::topic_names(std::vector<Uuid> ids) {
+    ASSIGN_OR_CO_RETURN(auto connection, co_await any());
+    MetadataRequest request;
+    request.allow_auto_topic_creation = false;
+    for (const Uuid& id : ids) {
+        auto& topic = request.topics->emplace_back();
+        topic.topic_id = id;
+        topic.name.reset();
+    }
+    ASSIGN_OR_CO_RETURN(auto reply, co_await connection->call(request));
+    std::map<Uuid, std::string> names;
+    for (const auto& topic : reply.response.topics) {
+        if (topic.error_code == ErrorCode::none && topic.name && !topic.name->empty())
+            names.emplace(topic.topic_id, *topic.name);
+    }
+    co_return names;
+}
+
 void Cluster::learn_leader(const TopicPartition& partition, Leader leader,
                            const std::vector<BrokerInfo>& brokers) {
     auto learned = metadata_->with_leader(partition, leader.id, leader.epoch, brokers);

@@ -76,6 +76,8 @@ class Cluster {
     Task<Result<std::shared_ptr<const TopicInfo>>> topic(std::string name, Time deadline);
     // Waits for a partition of such a topic to have a leader.
     Task<Result<Leader>> leader(TopicPartition partition, Time deadline);
+    // Names of topics of these ids, as far as some broker knows them; one attempt.
+    Task<Result<std::map<Uuid, std::string>>> topic_names(std::vector<Uuid> ids);
     // From an answer that names a leader (KIP-951).
     void learn_leader(const TopicPartition& partition, Leader leader,
                       const std::vector<BrokerInfo>& brokers);

@@ -38,7 +38,8 @@ class RebalanceListener {
 };
 
 // Reads records of topics, either of partitions that are assigned by hand or as a member of a
-// group (classic protocol). Lives on one shard; one call at a time.
+// group, whose partitions a member (group.protocol=classic) or the coordinator (consumer, KIP-848)
+// shares out. Lives on one shard; one call at a time.
 //
 //   ASSIGN_OR_CO_RETURN(auto consumer, Consumer::create(cluster, config));
 //   CO_RETURN_IF_ERROR(consumer->subscribe({"t"}));
@@ -50,7 +51,7 @@ class RebalanceListener {
 //   CO_RETURN_IF_ERROR(co_await consumer->close());
 class Consumer {
   public:
-    // The cluster outlives the consumer. INVALID_CONFIG: group.protocol=consumer.
+    // The cluster outlives the consumer.
     static Result<std::unique_ptr<Consumer>> create(Cluster& cluster, ConsumerConfig config);
     Consumer(const Consumer&) = delete;
     // close() comes first.
@@ -60,8 +61,9 @@ class Consumer {
     // a pattern and assign() exclude each other until unsubscribe(). INVALID_GROUP_ID: no group.id.
     // The listener outlives the subscription.
     Result<> subscribe(std::vector<std::string> topics, RebalanceListener* listener = nullptr);
-    // Every topic whose whole name matches (RE2's syntax), those that come later included;
-    // internal ones only with exclude.internal.topics=false.
+    // Every topic whose whole name matches (RE2's syntax), those that come later included. Which,
+    // is found out here, and without internal ones unless exclude.internal.topics=false; with
+    // group.protocol=consumer by the coordinator.
     Result<> subscribe_pattern(const std::string& pattern, RebalanceListener* listener = nullptr);
     // Leaves the group; forgets what was assigned.
     Task<Result<>> unsubscribe();
@@ -95,7 +97,8 @@ class Consumer {
 
     // Commits the positions of all partitions, or the given ones, and waits; retriable errors are
     // tried again for default.api.timeout.ms. REBALANCE_IN_PROGRESS, ILLEGAL_GENERATION,
-    // UNKNOWN_MEMBER_ID: the partitions may be another member's now; poll() again.
+    // UNKNOWN_MEMBER_ID: the partitions may be another member's now, or no member is there yet;
+    // poll() again.
     Task<Result<>> commit();
     Task<Result<>> commit(PartitionOffsets offsets);
     // Without waiting; what fails is logged and the next commit makes it good.
@@ -119,7 +122,7 @@ class Consumer {
         std::string group_id;
         std::string member_id;  // empty: no member now
         std::optional<std::string> instance_id;
-        std::int32_t generation = -1;
+        std::int32_t generation = -1;  // with group.protocol=consumer, the member's epoch
     };
     Membership membership() const;
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <deque>
 #include <map>
 #include <memory>
 #include <set>
@@ -13,6 +14,8 @@
 #include "client/broker_for_tests.h"
 #include "client/log_for_tests.h"
 #include "core/groups/classic_group.h"
+#include "core/groups/consumer_groups_for_tests.h"
+#include "protocol/consumer_group_heartbeat.h"
 #include "protocol/fetch.h"
 #include "protocol/find_coordinator.h"
 #include "protocol/heartbeat.h"
@@ -27,12 +30,12 @@
 
 namespace millrace::client {
 
-// One broker with topics in memory and the coordinator of one group: Millrace's own group, with a
-// commit that takes no time.
+// One broker with topics in memory and the coordinator of one group of each protocol: Millrace's
+// own groups, with a commit that takes no time.
 class ConsumerClusterForTests {
   public:
     explicit ConsumerClusterForTests(env::Shard& shard)
-        : broker(shard), shard_(shard), scope_(shard) {
+        : broker(shard), shard_(shard), started_(shard.now()), scope_(shard) {
         group_.emplace("g", options());
         serve_offsets();
         serve_group();
@@ -50,6 +53,8 @@ class ConsumerClusterForTests {
 
     void add_topic(const std::string& name, int partitions) {
         broker.add_topic(name, std::vector<std::int32_t>(static_cast<std::size_t>(partitions), 1));
+        coordinated.create_topic(name, partitions);
+        broker.metadata.topics.back().topic_id = groups::ConsumerGroupBench::id_of(name);
         logs[name].resize(static_cast<std::size_t>(partitions));
     }
     // A batch of one record each.
@@ -67,8 +72,21 @@ class ConsumerClusterForTests {
         group_.emplace("g", options());
     }
     const groups::ClassicGroup& group() const { return *group_; }
+    // As when no heartbeat of the members of coordinated groups came for so long.
+    void let_sessions_end() {
+        away_ = away_ + Duration::seconds(60);
+        settle_coordinated();
+    }
+    std::size_t coordinated_members() const {
+        const groups::ConsumerGroup* group = coordinated.groups.consumers().find("g");
+        return group == nullptr ? 0 : group->size();
+    }
 
     BrokerForTests broker;
+    groups::ConsumerGroupBench coordinated{coordinated_options()};
+    std::vector<ConsumerGroupHeartbeatRequest> heartbeats;
+    // What a heartbeat is answered instead, once for each.
+    std::deque<ErrorCode> heartbeat_errors;
     std::map<std::string, std::vector<LogForTests>> logs;
     std::map<std::pair<std::string, std::int32_t>, std::int64_t> committed;
     std::map<std::pair<std::string, std::int32_t>, std::int64_t> log_starts;
@@ -84,6 +102,42 @@ class ConsumerClusterForTests {
             return made;
         }();
         return options;
+    }
+
+    static groups::GroupOptions coordinated_options() {
+        groups::GroupOptions made;
+        made.consumer.times = [](const metadata::Image&, const std::string&) {
+            return groups::GroupTimes{.session_timeout = Duration::seconds(6),
+                                      .heartbeat_interval = Duration::milliseconds(100)};
+        };
+        return made;
+    }
+    void settle_coordinated() {
+        coordinated.now = Time() + Duration::seconds(1'000) + (shard_.now() - started_) + away_;
+        coordinated.settle();
+    }
+    ConsumerGroupHeartbeatResponse answer_heartbeat(const ConsumerGroupHeartbeatRequest& request,
+                                                    std::int16_t version) {
+        heartbeats.push_back(request);
+        settle_coordinated();
+        if (heartbeat_errors.empty()) return coordinated.beat(request, version);
+        ConsumerGroupHeartbeatResponse response;
+        response.error_code = heartbeat_errors.front();
+        heartbeat_errors.pop_front();
+        return response;
+    }
+    ErrorCode check_commit(const OffsetCommitRequest& request, const Uuid& topic,
+                           std::int32_t partition) {
+        if (request.member_id.empty()) return ErrorCode::none;
+        const groups::ConsumerGroup* group = coordinated.groups.consumers().find(request.group_id);
+        if (group == nullptr)
+            return group_->check_commit(request.member_id, request.group_instance_id,
+                                        request.generation_id_or_member_epoch, shard_.now());
+        auto check = coordinated.groups.consumers().check_commit(
+            *group, request.member_id, request.group_instance_id,
+            request.generation_id_or_member_epoch, 10, false);
+        if (check.whole != ErrorCode::none || !check.partition) return check.whole;
+        return check.partition(topic, partition);
     }
 
     void carry_out(groups::Actions actions) {
@@ -103,6 +157,7 @@ class ConsumerClusterForTests {
             groups::Actions actions;
             group_->tick(shard_.now(), actions);
             carry_out(std::move(actions));
+            settle_coordinated();
         }
     }
     template <typename Request>
@@ -159,6 +214,10 @@ class ConsumerClusterForTests {
             response.error_code = group_->heartbeat(request, shard_.now());
             return response;
         });
+        broker.on<ConsumerGroupHeartbeatRequest>(
+            [this](const ConsumerGroupHeartbeatRequest& request, std::int16_t version) {
+                return answer_heartbeat(request, version);
+            });
         broker.on<LeaveGroupRequest>([this](const LeaveGroupRequest& request,
                                             std::int16_t version) {
             groups::Actions actions;
@@ -171,19 +230,17 @@ class ConsumerClusterForTests {
     void serve_commits() {
         broker.on<OffsetCommitRequest>([this](const OffsetCommitRequest& request, std::int16_t) {
             OffsetCommitResponse response;
-            ErrorCode error =
-                request.member_id.empty()
-                    ? ErrorCode::none
-                    : group_->check_commit(request.member_id, request.group_instance_id,
-                                           request.generation_id_or_member_epoch, shard_.now());
             for (const auto& topic : request.topics) {
                 auto& answered = response.topics.emplace_back();
                 answered.name = topic.name;
+                answered.topic_id = topic.topic_id;
+                std::string name = name_of(topic);
                 for (const auto& partition : topic.partitions) {
+                    ErrorCode error =
+                        check_commit(request, topic.topic_id, partition.partition_index);
                     answered.partitions.push_back({partition.partition_index, error});
                     if (error == ErrorCode::none)
-                        committed[{topic.name, partition.partition_index}] =
-                            partition.committed_offset;
+                        committed[{name, partition.partition_index}] = partition.committed_offset;
                 }
             }
             return response;
@@ -192,11 +249,18 @@ class ConsumerClusterForTests {
             OffsetFetchResponse response;
             auto& group = response.groups.emplace_back();
             group.group_id = request.groups.at(0).group_id;
+            Result<> checked = coordinated.groups.check_fetch(
+                group.group_id, request.groups[0].member_id, request.groups[0].member_epoch);
+            if (!checked) {
+                group.error_code = checked.error().code;
+                return response;
+            }
             for (const auto& topic : *request.groups[0].topics) {
                 auto& answered = group.topics.emplace_back();
                 answered.name = topic.name;
+                answered.topic_id = topic.topic_id;
                 for (std::int32_t partition : topic.partition_indexes) {
-                    auto found = committed.find({topic.name, partition});
+                    auto found = committed.find({name_of(topic), partition});
                     auto& told = answered.partitions.emplace_back();
                     told.partition_index = partition;
                     told.committed_offset = found == committed.end() ? -1 : found->second;
@@ -204,6 +268,11 @@ class ConsumerClusterForTests {
             }
             return response;
         });
+    }
+    // From version 10 on topics are named by their ids.
+    template <typename Topic>
+    std::string name_of(const Topic& topic) const {
+        return topic.name.empty() ? *topic_of(topic.topic_id).name : std::string(topic.name);
     }
 
     void serve_offsets() {
@@ -329,6 +398,8 @@ class ConsumerClusterForTests {
     }
 
     env::Shard& shard_;
+    Time started_;
+    Duration away_;
     std::optional<groups::ClassicGroup> group_;
     Scope scope_;
     groups::Ticket tickets_ = 0;

@@ -26,6 +26,19 @@ FetchOptions fetch_options(const ConsumerConfig& config) {
     return options;
 }
 
+CoordinatedOptions coordinated_options(const ConsumerConfig& config) {
+    CoordinatedOptions options;
+    options.group_id = config.group_id().value_or("");
+    if (config.group_instance_id()) options.instance_id = std::string(*config.group_instance_id());
+    if (!config.client_rack().empty()) options.rack = config.client_rack();
+    if (config.group_remote_assignor())
+        options.assignor = std::string(*config.group_remote_assignor());
+    options.rebalance_timeout = Duration::milliseconds(config.max_poll_interval_ms());
+    options.request_timeout = Duration::milliseconds(config.request_timeout_ms());
+    options.retry = config.cluster().retry;
+    return options;
+}
+
 GroupMemberOptions member_options(const ConsumerConfig& config) {
     GroupMemberOptions options;
     options.group_id = config.group_id().value_or("");
@@ -43,10 +56,6 @@ GroupMemberOptions member_options(const ConsumerConfig& config) {
 
 Result<std::unique_ptr<ConsumerCore>> ConsumerCore::create(Cluster& cluster,
                                                            ConsumerConfig config) {
-    if (config.group_protocol() != "classic")
-        return fail(ErrorCode::invalid_config,
-                    fmt::format("group.protocol is {}; this consumer has only classic",
-                                config.group_protocol()));
     std::vector<std::unique_ptr<Assignor>> assignors;
     for (const std::string& name : config.assignors()) {
         ASSIGN_OR_RETURN(std::unique_ptr<Assignor> assignor, assignor_named(name));
@@ -58,9 +67,18 @@ Result<std::unique_ptr<ConsumerCore>> ConsumerCore::create(Cluster& cluster,
 ConsumerCore::ConsumerCore(Cluster& cluster, ConsumerConfig config,
                            std::vector<std::unique_ptr<Assignor>> assignors)
     : cluster_(cluster), shard_(cluster.shard()), config_(std::move(config)), scope_(shard_) {
-    if (config_.group_id() && !config_.group_id()->empty())
-        member_ = std::make_unique<GroupMember>(cluster, std::move(assignors), changed_,
-                                                member_options(config_));
+    bool grouped = config_.group_id() && !config_.group_id()->empty();
+    if (grouped && config_.is_coordinated()) {
+        auto member = std::make_unique<CoordinatedMembership>(
+            cluster, changed_, coordinated_options(config_), &beat_consumer_group, true);
+        coordinated_ = member.get();
+        member_ = std::move(member);
+    } else if (grouped) {
+        auto member = std::make_unique<GroupMember>(cluster, std::move(assignors), changed_,
+                                                    member_options(config_));
+        classic_ = member.get();
+        member_ = std::move(member);
+    }
     fetcher_ = std::make_unique<Fetcher>(cluster, partitions_, changed_, fetch_options(config_));
     next_commit_ = shard_.now() + Duration::milliseconds(config_.auto_commit_interval_ms());
 }
@@ -104,10 +122,11 @@ Result<> ConsumerCore::subscribe_pattern(const std::string& pattern, RebalanceLi
     ASSIGN_OR_RETURN(TopicPattern compiled, TopicPattern::parse(pattern));
     RETURN_IF_ERROR(choose(Mode::pattern));
     pattern_ = std::move(compiled);
+    pattern_text_ = pattern;
     listener_ = listener;
     matched_generation_ = 0;
     topics_moved_ = true;
-    cluster_.track_all(true);
+    if (classic_ != nullptr) cluster_.track_all(true);
     return {};
 }
 
@@ -144,13 +163,15 @@ Task<void> ConsumerCore::unsubscribe(std::string reason, Time deadline) {
         if (listener_ != nullptr && !had.empty()) co_await listener_->revoked(had);
         co_await member_->leave(std::move(reason), deadline);
     }
-    if (mode_ == Mode::pattern) cluster_.track_all(false);
+    if (mode_ == Mode::pattern && classic_ != nullptr) cluster_.track_all(false);
     // A topic that is deleted later must not be made again by asking for it.
     for (const std::string& topic : topics_) cluster_.untrack(topic);
     for (const TopicPartition& partition : had) cluster_.untrack(partition.topic);
     partitions_.assign({});
     topics_.clear();
     pattern_.reset();
+    pattern_text_.clear();
+    names_.clear();
     mode_ = Mode::none;
     topics_moved_ = false;
     listener_ = nullptr;
@@ -192,14 +213,53 @@ PartitionOffsets ConsumerCore::positions() const {
     return offsets;
 }
 
+// Who commits: nobody does where the group has not, or no longer, got this member.
+Result<Committer> ConsumerCore::committer() const {
+    const Committer& me = member_->committer();
+    if (mode_ == Mode::by_hand || mode_ == Mode::none)
+        return Committer{me.group_id, "", std::nullopt, -1};
+    if (me.generation < 0)
+        return fail(ErrorCode::unknown_member_id,
+                    fmt::format("This consumer is not a member of group {} now; the partitions may "
+                                "be another member's by now: go on with poll()",
+                                me.group_id));
+    return me;
+}
+
+template <typename T, typename Ask>
+Task<Result<T>> ConsumerCore::as_member(Ask ask) {
+    for (;;) {
+        ASSIGN_OR_CO_RETURN(Committer as, committer());
+        Result<T> outcome = co_await ask(as);
+        bool stale = !outcome && outcome.error().code == ErrorCode::stale_member_epoch;
+        if (!stale || coordinated_ == nullptr || as.generation < 0) co_return outcome;
+        for (;;) {
+            std::uint64_t seen = changed_.count();
+            if (member_->committer().generation != as.generation) break;
+            co_await changed_.changed_since(seen);
+        }
+    }
+}
+
+Task<Result<PartitionOffsets>> ConsumerCore::committed_once(Partitions partitions) {
+    bool stable = config_.isolation() == IsolationLevel::read_committed;
+    Committer outsider{std::string(*config_.group_id()), "", std::nullopt, -1};
+    auto ask = [&](Committer as) {
+        return fetch_offsets_once(cluster_, std::move(as), partitions, stable);
+    };
+    // Anybody may ask; a member is told when its partitions may be somebody else's.
+    if (coordinated_ == nullptr || !coordinated_->is_settled() || mode_ == Mode::by_hand)
+        co_return co_await ask(outsider);
+    co_return co_await as_member<PartitionOffsets>(ask);
+}
+
 Task<Result<>> ConsumerCore::commit(PartitionOffsets offsets, Time deadline) {
     CO_RETURN_IF_ERROR(need_group());
     if (offsets.empty()) co_return Result<>();
     std::string what = fmt::format("committing offsets of group {}", *config_.group_id());
     auto attempt = [&]() {
-        Committer as = member_->committer();
-        if (mode_ == Mode::by_hand) as = {as.group_id, "", std::nullopt, -1};
-        return commit_offsets_once(cluster_, std::move(as), offsets);
+        return as_member<void>(
+            [&](Committer as) { return commit_offsets_once(cluster_, std::move(as), offsets); });
     };
     co_return co_await with_retries(cluster_, std::move(what), deadline, attempt);
 }
@@ -207,10 +267,7 @@ Task<Result<>> ConsumerCore::commit(PartitionOffsets offsets, Time deadline) {
 Task<Result<PartitionOffsets>> ConsumerCore::committed(Partitions partitions, Time deadline) {
     CO_RETURN_IF_ERROR(need_group());
     std::string what = fmt::format("reading committed offsets of group {}", *config_.group_id());
-    bool stable = config_.isolation() == IsolationLevel::read_committed;
-    auto attempt = [&]() {
-        return fetch_offsets_once(cluster_, std::string(*config_.group_id()), partitions, stable);
-    };
+    auto attempt = [&]() { return committed_once(partitions); };
     co_return co_await with_retries(cluster_, std::move(what), deadline, attempt);
 }
 
@@ -229,8 +286,7 @@ void ConsumerCore::commit_in_background() {
 void ConsumerCore::commit_if_due() {
     if (!commits_by_itself() || shard_.now() < next_commit_) return;
     next_commit_ = shard_.now() + Duration::milliseconds(config_.auto_commit_interval_ms());
-    if (member_->state() == GroupMember::State::stable || mode_ == Mode::by_hand)
-        commit_in_background();
+    if (member_->is_settled() || mode_ == Mode::by_hand) commit_in_background();
 }
 
 Task<void> ConsumerCore::close() {

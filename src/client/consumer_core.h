@@ -11,6 +11,7 @@
 #include "base/scope.h"
 #include "client/assigned_partitions.h"
 #include "client/consumer.h"
+#include "client/coordinated_membership.h"
 #include "client/fetcher.h"
 #include "client/group_member.h"
 #include "client/signal.h"
@@ -31,7 +32,7 @@ class ConsumerCore {
     const ConsumerConfig& config() const { return config_; }
     AssignedPartitions& partitions() { return partitions_; }
     const AssignedPartitions& partitions() const { return partitions_; }
-    const GroupMember* member() const { return member_.get(); }
+    const Membership* member() const { return member_.get(); }
     Signal& changed() { return changed_; }
     Fetcher& fetcher() { return *fetcher_; }
     Time api_deadline() const;
@@ -60,21 +61,6 @@ class ConsumerCore {
 
   private:
     enum class Mode : std::uint8_t { none, by_hand, topics, pattern };
-    // Ends with the call of poll() that made it, however that ends.
-    class InPoll {
-      public:
-        explicit InPoll(GroupMember* member) : member_(member) {
-            if (member_ != nullptr) member_->enter_poll();
-        }
-        InPoll(const InPoll&) = delete;
-        ~InPoll() {
-            if (member_ != nullptr) member_->leave_poll();
-        }
-
-      private:
-        GroupMember* member_;
-    };
-
     // Lets poll() look again at a time.
     class Alarm final : public env::Timer {
       public:
@@ -92,9 +78,16 @@ class ConsumerCore {
     // Membership, in poll().
     Task<Result<>> update_membership();
     Task<void> lose_partitions();
+    Task<void> follow_classic_group();
     Task<void> prepare_join();
     Task<void> take_assignment();
     void drop(const Partitions& partitions);
+
+    // The same where the coordinator decides (consumer_coordinated.cc).
+    Task<void> follow_coordinator();
+    Task<bool> reconcile(CoordinatedMember::Wish wish);
+    std::string name_of(const Uuid& topic) const;
+    Task<void> find_names(std::vector<Uuid> topics);
 
     // Positions.
     void check_epochs();
@@ -108,6 +101,11 @@ class ConsumerCore {
     void truncated(const TopicPartition& name, AssignedPartition& partition,
                    std::int64_t end_offset);
 
+    Result<Committer> committer() const;
+    // What was refused as of a stale epoch is asked again as soon as the member has another one.
+    template <typename T, typename Ask>
+    Task<Result<T>> as_member(Ask ask);
+    Task<Result<PartitionOffsets>> committed_once(Partitions partitions);
     void commit_if_due();
     Task<void> commit_quietly(PartitionOffsets offsets);
     bool commits_by_itself() const { return config_.auto_commit() && member_ != nullptr; }
@@ -120,11 +118,16 @@ class ConsumerCore {
     Mode mode_ = Mode::none;
     std::set<std::string> topics_;
     std::optional<TopicPattern> pattern_;
+    std::string pattern_text_;
     std::uint64_t matched_generation_ =
         0;                       // of the metadata that the pattern was last held against
     bool topics_moved_ = false;  // what is subscribed to is not what was joined with
     RebalanceListener* listener_ = nullptr;
-    std::unique_ptr<GroupMember> member_;
+    std::unique_ptr<Membership> member_;  // none without group.id
+    GroupMember* classic_ = nullptr;      // of either protocol, the same one
+    CoordinatedMembership* coordinated_ = nullptr;
+    std::map<Uuid, std::string> names_;  // of topics that the metadata does not know by their ids
+    bool finding_names_ = false;
     std::unique_ptr<Fetcher> fetcher_;
     Time next_commit_;
     bool committing_ = false;

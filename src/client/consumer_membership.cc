@@ -18,19 +18,27 @@ Partitions without(const Partitions& from, const Partitions& taken) {
 
 Task<Result<>> ConsumerCore::update_membership() {
     if (mode_ != Mode::topics && mode_ != Mode::pattern) co_return Result<>();
-    match_pattern();
     if (member_->take_lost()) co_await lose_partitions();
     if (std::optional<Error> error = member_->take_error()) co_return fail(*std::move(error));
-    // A second assignment can follow at once when the first one has to be given up in part.
-    if (member_->state() == GroupMember::State::assigned) co_await take_assignment();
-    if (member_->state() == GroupMember::State::stable) {
-        if (topics_moved_) member_->want_rejoin("the subscription has changed");
-        if (member_->topics_changed()) member_->want_rejoin("topics have other partitions now");
+    if (coordinated_ != nullptr) {
+        co_await follow_coordinator();
+    } else {
+        co_await follow_classic_group();
     }
-    bool out = member_->state() == GroupMember::State::out;
-    bool again = member_->state() == GroupMember::State::stable && member_->rejoin_wanted();
-    if (out || again) co_await prepare_join();
     co_return Result<>();
+}
+
+Task<void> ConsumerCore::follow_classic_group() {
+    match_pattern();
+    // A second assignment can follow at once when the first one has to be given up in part.
+    if (classic_->state() == GroupMember::State::assigned) co_await take_assignment();
+    if (classic_->state() == GroupMember::State::stable) {
+        if (topics_moved_) classic_->want_rejoin("the subscription has changed");
+        if (classic_->topics_changed()) classic_->want_rejoin("topics have other partitions now");
+    }
+    bool out = classic_->state() == GroupMember::State::out;
+    bool again = classic_->state() == GroupMember::State::stable && classic_->rejoin_wanted();
+    if (out || again) co_await prepare_join();
 }
 
 // The membership ended: who has the partitions is not known.
@@ -57,7 +65,7 @@ Task<void> ConsumerCore::prepare_join() {
     co_await commit_before_rebalance();
     Partitions owned = partitions_.names();
     Partitions revoked;
-    if (member_->protocol() == RebalanceProtocol::eager) {
+    if (classic_->protocol() == RebalanceProtocol::eager) {
         revoked = owned;
     } else {
         std::ranges::copy_if(owned, std::back_inserter(revoked), [&](const TopicPartition& name) {
@@ -69,13 +77,13 @@ Task<void> ConsumerCore::prepare_join() {
         drop(revoked);
     }
     // Heartbeats go on meanwhile and may have ended the membership.
-    if (member_->state() == GroupMember::State::joining) co_return;
+    if (classic_->state() == GroupMember::State::joining) co_return;
     topics_moved_ = false;
-    member_->begin_join({topics_.begin(), topics_.end()}, partitions_.names());
+    classic_->begin_join({topics_.begin(), topics_.end()}, partitions_.names());
 }
 
 Task<void> ConsumerCore::take_assignment() {
-    Partitions assigned = member_->take_assignment();
+    Partitions assigned = classic_->take_assignment();
     std::ranges::sort(assigned);
     bool foreign = std::ranges::any_of(assigned, [&](const TopicPartition& partition) {
         return !topics_.contains(partition.topic);
@@ -94,8 +102,8 @@ Task<void> ConsumerCore::take_assignment() {
         if (listener_ != nullptr) co_await listener_->revoked(revoked);
         drop(revoked);
         // What was given up can be shared out only in another round.
-        if (member_->protocol() == RebalanceProtocol::cooperative)
-            member_->want_rejoin("partitions were given up");
+        if (classic_->protocol() == RebalanceProtocol::cooperative)
+            classic_->want_rejoin("partitions were given up");
     }
     for (const TopicPartition& partition : assigned) cluster_.track(partition.topic);
     partitions_.assign(assigned);

@@ -31,7 +31,10 @@ void ConsumerCore::put_off(const std::map<TopicPartition, std::uint64_t>& wanted
             shard_.now() + config_.cluster().retry.after(partition->failures, shard_.random());
     }
     LOG_DEBUG("Positions are not known yet: {}", error.message);
-    if (!is_retriable(error.code) && !error_) error_ = error;
+    // A membership that has ended is the next turn's to see.
+    bool lost = coordinated_ != nullptr && (error.code == ErrorCode::unknown_member_id ||
+                                            error.code == ErrorCode::stale_member_epoch);
+    if (!is_retriable(error.code) && !lost && !error_) error_ = error;
     changed_.raise();
 }
 
@@ -80,9 +83,7 @@ Task<void> ConsumerCore::find_committed(std::map<TopicPartition, std::uint64_t> 
     if (member_) {
         Partitions names;
         for (const auto& [name, incarnation] : wanted) names.push_back(name);
-        Result<PartitionOffsets> found =
-            co_await fetch_offsets_once(cluster_, std::string(*config_.group_id()), names,
-                                        config_.isolation() == IsolationLevel::read_committed);
+        Result<PartitionOffsets> found = co_await committed_once(std::move(names));
         if (!found) co_return put_off(wanted, found.error());
         offsets = *std::move(found);
     }

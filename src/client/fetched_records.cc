@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <limits>
 
 namespace millrace::client {
 
@@ -78,6 +79,16 @@ Result<bool> FetchedRecords::open_batch(std::int64_t position) {
         reader_.emplace(batch_, memory_.bytes());
         return true;
     }
+}
+
+std::int64_t FetchedRecords::skip_broken() {
+    auto first = BatchView::first(bytes_.bytes().subspan(at_));
+    if (!first || !*first) {
+        at_ = bytes_.size();
+        return std::numeric_limits<std::int64_t>::max();
+    }
+    at_ += (*first)->size();
+    return (*first)->next_offset();
 }
 
 Result<std::optional<ConsumedBatch>> FetchedRecords::next(std::int64_t& position,

@@ -45,6 +45,9 @@ class FetchedRecords {
     // what was left out; nothing at the end. A broken batch stays the next one: the same error
     // comes again.
     Result<std::optional<ConsumedBatch>> next(std::int64_t& position, std::size_t limit);
+    // Leaves out the batch that next() could not read, or all bytes when they are no batch: the
+    // offset behind it.
+    std::int64_t skip_broken();
 
   private:
     Result<bool> open_batch(std::int64_t position);

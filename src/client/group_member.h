@@ -12,6 +12,7 @@
 #include "client/cluster.h"
 #include "client/consumer_offsets.h"
 #include "client/group_offsets.h"
+#include "client/membership.h"
 #include "client/signal.h"
 #include "env/shard.h"
 #include "protocol/join_group.h"
@@ -49,7 +50,7 @@ Fate fate_of(ErrorCode code);
 //   out -> begin_join() -> joining -> assigned -> take_assignment() -> stable
 //
 // and from there back, when rejoin_wanted(), or lost(): the partitions may be somebody else's.
-class GroupMember {
+class GroupMember final : public Membership {
   public:
     enum class State : std::uint8_t { out, joining, assigned, stable };
 
@@ -66,23 +67,16 @@ class GroupMember {
     Partitions take_assignment();
     bool rejoin_wanted() const { return rejoin_wanted_; }
     void want_rejoin(std::string reason);
-    // Whether the membership ended against the member's will since the last call.
-    bool take_lost() { return std::exchange(lost_, false); }
+    bool take_lost() override { return std::exchange(lost_, false); }
     // As leader: whether the group's topics have other partitions than those that were shared out.
     bool topics_changed() const;
-    // Why it cannot be a member. A fenced static member never can again.
-    std::optional<Error> take_error();
-
-    // The user is in poll(): a member whose user stays away for max.poll.interval.ms leaves.
-    void enter_poll() { polling_ = true; }
-    void leave_poll();
-
-    // For commits: of the present membership.
-    const Committer& committer() const { return me_; }
-
-    // Ends the membership; a static member's place is kept.
-    Task<void> leave(std::string reason, Time deadline);
-    Task<void> close();
+    std::optional<Error> take_error() override;
+    void enter_poll() override { polling_ = true; }
+    void leave_poll() override;
+    const Committer& committer() const override { return me_; }
+    bool is_settled() const override { return state_ == State::stable; }
+    Task<void> leave(std::string reason, Time deadline) override;
+    Task<void> close() override;
 
   private:
     // What one attempt came to.

@@ -22,8 +22,8 @@ struct Committer {
 // One attempt each, of the group's coordinator; the error is the worst of all partitions.
 Task<Result<>> commit_offsets_once(Cluster& cluster, Committer as, PartitionOffsets offsets);
 // Partitions without a committed offset are left out. With `stable`, UNSTABLE_OFFSET_COMMIT while a
-// transaction that commits offsets is open.
-Task<Result<PartitionOffsets>> fetch_offsets_once(Cluster& cluster, std::string group_id,
+// transaction that commits offsets is open. Only a member of the consumer protocol says who it is.
+Task<Result<PartitionOffsets>> fetch_offsets_once(Cluster& cluster, Committer as,
                                                   Partitions partitions, bool stable);
 
 }  // namespace millrace::client
