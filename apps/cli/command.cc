@@ -12,6 +12,7 @@ constexpr const Command* all[] = {
     &tools::configs,
     &tools::console_consumer,
     &tools::console_producer,
+    &tools::console_share_consumer,
     &tools::consumer_groups,
     &tools::consumer_performance,
     &tools::delete_records,
@@ -25,10 +26,13 @@ constexpr const Command* all[] = {
     &tools::producer_performance,
     &tools::reassign_partitions,
     &tools::replica_verification,
+    &tools::share_consumer_performance,
+    &tools::share_groups,
     &tools::topics,
     &tools::transactions,
     &tools::verifiable_consumer,
     &tools::verifiable_producer,
+    &tools::verifiable_share_consumer,
 };
 
 }  // namespace

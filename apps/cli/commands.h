@@ -10,6 +10,7 @@ extern const Command cluster;
 extern const Command configs;
 extern const Command console_consumer;
 extern const Command console_producer;
+extern const Command console_share_consumer;
 extern const Command consumer_groups;
 extern const Command consumer_performance;
 extern const Command delete_records;
@@ -23,9 +24,12 @@ extern const Command metadata_quorum;
 extern const Command producer_performance;
 extern const Command reassign_partitions;
 extern const Command replica_verification;
+extern const Command share_consumer_performance;
+extern const Command share_groups;
 extern const Command topics;
 extern const Command transactions;
 extern const Command verifiable_consumer;
 extern const Command verifiable_producer;
+extern const Command verifiable_share_consumer;
 
 }  // namespace millrace::cli::tools

@@ -1,12 +1,12 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <map>
-#include <set>
 
 #include "base/random.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/connect.h"
+#include "cli/console_options.h"
 #include "cli/interrupts.h"
 #include "cli/message_format.h"
 #include "cli/output.h"
@@ -66,22 +66,13 @@ Result<> check(const Arguments& arguments) {
     return arguments.alone("formatter-property", {"property"});
 }
 
-// A group that is named in several places has to be the same everywhere.
 Result<> settle_group(env::Shard& shard, const Arguments& arguments, std::string_view in_file,
                       config::Properties& properties) {
-    std::set<std::string_view> groups;
-    if (arguments.has("group")) groups.insert(arguments.text("group"));
-    if (!in_file.empty()) groups.insert(in_file);
-    if (std::string_view own = properties.get("group.id"); !own.empty()) groups.insert(own);
-    if (groups.size() > 1) {
-        return misuse(fmt::format("the group is named differently in several places: {}",
-                                  fmt::join(groups, ", ")));
-    }
-    if (!groups.empty() && arguments.has("partition")) {
+    ASSIGN_OR_RETURN(std::string group, chosen_group(arguments, in_file, properties));
+    if (!group.empty() && arguments.has("partition")) {
         return misuse("--partition reads without a group: leave the group out");
     }
-    if (!groups.empty()) {
-        std::string group(*groups.begin());
+    if (!group.empty()) {
         properties.set("group.id", std::move(group));
         return {};
     }
@@ -118,23 +109,6 @@ Result<client::ConsumerConfig> consumer_config(env::Shard& shard, const Argument
     }
     RETURN_IF_ERROR(settle_group(shard, arguments, in_file, properties));
     return client::ConsumerConfig::parse(properties.all());
-}
-
-Result<std::unique_ptr<MessageFormat>> message_format(env::Shard& shard,
-                                                      const Arguments& arguments) {
-    if (arguments.as_json()) return make_json_format();
-    config::Properties properties;
-    if (arguments.has("formatter-config")) {
-        ASSIGN_OR_RETURN(properties, read_properties(shard, arguments.text("formatter-config")));
-    }
-    for (std::string_view part : {"key", "value"}) {
-        std::string_view given = arguments.text(fmt::format("{}-deserializer", part));
-        if (given.empty()) continue;
-        properties.set(fmt::format("{}.deserializer", part), std::string(given));
-    }
-    RETURN_IF_ERROR(add_assignments(arguments, "property", properties));
-    RETURN_IF_ERROR(add_assignments(arguments, "formatter-property", properties));
-    return make_message_format(arguments.text("formatter"), properties);
 }
 
 // Where --offset says, or --from-beginning; the end when neither does.
@@ -247,7 +221,7 @@ Task<int> consume(env::Shard& shard, const Arguments& arguments, Output& output)
     if (auto checked = check(arguments); !checked) co_return output.fail(checked.error());
     auto config = consumer_config(shard, arguments);
     if (!config) co_return output.fail(config.error());
-    auto format = message_format(shard, arguments);
+    auto format = chosen_format(shard, arguments);
     if (!format) co_return output.fail(format.error());
 
     client::Cluster cluster(shard, config->cluster());

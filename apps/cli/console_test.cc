@@ -133,6 +133,7 @@ TEST(MessageReader, SeparatorsMustDiffer) {
 
 struct OneRecord {
     client::ConsumedBatch batch;
+    std::optional<std::int16_t> delivery_count;
     std::string headers;
     Record record;
 
@@ -152,6 +153,7 @@ std::string formatted(std::string_view class_name, const config::Properties& how
                       const OneRecord& one) {
     auto format = make_message_format(class_name, how);
     if (!format) return format.error().message;
+    (*format)->delivery_count = one.delivery_count;
     std::string out;
     auto written = (*format)->write(one.batch, one.record, out);
     return written ? out : written.error().message;
@@ -171,6 +173,11 @@ TEST(MessageFormat, ShowsTheColumnsThatAreAskedFor) {
                         one),
               "CreateTime:1700000000123\tPartition:2\tOffset:42\tDelivery:NOT_PRESENT\t"
               "Epoch:NOT_PRESENT\tNO_HEADERS\tk\tv\n");
+    one.delivery_count = 3;
+    for (std::string name : {"DefaultMessageFormatter", "LoggingMessageFormatter"}) {
+        EXPECT_EQ(formatted(name, properties({{"print.delivery", "true"}}), one),
+                  "Delivery:3\tv\n");
+    }
     one.with_headers();
     EXPECT_EQ(formatted("DefaultMessageFormatter",
                         properties({{"print.headers", "true"},

@@ -149,7 +149,7 @@ std::string completed(const std::string& words, int position) {
 
 TEST(Completion, BashOffersCommandsFlagsAndChoices) {
     EXPECT_EQ(completed("millrace con", 1),
-              "configs console-consumer console-producer "
+              "configs console-consumer console-producer console-share-consumer "
               "consumer-groups consumer-perf-test\n");
     EXPECT_EQ(completed("millrace quick", 1), "quickstart\n");
     EXPECT_EQ(completed("millrace topics --part", 2),

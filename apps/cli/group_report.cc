@@ -25,16 +25,6 @@ json::value or_null(const std::optional<T>& value) {
 
 constexpr std::size_t least = 15;
 
-// "\nCELL CELL CELL": each cell but the last padded to its width.
-void print_row(std::span<const std::string> cells, std::span<const std::size_t> widths,
-               Output& output) {
-    output.write("\n");
-    for (std::size_t i = 0; i < cells.size(); ++i) {
-        if (i > 0) output.write(" ");
-        output.write(i + 1 < cells.size() ? padded(cells[i], widths[i]) : cells[i]);
-    }
-}
-
 std::size_t widest(std::size_t minimum, std::string_view text) {
     return std::max(minimum, width_of(text));
 }
@@ -49,6 +39,15 @@ json::array partitions_json(std::vector<client::TopicPartition> partitions) {
 }
 
 }  // namespace
+
+void print_row(std::span<const std::string> cells, std::span<const std::size_t> widths,
+               Output& output) {
+    output.write("\n");
+    for (std::size_t i = 0; i < cells.size(); ++i) {
+        if (i > 0) output.write(" ");
+        output.write(i + 1 < cells.size() ? padded(cells[i], widths[i]) : cells[i]);
+    }
+}
 
 void print_offsets(std::string_view group, std::span<const OffsetRow> rows, bool verbose,
                    Output& output) {
@@ -217,6 +216,17 @@ void print_reset(std::span<const ResetRow> rows, bool any_group, Output& output)
                   widths, output);
     }
     output.write("\n");
+}
+
+void print_reset_json(std::span<const ResetRow> rows, bool executed, Output& output) {
+    json::array documents;
+    for (const ResetRow& row : rows) {
+        documents.push_back(json::object{{"group", row.group},
+                                         {"topic", row.partition.topic},
+                                         {"partition", row.partition.partition},
+                                         {"new_offset", row.offset}});
+    }
+    output.json(json::object{{"executed", executed}, {"offsets", std::move(documents)}});
 }
 
 void print_reset_csv(std::span<const ResetRow> rows, bool with_group, Output& output) {

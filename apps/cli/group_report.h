@@ -17,6 +17,10 @@ class Output;
 // Tables are Kafka's to the blank: columns of at least 15, 10 for partitions, two line ends between
 // groups; a missing cell is "-".
 
+// "\nCELL CELL CELL": each cell but the last padded to its width.
+void print_row(std::span<const std::string> cells, std::span<const std::size_t> widths,
+               Output& output);
+
 // A partition that the group has a committed offset for, or a member that has none.
 struct OffsetRow {
     std::optional<client::TopicPartition> partition;
@@ -71,6 +75,7 @@ struct ResetRow {
     std::int64_t offset = 0;
 };
 void print_reset(std::span<const ResetRow> rows, bool any_group, Output& output);
+void print_reset_json(std::span<const ResetRow> rows, bool executed, Output& output);
 // "topic,partition,offset" a line, with the group in front when there are several.
 void print_reset_csv(std::span<const ResetRow> rows, bool with_group, Output& output);
 

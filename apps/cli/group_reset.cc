@@ -1,8 +1,5 @@
 #include <algorithm>
-#include <boost/json/array.hpp>
-#include <boost/json/object.hpp>
 #include <fmt/format.h>
-#include <set>
 
 #include "cli/arguments.h"
 #include "cli/connect.h"
@@ -10,26 +7,24 @@
 #include "cli/group_report.h"
 #include "cli/output.h"
 #include "cli/reset_plan.h"
+#include "cli/reset_targets.h"
 #include "cli/times.h"
 #include "client/admin_group_offsets.h"
 #include "client/admin_offsets.h"
-#include "client/admin_topics.h"
 #include "env/shard.h"
 
 namespace millrace::cli {
 
 namespace {
 
-namespace json = boost::json;
-
 using client::TopicPartition;
-using Offsets = std::map<TopicPartition, std::int64_t>;
+using Offsets = ResetOffsets;
 
 // Works out where the groups of one command are to go on, and commits it where that is asked for.
 class Reset {
   public:
     Reset(client::Admin& admin, const Arguments& arguments, Output& output)
-        : admin_(admin), arguments_(arguments), output_(output) {}
+        : admin_(admin), arguments_(arguments), output_(output), targets_(admin, output) {}
 
     Task<Result<std::vector<ResetRow>>> group(std::string id) {
         ASSIGN_OR_CO_RETURN(Offsets offsets, co_await wanted(id));
@@ -56,24 +51,24 @@ class Reset {
         } else {
             ASSIGN_OR_CO_RETURN(partitions, co_await chosen_partitions(admin_, arguments_));
         }
-        CO_RETURN_IF_ERROR(co_await check_partitions(partitions));
+        CO_RETURN_IF_ERROR(co_await targets_.check_partitions(partitions));
         if (arguments_.has("to-offset")) {
             Offsets same;
             for (const auto& one : partitions) {
                 same[one] = arguments_.number("to-offset").value_or(0);
             }
-            co_return co_await within_log(std::move(same));
+            co_return co_await targets_.within_log(std::move(same));
         }
         if (arguments_.has("to-earliest")) {
-            co_return co_await listed(partitions, client::offset_at::earliest);
+            co_return co_await targets_.listed(partitions, client::offset_at::earliest);
         }
         if (arguments_.has("to-latest")) {
-            co_return co_await listed(partitions, client::offset_at::latest);
+            co_return co_await targets_.listed(partitions, client::offset_at::latest);
         }
         if (arguments_.has("shift-by")) co_return co_await shifted(partitions, committed);
         if (arguments_.has("to-current")) co_return co_await current(partitions, committed);
         ASSIGN_OR_CO_RETURN(Timestamp time, reset_time());
-        co_return co_await at_time(partitions, time);
+        co_return co_await targets_.at_time(partitions, time);
     }
 
     Result<Timestamp> reset_time() const {
@@ -89,73 +84,6 @@ class Reset {
         for (auto& [partition, offset] : outcomes) {
             if (!offset) co_return fail(std::move(offset).error());
             offsets[partition] = offset->offset;
-        }
-        co_return offsets;
-    }
-
-    // They exist and have leaders.
-    Task<Result<>> check_partitions(const std::vector<TopicPartition>& partitions) {
-        std::set<std::string> topics;
-        for (const auto& partition : partitions) topics.insert(partition.topic);
-        std::vector<std::string> names(topics.begin(), topics.end());
-        auto described = co_await client::describe_topics(admin_, std::move(names));
-        std::vector<std::string> missing;
-        std::vector<std::string> leaderless;
-        for (const auto& partition : partitions) {
-            auto& topic = described.at(partition.topic);
-            if (!topic && topic.error().code != ErrorCode::unknown_topic_or_partition) {
-                co_return fail(topic.error());
-            }
-            auto index = static_cast<std::size_t>(partition.partition);
-            if (!topic || partition.partition < 0 || index >= topic->partitions.size()) {
-                missing.push_back(to_string(partition));
-            } else if (topic->partitions[index].leader < 0) {
-                leaderless.push_back(to_string(partition));
-            }
-        }
-        if (!missing.empty()) {
-            co_return fail(
-                ErrorCode::unknown_topic_or_partition,
-                fmt::format("The partitions \"{}\" do not exist", fmt::join(missing, ",")));
-        }
-        if (!leaderless.empty()) {
-            co_return fail(
-                ErrorCode::leader_not_available,
-                fmt::format("The partitions \"{}\" have no leader", fmt::join(leaderless, ",")));
-        }
-        co_return Result<>();
-    }
-
-    Task<Result<Offsets>> listed(const std::vector<TopicPartition>& partitions, std::int64_t time) {
-        Offsets offsets;
-        if (partitions.empty()) co_return offsets;
-        Offsets asked;
-        for (const auto& partition : partitions) asked[partition] = time;
-        auto outcomes = co_await client::list_offsets(admin_, std::move(asked));
-        for (auto& [partition, offset] : outcomes) {
-            if (!offset) co_return fail(std::move(offset).error());
-            offsets[partition] = offset->offset;
-        }
-        co_return offsets;
-    }
-
-    // Moves offsets that the log does not have to its nearer end.
-    Task<Result<Offsets>> within_log(Offsets offsets) {
-        std::vector<TopicPartition> partitions;
-        for (const auto& [partition, offset] : offsets) partitions.push_back(partition);
-        ASSIGN_OR_CO_RETURN(Offsets first,
-                            co_await listed(partitions, client::offset_at::earliest));
-        ASSIGN_OR_CO_RETURN(Offsets last, co_await listed(partitions, client::offset_at::latest));
-        for (auto& [partition, offset] : offsets) {
-            std::int64_t nearest = std::clamp(offset, first.at(partition),
-                                              std::max(first.at(partition), last.at(partition)));
-            if (nearest == offset) continue;
-            output_.error(fmt::format(
-                "New offset ({}) is {} than {} offset for topic partition "
-                "{}. Value will be set to {}",
-                offset, offset < nearest ? "lower" : "higher",
-                offset < nearest ? "earliest" : "latest", to_string(partition), nearest));
-            offset = nearest;
         }
         co_return offsets;
     }
@@ -176,7 +104,7 @@ class Reset {
                 co_return misuse(fmt::format("--shift-by {} is beyond all offsets", by));
             }
         }
-        co_return co_await within_log(std::move(offsets));
+        co_return co_await targets_.within_log(std::move(offsets));
     }
 
     // What is committed; the end of the log where nothing is.
@@ -192,25 +120,9 @@ class Reset {
                 offsets[partition] = found->second;
             }
         }
-        ASSIGN_OR_CO_RETURN(Offsets ends, co_await listed(others, client::offset_at::latest));
+        ASSIGN_OR_CO_RETURN(Offsets ends,
+                            co_await targets_.listed(others, client::offset_at::latest));
         offsets.merge(ends);
-        co_return offsets;
-    }
-
-    // The first record from the time on; the end of the log where there is none.
-    Task<Result<Offsets>> at_time(const std::vector<TopicPartition>& partitions, Timestamp time) {
-        ASSIGN_OR_CO_RETURN(Offsets offsets, co_await listed(partitions, time));
-        std::vector<TopicPartition> without;
-        for (const auto& [partition, offset] : offsets) {
-            if (offset >= 0) continue;
-            without.push_back(partition);
-            output_.error(
-                fmt::format("\nWarn: Partition {} from topic {} is empty. Falling back "
-                            "to latest known offset.",
-                            partition.partition, partition.topic));
-        }
-        ASSIGN_OR_CO_RETURN(Offsets ends, co_await listed(without, client::offset_at::latest));
-        for (const auto& [partition, offset] : ends) offsets[partition] = offset;
         co_return offsets;
     }
 
@@ -225,26 +137,19 @@ class Reset {
             output_.error(fmt::format("\nError: No reset plan for group {} found", id));
             co_return Offsets();
         }
-        co_return co_await within_log(found->second);
+        co_return co_await targets_.within_log(found->second);
     }
 
     client::Admin& admin_;
     const Arguments& arguments_;
     Output& output_;
+    ResetTargets targets_;
 };
 
 void report(const std::vector<ResetRow>& rows, bool any_group, const Arguments& arguments,
             Output& output) {
     if (arguments.as_json()) {
-        json::array documents;
-        for (const ResetRow& row : rows) {
-            documents.push_back(json::object{{"group", row.group},
-                                             {"topic", row.partition.topic},
-                                             {"partition", row.partition.partition},
-                                             {"new_offset", row.offset}});
-        }
-        output.json(json::object{{"executed", arguments.has("execute")},
-                                 {"offsets", std::move(documents)}});
+        print_reset_json(rows, arguments.has("execute"), output);
     } else if (arguments.has("export")) {
         print_reset_csv(rows, arguments.all("group").size() != 1, output);
     } else {

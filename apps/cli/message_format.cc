@@ -52,11 +52,12 @@ class DefaultFormat final : public MessageFormat {
             fmt::format_to(end, "Offset:{}", record.offset);
             end_column();
         }
-        // Kafka's console consumer hands neither of the two to its formatter.
         if (print_delivery_) {
-            out += "Delivery:NOT_PRESENT";
+            out += "Delivery:";
+            out += delivery_count ? std::to_string(*delivery_count) : "NOT_PRESENT";
             end_column();
         }
+        // Kafka's console consumers do not hand it to their formatter.
         if (print_epoch_) {
             out += "Epoch:NOT_PRESENT";
             end_column();
@@ -169,6 +170,7 @@ class LoggingFormat final : public MessageFormat {
 
     Result<> write(const client::ConsumedBatch& batch, const Record& record,
                    std::string& out) override {
+        shown_->delivery_count = delivery_count;
         RETURN_IF_ERROR(shown_->write(batch, record, out));
         LOG_INFO("{}:{}, key:{}, value:{}", name_of(batch.timestamp_type), record.timestamp,
                  record.key ? as_string(*record.key) : "null",
@@ -207,6 +209,7 @@ class JsonFormat final : public MessageFormat {
                               {"offset", record.offset},
                               {"timestamp", record.timestamp},
                               {"timestamp_type", name_of(batch.timestamp_type)}};
+        if (delivery_count) document["delivery_count"] = *delivery_count;
         put(document, "key", record.key);
         put(document, "value", record.value);
         json::array headers;

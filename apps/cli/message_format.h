@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -18,6 +20,9 @@ class MessageFormat {
     // Appends the record, its separator included. An Error leaves a part in `out`.
     virtual Result<> write(const client::ConsumedBatch& batch, const Record& record,
                            std::string& out) = 0;
+
+    // How often the record has been given out, where a share group gives it; set before write().
+    std::optional<std::int16_t> delivery_count;
 };
 
 // By the names of Kafka's classes, with or without their package: DefaultMessageFormatter,
