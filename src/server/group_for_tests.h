@@ -17,13 +17,16 @@ namespace millrace::server {
 // delivered to anybody, and what a commit was acknowledged of.
 class WatchedGroup {
   public:
+    // Of `lines`: the node decides who reads what, and how often members beat.
+    static constexpr std::string_view coordinated = "group.protocol=consumer\n";
+
     WatchedGroup(std::string id, std::string topic, std::string lines = {})
         : id_(std::move(id)),
           topic_(std::move(topic)),
           lines_(fmt::format("group.id={}\nauto.offset.reset=earliest\nenable.auto.commit=false\n"
-                             "session.timeout.ms=6000\nheartbeat.interval.ms=1000\n"
-                             "default.api.timeout.ms=10000\nrequest.timeout.ms=4000\n{}",
-                             id_, lines)) {}
+                             "default.api.timeout.ms=10000\nrequest.timeout.ms=4000\n{}{}",
+                             id_, lines.find(coordinated) == std::string::npos ? classic : "",
+                             lines)) {}
 
     const std::string& id() const { return id_; }
     // Ends all members, in order.
@@ -73,6 +76,9 @@ class WatchedGroup {
     }
 
   private:
+    static constexpr std::string_view classic =
+        "session.timeout.ms=6000\nheartbeat.interval.ms=1000\n";
+
     // Notes what a member is given.
     class Listener final : public client::RebalanceListener {
       public:
@@ -138,7 +144,8 @@ class WatchedGroup {
     std::string lines_;
     bool finished_ = false;
     std::size_t commits_ = 0;
-    std::map<std::int32_t, std::map<std::int32_t, std::string>> owners_;  // by generation
+    // By generation; with the other protocol, by the epoch in which the member is.
+    std::map<std::int32_t, std::map<std::int32_t, std::string>> owners_;
     std::map<std::int32_t, std::set<std::int64_t>> delivered_;
     std::map<std::int32_t, std::int64_t> committed_;
 };

@@ -17,15 +17,28 @@ namespace {
 constexpr std::string_view cooperative =
     "partition.assignment.strategy=org.apache.kafka.clients.consumer.CooperativeStickyAssignor\n";
 
+constexpr std::string_view soon =
+    "group.consumer.min.session.timeout.ms=1000\ngroup.consumer.session.timeout.ms=6000\n"
+    "group.consumer.min.heartbeat.interval.ms=100\ngroup.consumer.heartbeat.interval.ms=500\n";
+
+// Who shares partitions out: a member, in two ways, or the node, in two ways.
+enum class Protocol : std::uint8_t { classic, consumer };
+
 class Trial : private NodeTrial {
   public:
-    explicit Trial(std::uint64_t seed)
-        : NodeTrial(seed, static_cast<int>(2 + seed % 2)),
+    Trial(std::uint64_t seed, Protocol protocol)
+        : NodeTrial(seed, static_cast<int>(2 + seed % 2), soon),
           ledger_("t", 5),
-          eager_("eager", "t"),
-          cooperative_("cooperative", "t", std::string(cooperative)),
+          first_(protocol == Protocol::classic
+                     ? WatchedGroup("eager", "t")
+                     : WatchedGroup("uniform", "t", std::string(WatchedGroup::coordinated))),
+          second_(protocol == Protocol::classic
+                      ? WatchedGroup("cooperative", "t", std::string(cooperative))
+                      : WatchedGroup("range", "t",
+                                     std::string(WatchedGroup::coordinated) +
+                                         "group.remote.assignor=range\n")),
           producer_(world_.add_node("producer")) {
-        for (WatchedGroup* group : {&eager_, &cooperative_}) {
+        for (WatchedGroup* group : {&first_, &second_}) {
             for (int i = 0; i < 3; ++i) {
                 members_.push_back({group, &world_.add_node(fmt::format("{}-{}", group->id(), i))});
             }
@@ -48,18 +61,18 @@ class Trial : private NodeTrial {
         for (Member& each : members_) start(each);
         wait_for("the producer", [&] { return !producer_.running(); });
         on_admin([this](env::Shard& shard) { return ledger_.check(shard); });
-        for (WatchedGroup* group : {&eager_, &cooperative_}) {
+        for (WatchedGroup* group : {&first_, &second_}) {
             wait_for(group->id(), [&] { return has_all(*group); });
             group->finish();
         }
         wait_for("the members", [&] {
             return std::ranges::none_of(members_, [](Member& m) { return m.machine->running(); });
         });
-        on_admin([this](env::Shard& shard) { return eager_.check_committed(shard); });
-        on_admin([this](env::Shard& shard) { return cooperative_.check_committed(shard); });
+        on_admin([this](env::Shard& shard) { return first_.check_committed(shard); });
+        on_admin([this](env::Shard& shard) { return second_.check_committed(shard); });
     }
     // In which a member was given a partition.
-    std::size_t generations() const { return eager_.generations() + cooperative_.generations(); }
+    std::size_t generations() const { return first_.generations() + second_.generations(); }
 
   private:
     struct Member {
@@ -110,20 +123,24 @@ class Trial : private NodeTrial {
     }
 
     Ledger ledger_;
-    WatchedGroup eager_, cooperative_;
+    WatchedGroup first_, second_;
     env::sim::Node& producer_;
     std::vector<Member> members_;
 };
 
-TEST(GroupSimulation, MembersComeAndGo) {
+void try_groups(Protocol protocol) {
     std::size_t generations = 0;
     std::uint64_t count = for_seeds(4, [&](std::uint64_t seed) {
-        Trial trial(seed);
+        Trial trial(seed, protocol);
         trial.run();
         generations += trial.generations();
     });
     EXPECT_GT(generations, 4 * count);
 }
+
+TEST(GroupSimulation, MembersComeAndGo) { try_groups(Protocol::classic); }
+
+TEST(GroupSimulation, MembersOfCoordinatedGroupsComeAndGo) { try_groups(Protocol::consumer); }
 
 }  // namespace
 }  // namespace millrace::server

@@ -27,11 +27,15 @@ constexpr std::string_view soon =
     "share.coordinator.state.topic.prune.interval.ms=20000\n"
     "share.coordinator.cold.partition.snapshot.interval.ms=10000\n";
 
+// Who takes part: requests by hand, or the native client.
+enum class Members : std::uint8_t { by_hand, consumers };
+
 class Trial : private NodeTrial {
   public:
-    explicit Trial(std::uint64_t seed)
+    Trial(std::uint64_t seed, Members kind)
         : NodeTrial(seed, static_cast<int>(1 + seed % 3), soon),
           ledger_("t", partitions),
+          kind_(kind),
           group_("sharing", "t"),
           producer_(world_.add_node("producer")) {
         for (int i = 0; i < 4; ++i) members_.push_back(&world_.add_node(fmt::format("m-{}", i)));
@@ -71,7 +75,11 @@ class Trial : private NodeTrial {
     void start(env::sim::Node& member) {
         if (member.running()) return;
         member.start([this](env::Shard& shard) -> Task<int> {
-            co_await group_.take_part(shard);
+            if (kind_ == Members::by_hand) {
+                co_await group_.take_part(shard);
+            } else {
+                co_await group_.take_part_as_consumer(shard);
+            }
             co_return 0;
         });
     }
@@ -115,6 +123,7 @@ class Trial : private NodeTrial {
     }
 
     Ledger ledger_;
+    Members kind_;
     SharingGroup group_;
     env::sim::Node& producer_;
     std::vector<env::sim::Node*> members_;
@@ -127,11 +136,11 @@ Task<void> Trial::start_at_earliest(client::Admin& admin) {
     EXPECT_TRUE(altered.at(group)) << altered.at(group).error().message;
 }
 
-TEST(ShareGroupSimulation, EveryRecordIsDoneWith) {
+void try_members(Members kind) {
     std::size_t accepted = 0;
     std::size_t redelivered = 0;
     std::uint64_t count = for_seeds(6, [&](std::uint64_t seed) {
-        Trial trial(seed);
+        Trial trial(seed, kind);
         trial.run();
         accepted += trial.accepted();
         redelivered += trial.redelivered();
@@ -139,6 +148,10 @@ TEST(ShareGroupSimulation, EveryRecordIsDoneWith) {
     EXPECT_GT(accepted, 100 * count);
     EXPECT_GT(redelivered, count);
 }
+
+TEST(ShareGroupSimulation, EveryRecordIsDoneWith) { try_members(Members::by_hand); }
+
+TEST(ShareGroupSimulation, ConsumersAreDoneWithEveryRecord) { try_members(Members::consumers); }
 
 }  // namespace
 }  // namespace millrace::server

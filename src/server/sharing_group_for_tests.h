@@ -10,6 +10,7 @@
 
 #include "client/cluster.h"
 #include "client/connection.h"
+#include "client/share_consumer.h"
 #include "env/shard.h"
 #include "protocol/share_fetch.h"
 #include "protocol/share_group_heartbeat.h"
@@ -18,7 +19,8 @@
 namespace millrace::server {
 
 // A share group (KIP-932) on one topic of one node, watched from outside: its members beat, fetch
-// and acknowledge by raw requests. What one was told that it has accepted comes to nobody again.
+// and acknowledge by raw requests, or are share consumers. What one was told that it has accepted
+// comes to nobody again.
 class SharingGroup {
   public:
     static constexpr int delivery_limit = 10;
@@ -47,8 +49,70 @@ class SharingGroup {
         co_await and_finally(shard, [&] { return member.live(); }, [&] { return cluster.close(); });
     }
 
+    // The same with the native client.
+    Task<void> take_part_as_consumer(env::Shard& shard) {
+        auto config = client_config<client::ShareConsumerConfig>(
+            fmt::format("group.id={}\nshare.acknowledgement.mode=explicit\nmax.poll.records=20\n"
+                        "request.timeout.ms=4000\nreconnect.backoff.max.ms=500\n"
+                        "default.api.timeout.ms=10000\nshare.acquire.mode={}\n",
+                        id_, shard.random().chance(0.5) ? "record_limit" : "batch_optimized"));
+        client::Cluster cluster(shard, config.cluster());
+        auto consumer = client::ShareConsumer::create(cluster, config);
+        CHECK(consumer.has_value());
+        (*consumer)->on_acknowledged([this](const client::TopicPartition& partition,
+                                            const client::Acknowledgements& ranges,
+                                            const Result<>& outcome) {
+            for (const client::AcknowledgedRange& range : ranges) {
+                if (!outcome || range.type != client::AcknowledgeType::accept) continue;
+                for (std::int64_t i = range.first; i <= range.last; ++i)
+                    accepted_.insert({partition.partition, i});
+            }
+        });
+        auto end = [&]() -> Task<void> {
+            EXPECT_TRUE(co_await (*consumer)->close(Duration::seconds(8)));
+            co_await cluster.close();
+        };
+        co_await and_finally(shard, [&] { return consume(shard, **consumer); }, end);
+    }
+
   private:
     using Place = std::pair<std::int32_t, std::int64_t>;
+
+    Task<void> consume(env::Shard& shard, client::ShareConsumer& consumer) {
+        EXPECT_TRUE(consumer.subscribe({topic_}));
+        while (!finished_) {
+            auto given = co_await consumer.poll(Duration::milliseconds(300));
+            EXPECT_TRUE(given) << id_ << ": " << (given ? "" : given.error().message);
+            if (!given) co_return;
+            for (const client::AcquiredBatch& batch : given->batches) take(shard, consumer, batch);
+            // Some answers go by themselves, and some records are held a little longer.
+            if (shard.random().chance(0.1)) (void)co_await consumer.commit();
+            if (shard.random().chance(0.05))
+                co_await env::sleep_for(shard, Duration::milliseconds(1500));
+        }
+    }
+    void take(env::Shard& shard, client::ShareConsumer& consumer,
+              const client::AcquiredBatch& batch) {
+        using client::AcknowledgeType;
+        for (std::size_t i = 0; i < batch.records.size(); ++i) {
+            Place place{batch.partition.partition, batch.records[i].offset};
+            note(place, batch.delivery_counts[i]);
+            double chance = shard.random().unit();
+            AcknowledgeType type = chance < 0.05   ? AcknowledgeType::release
+                                   : chance < 0.08 ? AcknowledgeType::renew
+                                                   : AcknowledgeType::accept;
+            if (type == AcknowledgeType::accept) perhaps_accepted_.insert(place);
+            EXPECT_TRUE(consumer.acknowledge(batch.partition, place.second, type));
+        }
+    }
+    void note(const Place& place, int delivery_count) {
+        EXPECT_FALSE(accepted_.contains(place)) << "offset " << place.second << " of partition "
+                                                << place.first << " was accepted, and comes again";
+        EXPECT_LE(delivery_count, delivery_limit);
+        if (delivery_count > 1) ++redelivered_;
+        int& most = deliveries_[place];
+        most = std::max(most, delivery_count);
+    }
 
     // A member in one of its lives.
     class Member {
@@ -168,13 +232,7 @@ class SharingGroup {
             for (const auto& range : partition.acquired_records) {
                 for (std::int64_t i = range.first_offset; i <= range.last_offset; ++i) {
                     Place place{partition.partition_index, i};
-                    EXPECT_FALSE(group_.accepted_.contains(place))
-                        << "offset " << i << " of partition " << place.first
-                        << " was accepted, and comes again";
-                    EXPECT_LE(range.delivery_count, delivery_limit);
-                    if (range.delivery_count > 1) ++group_.redelivered_;
-                    int& most = group_.deliveries_[place];
-                    most = std::max<int>(most, range.delivery_count);
+                    group_.note(place, range.delivery_count);
                     double chance = shard_.random().unit();
                     if (chance < 0.03 && !group_.finished_)
                         continue;  // held until its lock is over
