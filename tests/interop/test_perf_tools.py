@@ -193,3 +193,88 @@ def test_verifiable_tools_end_when_they_are_asked_to(node):
     rest = events_after(node, "offsets_committed", "verifiable-consumer", "--topic", "asked",
                         "--group-id", "asked")
     assert [one["name"] for one in rest] == ["partitions_revoked", "shutdown_complete"]
+
+
+@pytest.fixture(scope="module")
+def shared(node, tools):
+    """Share groups read the topic "shared" from its beginning."""
+    assert ours(node, "producer-perf-test", "--topic", "shared", "--num-records", RECORDS,
+                "--record-size", 100, "--throughput", -1).returncode == 0
+    for group in ("perf-share-consumer", "share-both", *(
+            f"{name}-{who}" for name in ("share", "hidden", "two", "verify-share")
+            for who in ("ours", "theirs"))):
+        done = tools.run("configs", *bootstrap(node), "--entity-type", "groups", "--entity-name",
+                         group, "--alter", "--add-config", "share.auto.offset.reset=earliest")
+        assert done.status == 0, done.err
+
+
+SHARE_CONSUMER = [
+    ["--num-records", str(RECORDS), "--group", "share-WHO"],
+    ["--num-records", str(RECORDS), "--group", "hidden-WHO", "--hide-header"],
+    ["--num-records", str(RECORDS), "--group", "two-WHO", "--threads", "2",
+     "--show-consumer-stats"],
+]
+
+
+@pytest.mark.parametrize("arguments", SHARE_CONSUMER, ids=range(len(SHARE_CONSUMER)))
+def test_share_consumer_perf(node, tools, shared, arguments):
+    del shared
+    mine = ours(node, "share-consumer-perf-test", "--topic", "shared",
+                *[one.replace("WHO", "ours") for one in arguments])
+    theirs = tools.run("share-consumer-perf-test", *bootstrap(node), "--topic", "shared",
+                       *[one.replace("WHO", "theirs") for one in arguments])
+    assert mine.returncode == theirs.status == 0, mine.stderr
+    assert form(mine.stdout) == form(theirs.out)
+    assert int(mine.stdout.split(", ")[-2]) >= RECORDS
+
+
+def test_share_consumer_perf_ends(node, shared):
+    """Apache's tool says this in its code, and dies of its own interrupt before."""
+    del shared
+    run = ours(node, "share-consumer-perf-test", "--topic", "shared", "--num-records", 10 ** 9,
+               "--timeout", 1500)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.splitlines()[1] == (
+        "WARNING: Exiting before consuming the expected number of records: timeout (1500 ms) "
+        "exceeded. You can use the --timeout option to increase the timeout.")
+
+
+def test_share_consumer_perf_detailed(node, shared):
+    del shared
+    run = ours(node, "share-consumer-perf-test", "--topic", "shared", "--num-records", RECORDS,
+               "--group", "share-both", "--show-detailed-stats", "--reporting-interval", 1,
+               "--command-property", "max.poll.records=100",
+               "--command-property", "share.acquire.mode=record_limit")
+    lines = [one for one in run.stdout.splitlines() if one.endswith("for share consumer 1")]
+    assert form(lines[0]) == form("2026-12-01 01:16:44:229, 2026-12-01 01:16:44:230, 0.0001, "
+                                  "0.0003, 1.8736, 310, 38 for share consumer 1")
+
+
+def test_verifiable_share_consumer(node, tools, shared):
+    del shared
+    assert ours(node, "verifiable-producer", "--topic", "verified-share", "--max-messages",
+                20).returncode == 0
+    arguments = ["--topic", "verified-share", "--max-messages", 20, "--verbose",
+                 "--acknowledgement-mode", "sync", "--offset-reset-strategy", "earliest"]
+    mine = ours(node, "verifiable-share-consumer", "--group-id", "verify-share-ours", *arguments)
+    theirs = tools.run("verifiable-share-consumer", *bootstrap(node), "--group-id",
+                       "verify-share-theirs", *arguments)
+    assert mine.returncode == theirs.status == 0, mine.stderr
+
+    def joined(text):
+        """One of each kind, as records may come in several batches; offsets have no order."""
+        found = {}
+        for one in events(text):
+            told = found.setdefault(one["name"], {**one, "count": 0, "offsets": []})
+            told["count"] += one.get("count", 0)
+            for each in one.pop("partitions", []):
+                told["offsets"] += each["offsets"]
+                told["partitions"] = [list(each)]
+        for told in found.values():
+            told["offsets"].sort()
+        return found
+    assert joined(mine.stdout) == joined(theirs.out)
+    assert joined(mine.stdout)["offsets_acknowledged"]["offsets"] == list(range(20))
+    rest = events_after(node, "records_consumed", "verifiable-share-consumer", "--topic",
+                        "verified-share", "--group-id", "share-both")
+    assert rest[-1]["name"] == "shutdown_complete"
