@@ -91,21 +91,10 @@ Task<void> Broker::make_shards() {
     connection_rates_.emplace(states_[0]->metadata, client_window(config_));
     moves_ = std::make_unique<ReplicaMoves>(shard_, directories_, states_[0]->config);
     if (store_ != nullptr) remote_indexes_.emplace(shard_, *store_, states_[0]->config);
-    ShardFront::Shared shared{node_,
-                              directories_,
-                              *moves_,
-                              replication_quotas_,
-                              quorum_,
-                              channel_,
-                              connections_,
-                              {},
-                              {},
-                              {},
-                              {},
-                              clock_,
-                              {},
-                              {},
-                              {}};
+    ShardFront::Shared shared{node_,   directories_, *moves_,      replication_quotas_,
+                              quorum_, channel_,     connections_, share_sessions_,
+                              {},      {},           {},           {},
+                              clock_,  {},           {},           {}};
     if (store_ != nullptr) {
         shared.remote.emplace(node_.id, *store_, *remote_indexes_, remote_quotas_);
     }

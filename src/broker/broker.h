@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -89,6 +90,7 @@ class Broker {
     std::optional<RemoteIndexes> remote_indexes_;
     WorkMeter::Clock clock_;
     net::ConnectionCounts connections_;
+    std::atomic<std::size_t> share_sessions_ = 0;
     std::optional<ConnectionRates> connection_rates_;
     ControllerChannel channel_;
     std::vector<std::unique_ptr<ShardState>> states_;

@@ -119,7 +119,7 @@ ShardState::ShardState(env::Shard& s, const Node& node, const config::BrokerConf
       groups(s, group_options(config), metrics),
       transactions(s, transaction_options(c)),
       share_states(s, config),
-      share_partitions(s) {
+      share_partitions(s, metrics) {
     partitions.listen(groups);
     partitions.listen(transactions);
     partitions.listen(share_states);
@@ -141,7 +141,9 @@ ShardFront::ShardFront(ShardState& state, const Shared& shared)
                       state.config),
       share_leaders(router, shared.share_partitions),
       share_sessions(state.shard, share_leaders,
-                     static_cast<std::size_t>(state.config.group_share_max_share_sessions())),
+                     {shared.share_sessions,
+                      static_cast<std::size_t>(state.config.group_share_max_share_sessions())},
+                     state.share_partitions.metrics()),
       joins(state.shard, shared.node, transactions, state.metadata, state.config, state.metrics),
       markers({state.shard, shared.node, router, groups, state.metadata, state.config},
               state.metrics),

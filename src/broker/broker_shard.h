@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -63,6 +64,7 @@ struct ShardFront {
         quorum::MetadataQuorum& quorum;
         ControllerChannel& channel;
         net::ConnectionCounts& connections;
+        std::atomic<std::size_t>& share_sessions;  // on all shards
         std::vector<Partitions*> partitions;
         std::vector<GroupHosts*> groups;
         std::vector<TransactionHosts*> transactions;

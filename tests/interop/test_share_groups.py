@@ -8,7 +8,7 @@ import pytest
 
 from harness import drivers
 from harness.cluster import Cluster
-from harness.processes import wait_until
+from harness.processes import free_ports, scrape, wait_until
 from test_clients import SECONDS, numbered
 from test_dump_log import differs
 
@@ -352,3 +352,77 @@ def test_leaders_are_killed(folder, driver, tools):
         leave(driver, "a", "b")
     finally:
         cluster.kill()
+
+
+def test_figures_follow(kind, start_node, driver, tools):
+    """What members do is told at /metrics, under Apache's names."""
+    if kind == "apache":
+        pytest.skip("Apache Kafka shows its figures by JMX")
+    (port,) = free_ports(1)
+    node = start_node(kind, "share-figures", **{
+        "metrics.listeners": f"127.0.0.1:{port}",
+        "group.share.min.record.lock.duration.ms": 1000,
+        "group.share.record.lock.duration.ms": 1000,
+        "group.share.min.heartbeat.interval.ms": 300,
+        "group.share.heartbeat.interval.ms": 300,
+        "share.coordinator.state.topic.num.partitions": 1})
+
+    def figure(bean, name, attribute="Count", **labels):
+        told = "".join(f',{key}="{value}"' for key, value in labels.items())
+        return scrape(port).get(f'kafka_server_{bean}_{attribute}{{name="{name}"{told}}}', 0)
+    driver.connect(bootstrap=node.bootstrap)
+    driver.topic, driver.group = "figures", "figures-group"
+    driver.create_topic(topic=driver.topic, partitions=2)
+    set_configs(tools, node.bootstrap, driver.group, GROUP_CONFIGS)
+    records = named("accept", 40) + named("reject", 3) + named("release", 2)
+    produce(driver, records)
+    join(driver, "a", mode="explicit")
+    await_deliveries(driver, values_of(records), "a")
+    sessions = "ShareSessionCache"
+    assert figure(sessions, "ShareSessionsCount", "Value") == 1
+    assert figure(sessions, "SharePartitionsCount", "Value") == 2
+    for kind_of, wanted in {"Accept": 42, "Reject": 3, "Release": 4}.items():
+        wait_until(lambda: figure("ShareGroupMetrics", "RecordAcknowledgementsPerSec",
+                                  ackType=kind_of) == wanted, SECONDS, kind_of)
+    for name in ("TotalShareFetchRequestsPerSec", "TotalShareAcknowledgementRequestsPerSec"):
+        of_topic = figure("BrokerTopicMetrics", name, topic=driver.topic)
+        assert 0 < of_topic <= figure("BrokerTopicMetrics", name)
+    assert figure("ShareGroupMetrics", "PartitionLoadTimeMs") == 2
+    wait_until(lambda: figure("DelayedShareFetchMetrics", "ExpiresPerSec") > 0, SECONDS, "expiries")
+    leave(driver, "a")
+    wait_until(lambda: figure(sessions, "ShareSessionsCount", "Value") == 0, SECONDS, "no session")
+    assert figure(sessions, "ShareSessionEvictionsPerSec") == 0
+
+    produce(driver, named("held", 5))
+    join(driver, "b", mode="explicit", holds=True)
+
+    def of_partitions(name, attribute="Count"):
+        return sum(figure("SharePartitionMetrics", name, attribute, group=driver.group,
+                          topic=driver.topic, partition=i) for i in range(2))
+    wait_until(lambda: of_partitions("InFlightMessageCount", "Value") > 0, SECONDS, "in flight")
+    assert 1 <= of_partitions("InFlightBatchCount", "Value") <= 5
+    wait_until(lambda: of_partitions("AcquisitionLockTimeoutPerSec") > 0, SECONDS, "timeouts")
+    leave(driver, "b")
+
+
+def test_sessions_are_bounded(kind, start_node):
+    """group.share.max.share.sessions is of the whole node, on whatever threads connections are."""
+    most = 10
+    node = start_node(kind, "share-sessions", **{
+        "group.share.max.share.sessions": most, "group.share.max.size": most})
+
+    def begin(connection, number):
+        return connection.call("ShareFetch", 1, {
+            "GroupId": "bounded", "MemberId": f"AAAAAAAAAAEAAAAAAAAA{number:02}",
+            "ShareSessionEpoch": 0, "MaxWaitMs": 0, "MinBytes": 0, "MaxBytes": 1000,
+            "MaxRecords": 1, "BatchSize": 1, "Topics": [], "ForgottenTopicsData": []})["ErrorCode"]
+    connections = [node.connect() for _ in range(most + 3)]
+    try:
+        wait_until(lambda: begin(connections[0], 0) == 0, SECONDS, "share groups are served")
+        assert [begin(each, i) for i, each in enumerate(connections)] == [0] * most + [133] * 3
+        connections[1].close()
+        wait_until(lambda: begin(connections[most], most) == 0, SECONDS, "room for another one")
+        assert begin(connections[-1], 99) == 133
+    finally:
+        for each in connections:
+            each.close()

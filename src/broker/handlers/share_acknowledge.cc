@@ -25,6 +25,7 @@ Task<Response> answer(const ShareAcknowledgeRequest& request, const Caller& call
     if (error != ErrorCode::none) co_return Response{.error_code = error};
     std::vector<Acknowledging> all = acknowledging_of(request.topics, request.is_renew_ack);
     co_await acknowledge_all(leaders, *image, member.group_id, member.member_id, all);
+    sessions.metrics().acknowledge_failed(failed_topics(all));
 
     Response response{.acquisition_lock_timeout_ms =
                           lock_duration_ms(*image, config, member.group_id)};

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "broker/handler.h"
 #include "broker/handlers.h"
@@ -27,6 +28,7 @@ struct Item {
     LedShare::Reading reading;
     LedShare::Acquired acquired;
     std::string message;  // of an error
+    bool counts = false;  // as a request for its topic, when it is read first
 };
 
 struct Wanted {
@@ -45,6 +47,7 @@ Task<void> read(ShareLeaders& leaders, const Wanted& wanted, std::uint64_t max_b
     auto there = [&](SharePartitions& shares, Partitions& partitions) -> Task<LedShare::Reading> {
         auto share = shares.open(partitions, wanted.group_id, item.id);
         if (!share) co_return LedShare::Reading{.error = share.error()};
+        if (std::exchange(item.counts, false)) shares.metrics().fetch_request((*share)->topic());
         auto reading = co_await (*share)->read(wanted.member_id, max_bytes);
         if (is_error(reading.error)) item.message = (*share)->why();
         co_return reading;
@@ -101,7 +104,8 @@ Task<void> wait_for_news(ShareLeaders& leaders, const std::string& group_id,
     });
 }
 
-Task<void> fetch(ShareLeaders& leaders, const Wanted& wanted, Time deadline,
+// Whether its wait was over.
+Task<bool> fetch(ShareLeaders& leaders, const Wanted& wanted, Time deadline,
                  std::vector<Item>& items) {
     env::Shard& here = leaders.here();
     std::uint64_t each = wanted.max_bytes / items.size();
@@ -119,18 +123,28 @@ Task<void> fetch(ShareLeaders& leaders, const Wanted& wanted, Time deadline,
                                                     wait_for_news(leaders, wanted.group_id, items));
             if (news) continue;
         }
-        co_return co_await acquire(leaders, wanted, items);
+        co_await acquire(leaders, wanted, items);
+        co_return !enough;
     }
+}
+
+std::uint64_t failed_topics(const std::vector<Item>& items) {
+    std::set<Uuid> topics;
+    for (const Item& item : items)
+        if (is_error(item.reading.error)) topics.insert(item.id.topic_id);
+    return topics.size();
 }
 
 // What the session asks for and this node knows of; what is unknown has its error already.
 std::vector<Item> items_of(const ShareSessions::Plan& plan, const metadata::Image& image,
                            std::vector<Item>& unknown) {
     std::vector<Item> items;
+    std::set<Uuid> counted;
     for (const TopicIdPartition& id : plan.partitions) {
         Item item{.id = id};
         const metadata::Topic* topic = image.topics.find(id.topic_id);
         if (topic != nullptr && topic->partition(id.partition) != nullptr) {
+            item.counts = counted.insert(id.topic_id).second;
             items.push_back(std::move(item));
             continue;
         }
@@ -247,7 +261,9 @@ Task<Response> answer(const Request& request, const Caller& caller, MetadataCach
     co_await with_scope([&](Scope& scope) -> Task<void> {
         scope.spawn(
             acknowledge_all(leaders, *image, member.group_id, member.member_id, acknowledging));
-        if (reads) co_await fetch(leaders, wanted, unknown.empty() ? deadline : here.now(), items);
+        bool expired = reads && co_await fetch(leaders, wanted,
+                                               unknown.empty() ? deadline : here.now(), items);
+        if (expired) sessions.metrics().fetch_expired();
         co_await scope.join();
     });
 
@@ -262,6 +278,8 @@ Task<Response> answer(const Request& request, const Caller& caller, MetadataCach
             building.put(item);
     }
     for (const Acknowledging& each : acknowledging) building.put(each);
+    sessions.metrics().fetch_failed(failed_topics(items));
+    sessions.metrics().acknowledge_failed(failed_topics(acknowledging));
     if (request.share_session_epoch == ShareSessions::final_epoch) sessions.end(member);
     co_return response;
 }

@@ -7,6 +7,7 @@
 #include "broker/share/share_reading.h"
 #include "client/iso_duration.h"
 #include "config/group_config.h"
+#include "metrics/declared.h"
 
 namespace millrace::broker {
 namespace {
@@ -78,6 +79,7 @@ void LedShare::start() {
 }
 
 Task<void> LedShare::load() {
+    Time began = parts_.shard.now();
     auto read = co_await parts_.persister.read(key_, leader_epoch_);
     if (is_over()) co_return;
     if (read.outcome.error != ErrorCode::none) {
@@ -97,7 +99,24 @@ Task<void> LedShare::load() {
     share_ = *std::move(restored);
     state_epoch_ = read.state_epoch;
     state_ = ErrorCode::none;
+    parts_.metrics.loaded(parts_.shard.now() - began);
+    watch_figures();
     changed();
+}
+
+metrics::Labels LedShare::labels() const {
+    return {key_.group_id, topic(), std::to_string(key_.partition)};
+}
+
+void LedShare::watch_figures() {
+    auto read = [&](const metrics::GaugeDeclaration& declaration, auto value) {
+        readings_.push_back(parts_.metrics.registry().read_gauge(
+            declaration, labels(), [this, value] { return static_cast<double>(value(*share_)); }));
+    };
+    read(metrics::declared::share_partition_metrics_in_flight_message_count,
+         [](const SharePartition& share) { return share.in_flight(); });
+    read(metrics::declared::share_partition_metrics_in_flight_batch_count,
+         [](const SharePartition& share) { return share.batches(); });
 }
 
 // Where share.auto.offset.reset says.
@@ -125,6 +144,9 @@ void LedShare::end(ErrorCode why, std::string message) {
     state_ = why;
     why_ = std::move(message);
     wake_.stop();
+    readings_.clear();
+    parts_.metrics.registry().remove(
+        metrics::declared::share_partition_metrics_acquisition_lock_timeout_per_sec, labels());
     written_.notify_all();
     changed();
 }
@@ -242,7 +264,9 @@ Task<Result<>> LedShare::acknowledge(std::string member_id,
     ASSIGN_OR_CO_RETURN(
         SharePartition::Change change,
         share_->acknowledge(member_id, acknowledgements, limits(), parts_.shard.now()));
-    co_return co_await write(std::move(change));
+    Result<> written = co_await write(std::move(change));
+    if (written) parts_.metrics.acknowledged(acknowledgements);
+    co_return written;
 }
 
 Task<Result<>> LedShare::release(std::string member_id) {
@@ -261,6 +285,13 @@ void LedShare::expire() {
     if (state_ != ErrorCode::none) return;
     SharePartition::Change change = share_->expire(limits(), parts_.shard.now());
     if (change.batches.empty()) return reschedule();
+    std::uint64_t count = 0;
+    for (const share::StateBatch& each : change.batches)
+        count += static_cast<std::uint64_t>(each.last - each.first + 1);
+    parts_.metrics.registry()
+        .meter(metrics::declared::share_partition_metrics_acquisition_lock_timeout_per_sec,
+               labels())
+        .mark(count);
     parts_.scope.spawn(
         [](std::shared_ptr<LedShare> self, SharePartition::Change expired) -> Task<void> {
             Result<> written = co_await self->write(std::move(expired));

@@ -10,6 +10,7 @@
 #include "base/condition.h"
 #include "base/scope.h"
 #include "broker/partitions/partition.h"
+#include "broker/share/share_metrics.h"
 #include "broker/share/share_persister.h"
 #include "config/broker_config.h"
 #include "core/share/share_partition.h"
@@ -28,6 +29,7 @@ class LedShare : public std::enable_shared_from_this<LedShare> {
         SharePersister& persister;
         const MetadataCache& metadata;
         const config::BrokerConfig& config;
+        ShareMetrics& metrics;
     };
     LedShare(const Parts& parts, share::ShareKey key, std::shared_ptr<Partition> partition);
 
@@ -40,6 +42,7 @@ class LedShare : public std::enable_shared_from_this<LedShare> {
     const std::string& why() const { return why_; }
     void end(ErrorCode why, std::string message = {});
     const share::ShareKey& key() const { return key_; }
+    const std::string& topic() const { return partition_->identity().topic; }
 
     // What there is to be given out, in memory.
     struct Reading {
@@ -96,6 +99,8 @@ class LedShare : public std::enable_shared_from_this<LedShare> {
     const Terms& terms();
     const share::ShareLimits& limits() { return terms().limits; }
     Task<void> load();
+    metrics::Labels labels() const;
+    void watch_figures();
     Task<Result<share::Offset>> first_offset();
     Task<void> take_start();
     Task<Result<>> write(share::SharePartition::Change change);
@@ -120,6 +125,7 @@ class LedShare : public std::enable_shared_from_this<LedShare> {
     std::uint64_t changes_ = 0;
     Terms terms_;
     Wake wake_{*this};
+    std::vector<metrics::Registry::Reading> readings_;
 };
 
 }  // namespace millrace::broker

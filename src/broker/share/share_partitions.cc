@@ -25,7 +25,7 @@ std::expected<std::shared_ptr<LedShare>, ErrorCode> SharePartitions::open(
     if (!partition->is_leader()) return std::unexpected(ErrorCode::not_leader_or_follower);
     CHECK(ways_);
     auto share = std::make_shared<LedShare>(
-        LedShare::Parts{shard_, scope_, ways_->persister, ways_->metadata, ways_->config},
+        LedShare::Parts{shard_, scope_, ways_->persister, ways_->metadata, ways_->config, metrics_},
         share::ShareKey{group_id, id.topic_id, id.partition}, std::move(partition));
     shares_[{id, group_id}] = share;
     share->start();

@@ -9,6 +9,7 @@
 #include "base/scope.h"
 #include "broker/partitions/partitions.h"
 #include "broker/share/led_share.h"
+#include "broker/share/share_metrics.h"
 
 namespace millrace::broker {
 
@@ -16,7 +17,8 @@ namespace millrace::broker {
 // let go when the last one's session is over or the partition is led elsewhere.
 class SharePartitions final : public LeadershipListener {
   public:
-    explicit SharePartitions(env::Shard& shard) : shard_(shard), scope_(shard) {}
+    SharePartitions(env::Shard& shard, metrics::Registry& registry)
+        : shard_(shard), metrics_(registry), scope_(shard) {}
 
     struct Ways {
         SharePersister& persister;
@@ -35,11 +37,13 @@ class SharePartitions final : public LeadershipListener {
     // Null when it is not known, or is over.
     std::shared_ptr<LedShare> find(const std::string& group_id, const TopicIdPartition& id) const;
     Task<void> close();
+    ShareMetrics& metrics() { return metrics_; }
 
   private:
     using Key = std::pair<TopicIdPartition, std::string>;
 
     env::Shard& shard_;
+    ShareMetrics metrics_;
     std::optional<Ways> ways_;
     std::map<Key, std::shared_ptr<LedShare>> shares_;
     Scope scope_;

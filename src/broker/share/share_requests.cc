@@ -18,6 +18,7 @@ Task<void> acknowledge_one(ShareLeaders& leaders, const std::string& group_id,
                 is_led ? ErrorCode::unknown_topic_or_partition : ErrorCode::not_leader_or_follower;
             co_return Error{code, std::string(meaning_of(code))};
         }
+        if (one.counts) shares.metrics().acknowledge_request(share->topic());
         Result<> done = co_await share->acknowledge(member_id, one.acknowledgements);
         co_return done ? Error{ErrorCode::none, ""} : done.error();
     };
@@ -63,6 +64,13 @@ Task<void> acknowledge_all(ShareLeaders& leaders, const metadata::Image& image,
         }
         co_await scope.join();
     });
+}
+
+std::uint64_t failed_topics(const std::vector<Acknowledging>& all) {
+    std::set<Uuid> topics;
+    for (const Acknowledging& each : all)
+        if (each.outcome.code != ErrorCode::none) topics.insert(each.id.topic_id);
+    return topics.size();
 }
 
 std::int32_t lock_duration_ms(const metadata::Image& image, const config::BrokerConfig& config,

@@ -29,6 +29,7 @@ struct Acknowledging {
     TopicIdPartition id;
     std::vector<share::Acknowledgement> acknowledgements;
     Error outcome{ErrorCode::none, ""};
+    bool counts = false;  // as a request for its topic
 };
 
 // Batches of offsets in order, each with one type or one for each offset; renewals where `renews`.
@@ -39,10 +40,12 @@ template <typename Topics>
 std::vector<Acknowledging> acknowledging_of(const Topics& topics, bool renews) {
     std::vector<Acknowledging> all;
     for (const auto& topic : topics) {
+        bool first = true;
         for (const auto& partition : topic.partitions) {
             if (partition.acknowledgement_batches.empty()) continue;
             auto& each = all.emplace_back();
             each.id = {topic.topic_id, partition.partition_index};
+            each.counts = std::exchange(first, false);
             for (const auto& batch : partition.acknowledgement_batches) {
                 each.acknowledgements.push_back(
                     {{batch.first_offset, batch.last_offset}, batch.acknowledge_types});
@@ -58,6 +61,9 @@ std::vector<Acknowledging> acknowledging_of(const Topics& topics, bool renews) {
 Task<void> acknowledge_all(ShareLeaders& leaders, const metadata::Image& image,
                            const std::string& group_id, const std::string& member_id,
                            std::vector<Acknowledging>& all);
+
+// Topics of which a partition was refused.
+std::uint64_t failed_topics(const std::vector<Acknowledging>& all);
 
 // share.record.lock.duration.ms
 std::int32_t lock_duration_ms(const metadata::Image& image, const config::BrokerConfig& config,

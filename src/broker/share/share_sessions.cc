@@ -3,7 +3,31 @@
 #include <algorithm>
 #include <limits>
 
+#include "metrics/declared.h"
+
 namespace millrace::broker {
+
+ShareSessions::ShareSessions(env::Shard& shard, ShareLeaders& leaders, Limit limit,
+                             ShareMetrics& metrics)
+    : leaders_(leaders), limit_(limit), metrics_(metrics), scope_(shard) {
+    auto read = [&](const metrics::GaugeDeclaration& declaration, auto value) {
+        readings_.push_back(metrics.registry().read_gauge(
+            declaration, {}, [value] { return static_cast<double>(value()); }));
+    };
+    read(metrics::declared::share_session_cache_share_sessions_count,
+         [this] { return sessions_.size(); });
+    read(metrics::declared::share_session_cache_share_partitions_count, [this] {
+        std::size_t count = 0;
+        for (const auto& [member, session] : sessions_) count += session.known.size();
+        return count;
+    });
+}
+
+bool ShareSessions::admit() {
+    if (limit_.in_node.fetch_add(1) < limit_.most) return true;
+    limit_.in_node.fetch_sub(1);
+    return false;
+}
 
 ErrorCode ShareSessions::advance(Session& session, std::int32_t epoch) const {
     if (session.epoch != epoch) return ErrorCode::invalid_share_session_epoch;
@@ -33,7 +57,7 @@ ShareSessions::Plan ShareSessions::fetch(const Member& member, const Change& cha
     }
     if (change.epoch == opening_epoch) {
         if (change.acknowledges) return {.error = ErrorCode::invalid_request};
-        if (found == sessions_.end() && sessions_.size() >= most_)
+        if (found == sessions_.end() && !admit())
             return {.error = ErrorCode::share_session_limit_reached};
         // What the member read before is released with the new session, too.
         Session session{.epoch = 1, .peer = change.peer};
@@ -82,6 +106,7 @@ void ShareSessions::end(const Member& member) {
     std::vector<TopicIdPartition> touched{found->second.touched.begin(),
                                           found->second.touched.end()};
     sessions_.erase(found);
+    limit_.in_node.fetch_sub(1);
     scope_.spawn(leaders_.release(member.group_id, member.member_id, std::move(touched)));
 }
 
@@ -90,6 +115,10 @@ void ShareSessions::closed(std::uint64_t peer) {
     for (const auto& [member, session] : sessions_) {
         if (session.peer == peer) gone.push_back(member);
     }
+    if (gone.empty()) return;
+    metrics_.registry()
+        .meter(metrics::declared::share_session_cache_share_session_evictions_per_sec)
+        .mark(gone.size());
     for (const Member& member : gone) end(member);
 }
 

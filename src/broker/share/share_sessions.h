@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -23,9 +24,12 @@ class ShareSessions {
     // Of one request; a session has twice as many at the most.
     static constexpr std::size_t most_partitions = 100'000;
 
-    // At most `most` at once.
-    ShareSessions(env::Shard& shard, ShareLeaders& leaders, std::size_t most)
-        : leaders_(leaders), most_(most), scope_(shard) {}
+    // At most `most` at once on all shards of the node, which count theirs in `in_node`.
+    struct Limit {
+        std::atomic<std::size_t>& in_node;
+        std::size_t most;
+    };
+    ShareSessions(env::Shard& shard, ShareLeaders& leaders, Limit limit, ShareMetrics& metrics);
 
     struct Member {
         std::string group_id;
@@ -60,6 +64,7 @@ class ShareSessions {
     // The connection is closed.
     void closed(std::uint64_t peer);
     std::size_t count() const { return sessions_.size(); }
+    ShareMetrics& metrics() { return metrics_; }
     Task<void> stop() { co_await scope_.close(); }
 
   private:
@@ -71,12 +76,15 @@ class ShareSessions {
         std::set<TopicIdPartition> news;
         std::uint64_t peer = 0;
     };
+    bool admit();
     ErrorCode advance(Session& session, std::int32_t epoch) const;
     static void apply(const Change& change, Session& session);
 
     ShareLeaders& leaders_;
-    std::size_t most_;
+    Limit limit_;
+    ShareMetrics& metrics_;
     std::map<Member, Session> sessions_;
+    std::vector<metrics::Registry::Reading> readings_;
     Scope scope_;
 };
 

@@ -40,6 +40,17 @@ Offset end_of_batch_at(const std::vector<OffsetRange>& batches, Offset offset) {
 
 }  // namespace
 
+std::size_t SharePartition::batches() const {
+    std::size_t count = 0;
+    Offset last_first = -1;
+    for (const auto& [first, run] : runs_) {
+        if (run.batch.first == last_first) continue;
+        last_first = run.batch.first;
+        ++count;
+    }
+    return count;
+}
+
 std::optional<Offset> SharePartition::fetch_offset(const ShareLimits& limits) {
     if (may_be_free_) {
         auto free =

@@ -29,6 +29,8 @@ class SharePartition {
     Offset end_offset() const { return end_; }
     Offset in_flight() const { return end_ - start_; }
     std::size_t runs() const { return runs_.size(); }
+    // In which they were first acquired, or restored.
+    std::size_t batches() const;
     // Of the records in flight, those that are done with.
     std::int32_t delivery_complete_count() const { return static_cast<std::int32_t>(complete_); }
 
