@@ -200,6 +200,7 @@ void BrokerConfigParser::check_groups() {
                 fmt::format("{}: '{}' is unknown; there are uniform and range",
                             shown("group.consumer.assignors"), assignor));
     }
+    within("group.share.max.size", "", "group.share.max.share.sessions");
     require(words("group.share.assignors").size() == 1, "group.share.assignors",
             fmt::format("{}: exactly one assignor is allowed", shown("group.share.assignors")));
     require(contains(words("group.coordinator.rebalance.protocols"), "classic"),

@@ -181,6 +181,13 @@ TEST(BrokerConfig, ListenersHaveKeysOfTheirOwn) {
                 HasSubstr("line 6: listener.name.plaintext.ssl.client.auth"));
 }
 
+TEST(BrokerConfig, AllMembersOfAShareGroupMayHaveSessions) {
+    EXPECT_TRUE(parse("group.share.max.share.sessions=10\ngroup.share.max.size=10\n"));
+    EXPECT_THAT(parse("group.share.max.share.sessions=100\n").error().message,
+                HasSubstr("group.share.max.size=200 is more than "
+                          "group.share.max.share.sessions=100"));
+}
+
 TEST(BrokerConfig, DynamicValuesWinNodeOverCluster) {
     auto config = parse("log.segment.bytes=2097152\nlog.retention.hours=5\n");
     ASSERT_TRUE(config);
