@@ -3,7 +3,8 @@
 //
 // When less than MinBytes is there the request waits for at most MaxWaitMs, woken by new records
 // and by such as other members give back; an error is told at once. Partitions have records in
-// turn, and no more than MaxRecords in all, but for whole batches.
+// turn, and no more than MaxRecords in all, but for whole batches. A client that its quota on
+// fetches has wait gets none.
 
 #include "protocol/share_fetch.h"
 
@@ -11,6 +12,7 @@
 #include <map>
 #include <set>
 
+#include "broker/client_quotas.h"
 #include "broker/handler.h"
 #include "broker/handlers.h"
 #include "broker/share/share_requests.h"
@@ -104,9 +106,10 @@ Task<void> wait_for_news(ShareLeaders& leaders, const std::string& group_id,
     });
 }
 
-// Whether its wait was over.
-Task<bool> fetch(ShareLeaders& leaders, const Wanted& wanted, Time deadline,
-                 std::vector<Item>& items) {
+// Reads until there is something to acquire, or nothing more to wait for; whether the wait was
+// over.
+Task<bool> read_until_enough(ShareLeaders& leaders, const Wanted& wanted, Time deadline,
+                             std::vector<Item>& items) {
     env::Shard& here = leaders.here();
     std::uint64_t each = wanted.max_bytes / items.size();
     for (;;) {
@@ -123,9 +126,37 @@ Task<bool> fetch(ShareLeaders& leaders, const Wanted& wanted, Time deadline,
                                                     wait_for_news(leaders, wanted.group_id, items));
             if (news) continue;
         }
-        co_await acquire(leaders, wanted, items);
         co_return !enough;
     }
+}
+
+// What would be sent of what was read: whole batches, until there are enough records.
+std::uint64_t bytes_to_send(const Wanted& wanted, const std::vector<Item>& items) {
+    std::uint64_t bytes = 0;
+    std::int64_t room = wanted.request.max_records;
+    for (const Item& item : items) {
+        const LedShare::Reading& reading = item.reading;
+        for (std::size_t i = 0; i < reading.batches.size() && room > 0; ++i) {
+            bytes += reading.ends[i] - (i == 0 ? 0 : reading.ends[i - 1]);
+            room -= reading.batches[i].size();
+        }
+    }
+    return bytes;
+}
+
+// How long quotas have the client wait. It is asked before anything is acquired: what a client is
+// not given must not be held for it.
+Task<Duration> fetch_and_acquire(ShareLeaders& leaders, ClientQuotas& quotas, ShareMetrics& metrics,
+                                 const Caller& caller, const Wanted& wanted, Time deadline,
+                                 std::vector<Item>& items) {
+    bool expired = co_await read_until_enough(leaders, wanted, deadline, items);
+    if (expired) metrics.fetch_expired();
+    if (quotas.any()) [[unlikely]] {
+        Duration wait = co_await quotas.fetched(caller.request, bytes_to_send(wanted, items));
+        if (wait > Duration()) co_return wait;
+    }
+    co_await acquire(leaders, wanted, items);
+    co_return Duration();
 }
 
 std::uint64_t failed_topics(const std::vector<Item>& items) {
@@ -223,14 +254,18 @@ ShareSessions::Change change_of(const Request& request, const Caller& caller) {
     return change;
 }
 
-Task<Response> answer(const Request& request, const Caller& caller, MetadataCache& cache,
-                      ShareSessions& sessions, ShareLeaders& leaders,
-                      const config::BrokerConfig& config) {
+Answer<Response> refused(ErrorCode error) {
+    return {.response = Response{.error_code = error}, .close_reason = {}, .keep = {}};
+}
+
+Task<Answer<Response>> answer(const Request& request, const Caller& caller, MetadataCache& cache,
+                              ShareSessions& sessions, ShareLeaders& leaders,
+                              const config::BrokerConfig& config, ClientQuotas& quotas) {
     metadata::ImagePtr image = cache.image();
     ErrorCode error = check_member(*image, request.group_id, request.member_id);
-    if (error != ErrorCode::none) co_return Response{.error_code = error};
+    if (error != ErrorCode::none) co_return refused(error);
     if (request.is_renew_ack && !renews_only(request))
-        co_return Response{.error_code = ErrorCode::invalid_request};
+        co_return refused(ErrorCode::invalid_request);
     env::Shard& here = leaders.here();
     Time deadline = caller.request.received + Duration::milliseconds(request.max_wait_ms);
     ShareSessions::Member member{*request.group_id, *request.member_id};
@@ -239,10 +274,12 @@ Task<Response> answer(const Request& request, const Caller& caller, MetadataCach
         // Not to be asked again at once.
         if (plan.error == ErrorCode::share_session_limit_reached)
             co_await env::sleep_for(here, deadline - here.now());
-        co_return Response{.error_code = plan.error};
+        co_return refused(plan.error);
     }
     std::uint64_t max_bytes = static_cast<std::uint64_t>(
         std::max(0, std::min(request.max_bytes, config.fetch_max_bytes())));
+    if (quotas.any()) [[unlikely]]
+        max_bytes = std::min(max_bytes, quotas.most_to_fetch(caller.request));
     Wanted wanted{.request = request,
                   .group_id = member.group_id,
                   .member_id = member.member_id,
@@ -258,12 +295,13 @@ Task<Response> answer(const Request& request, const Caller& caller, MetadataCach
     if (reads) {
         for (const Item& item : items) sessions.touch(member, item.id);
     }
+    std::optional<Duration> wait;
     co_await with_scope([&](Scope& scope) -> Task<void> {
         scope.spawn(
             acknowledge_all(leaders, *image, member.group_id, member.member_id, acknowledging));
-        bool expired = reads && co_await fetch(leaders, wanted,
-                                               unknown.empty() ? deadline : here.now(), items);
-        if (expired) sessions.metrics().fetch_expired();
+        if (reads)
+            wait = co_await fetch_and_acquire(leaders, quotas, sessions.metrics(), caller, wanted,
+                                              unknown.empty() ? deadline : here.now(), items);
         co_await scope.join();
     });
 
@@ -281,7 +319,8 @@ Task<Response> answer(const Request& request, const Caller& caller, MetadataCach
     sessions.metrics().fetch_failed(failed_topics(items));
     sessions.metrics().acknowledge_failed(failed_topics(acknowledging));
     if (request.share_session_epoch == ShareSessions::final_epoch) sessions.end(member);
-    co_return response;
+    co_return Answer<Response>{
+        .response = std::move(response), .close_reason = {}, .keep = {}, .throttle = wait};
 }
 
 }  // namespace

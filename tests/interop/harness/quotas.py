@@ -11,6 +11,7 @@ from harness.processes import wait_until
 
 USER, CLIENT, ADDRESS = "user", "client-id", "ip"
 ME = (USER, "ANONYMOUS")
+MEMBER, OTHER_MEMBER = "AAAAAAAAAAEAAAAAAAAAAQ", "AAAAAAAAAAEAAAAAAAAAAg"  # of share groups
 WAIT_SECONDS = 60
 
 
@@ -72,6 +73,46 @@ def fetch(connection, topic, offset, session=(0, -1), size=10_500):
 def records_in(answer):
     return [one for topic in answer["Responses"] for each in topic["Partitions"]
             for batch in records.parse(each["Records"] or b"") for one in batch["records"]]
+
+
+def share_from_the_start(connection, group):
+    """A share group that is new has what is there already."""
+    answer = connection.call("IncrementalAlterConfigs", 1, {"Resources": [{
+        "ResourceType": 32, "ResourceName": group, "Configs": [{
+            "Name": "share.auto.offset.reset", "ConfigOperation": 0, "Value": "earliest"}]}]})
+    assert answer["Responses"][0]["ErrorCode"] == 0, answer
+
+
+def join_share_group(connection, group, topic):
+    """A member that has the topic's partition."""
+    held = {"epoch": 0}
+
+    def has_partition():
+        if not held["epoch"]:  # has the coordinator's topic made
+            connection.call("FindCoordinator", 4, {"KeyType": 0, "CoordinatorKeys": [group]})
+        told = connection.call("ShareGroupHeartbeat", 1, {
+            "GroupId": group, "MemberId": MEMBER, "MemberEpoch": held["epoch"],
+            "SubscribedTopicNames": None if held["epoch"] else [topic]})
+        if told["ErrorCode"]:
+            return False
+        held["epoch"] = told["MemberEpoch"]
+        return told["Assignment"] and told["Assignment"]["TopicPartitions"]
+    wait_until(has_partition, WAIT_SECONDS, f"the partition of {topic}")
+
+
+def share_fetch(connection, group, epoch, topic_id, member=MEMBER, size=10_500):
+    return connection.call("ShareFetch", 1, {
+        "GroupId": group, "MemberId": member, "ShareSessionEpoch": epoch, "MaxWaitMs": 500,
+        "MinBytes": 1, "MaxBytes": size, "MaxRecords": 100, "BatchSize": 100,
+        "ForgottenTopicsData": [], "Topics": [] if epoch else [{
+            "TopicId": topic_id, "Partitions": [{"PartitionIndex": 0,
+                                                 "AcknowledgementBatches": []}]}]})
+
+
+def acquired_in(answer):
+    return [offset for topic in answer["Responses"] for each in topic["Partitions"]
+            for some in each["AcquiredRecords"]
+            for offset in range(some["FirstOffset"], some["LastOffset"] + 1)]
 
 
 def seconds_to_answer(connection):
