@@ -2,10 +2,7 @@
 // decided again: the same answers and the same records. MILLRACE_GROUP_COMMANDS names another
 // table.
 #include <algorithm>
-#include <charconv>
-#include <cstdlib>
 #include <fmt/format.h>
-#include <fstream>
 #include <gtest/gtest.h>
 #include <map>
 #include <memory>
@@ -14,55 +11,12 @@
 
 #include "core/groups/group_coordinator.h"
 #include "core/groups/group_records.h"
+#include "core/groups/recorded_for_tests.h"
 #include "core/groups/subscription.h"
-#include "core/metadata/delta.h"
-#include "protocol/reader.h"
 #include "protocol/writer.h"
 
 namespace millrace::groups {
 namespace {
-
-std::vector<std::string> split(const std::string& text, char separator) {
-    std::vector<std::string> parts(1);
-    for (char c : text) {
-        if (c == separator) {
-            parts.emplace_back();
-        } else {
-            parts.back() += c;
-        }
-    }
-    return parts;
-}
-
-Slice unhex(const std::string& text) {
-    std::string bytes;
-    for (std::size_t i = 0; i + 1 < text.size(); i += 2)
-        bytes.push_back(static_cast<char>(std::stoi(text.substr(i, 2), nullptr, 16)));
-    return Slice::copy(bytes);
-}
-
-std::string hex(Bytes bytes) {
-    std::string text;
-    for (std::uint8_t byte : bytes) text += fmt::format("{:02x}", byte);
-    return text;
-}
-
-template <typename Message>
-Message decoded(const std::string& text, std::int16_t version) {
-    Slice bytes = unhex(text);
-    Reader reader(bytes);
-    Result<Message> message = Message::decode(reader, version);
-    EXPECT_TRUE(message);
-    return message ? *std::move(message) : Message();
-}
-
-template <typename Message>
-std::string encoded(const Message& message, std::int16_t version) {
-    Writer writer;
-    EXPECT_TRUE(message.encode(writer, version));
-    Slice bytes = std::move(writer).finish_in_memory();
-    return hex(bytes);
-}
 
 Slice in_order(const Slice& assignment) {
     auto partitions = read_assignment(assignment.bytes());
@@ -114,18 +68,6 @@ std::string told(const std::vector<GroupRecord>& records, bool all = true) {
     std::string text;
     for (const auto& [key, value] : by_key) text += fmt::format("{}={}\n", key, value);
     return text;
-}
-
-std::vector<GroupRecord> recorded_records(const std::string& field) {
-    std::vector<GroupRecord> records;
-    if (field == "-") return records;
-    for (const std::string& each : split(field, ',')) {
-        std::vector<std::string> parts = split(each, '=');
-        GroupRecord record{unhex(parts[0]), std::nullopt};
-        if (!parts[1].empty()) record.value = unhex(parts[1]);
-        records.push_back(std::move(record));
-    }
-    return records;
 }
 
 MigrationPolicy policy_of(const std::string& name) {
@@ -212,16 +154,7 @@ class Scenario {
     }
 
     void metadata(const std::string& offset, const std::string& records) {
-        metadata::Delta delta(*image_);
-        for (const std::string& value : split(records, ',')) {
-            Slice bytes = unhex(value);
-            auto record = metadata::decode(bytes.bytes());
-            ASSERT_TRUE(record) << record.error().message;
-            Result<> applied = delta.apply(record->message);
-            ASSERT_TRUE(applied) << applied.error().message;
-        }
-        image_ =
-            std::make_shared<const metadata::Image>(std::move(delta).finish(std::stoll(offset), 1));
+        image_ = image_after(*image_, offset, records);
         groups_->set_image(image_);
     }
 
@@ -402,13 +335,7 @@ class Scenario {
 };
 
 TEST(ApacheGroups, AreDecidedTheSame) {
-    const char* named = std::getenv("MILLRACE_GROUP_COMMANDS");
-    std::ifstream table(
-        named != nullptr ? named : MILLRACE_SOURCE_DIR "/src/core/groups/recorded/commands.tsv");
-    ASSERT_TRUE(table.is_open());
-    std::vector<std::vector<std::string>> lines;
-    std::string line;
-    while (std::getline(table, line)) lines.push_back(split(line, '\t'));
+    auto lines = recorded_lines("commands.tsv", "MILLRACE_GROUP_COMMANDS");
     std::unique_ptr<Scenario> scenario;  // none when it cannot be compared any more
     std::size_t compared = 0;
     std::size_t scenarios = 0;

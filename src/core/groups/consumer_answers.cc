@@ -37,10 +37,10 @@ Told::Assignment as_told(std::map<Uuid, Told::TopicPartitions> topics) {
 
 }  // namespace
 
-ConsumerGroups::CommitCheck ConsumerGroups::check_commit(
-    const ConsumerGroup& group, const std::string& member_id,
-    const std::optional<std::string>& instance_id, std::int32_t epoch, std::int16_t version,
-    bool transactional) const {
+CommitCheck ConsumerGroups::check_commit(const ConsumerGroup& group, const std::string& member_id,
+                                         const std::optional<std::string>& instance_id,
+                                         std::int32_t epoch, std::int16_t version,
+                                         bool transactional) const {
     if (epoch < 0 && group.members().empty()) return {};
     // A transactional producer without a consumer.
     if (transactional && epoch == -1 && member_id.empty() && !instance_id) return {};
@@ -54,7 +54,8 @@ ConsumerGroups::CommitCheck ConsumerGroups::check_commit(
                                                        : ErrorCode::stale_member_epoch;
     if (epoch > member->epoch) return {.whole = stale};
     // An older epoch will do for what the member has had since then.
-    return {.partition = [member, epoch, stale](const Uuid& topic, std::int32_t partition) {
+    return {.partition = [member, epoch, stale](const std::string&, const Uuid& topic,
+                                                std::int32_t partition) {
         for (const EpochAssignment* had : {&member->assigned, &member->pending_revocation}) {
             auto of_topic = had->find(topic);
             if (of_topic == had->end()) continue;

@@ -92,7 +92,8 @@ class ConsumerGroup {
     void on(MemberSubscriptionGone& change) { remove(change.member_id); }
     void on(GroupEpoch& change) { epoch_ = change; }
     void on(GroupEpochGone&) {}
-    void on(OldSubscriptionMetadata& change) { old_subscription_metadata_ = change.present; }
+    void on(OldSubscriptionMetadata&) { old_subscription_metadata_ = true; }
+    void on(OldSubscriptionMetadataGone&) { old_subscription_metadata_ = false; }
     void on(TargetEpoch& change) { target_epoch_ = change; }
     void on(TargetEpochGone&) { target_epoch_ = {.epoch = -1}; }
     void on(MemberTarget& change);

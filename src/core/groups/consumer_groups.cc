@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "core/groups/groups_by_id.h"
 #include "core/groups/topic_regex.h"
 
 namespace millrace::groups {
@@ -25,26 +26,17 @@ ConsumerGroups::ConsumerGroups(const GroupOptions& options) : options_(options) 
 // The log --------------------------------------------------------------------------------------
 
 void ConsumerGroups::apply(ConsumerEntry entry) {
-    auto found = groups_.find(entry.group);
     if (std::holds_alternative<GroupEpochGone>(entry.change)) {
-        if (found != groups_.end()) groups_.erase(found);
+        groups_.erase(entry.group);
         soft_.erase(entry.group);
         return;
     }
-    bool gone = std::holds_alternative<MemberSubscriptionGone>(entry.change) ||
-                std::holds_alternative<MemberTargetGone>(entry.change) ||
-                std::holds_alternative<MemberCurrentGone>(entry.change) ||
-                std::holds_alternative<TargetEpochGone>(entry.change) ||
-                std::holds_alternative<RegexGone>(entry.change);
-    auto* old = std::get_if<OldSubscriptionMetadata>(&entry.change);
-    if (found == groups_.end()) {
-        if (gone || (old != nullptr && !old->present)) return;
-        found = groups_.emplace(entry.group, ConsumerGroup(entry.group)).first;
-    }
+    ConsumerGroup* group = group_of(groups_, entry.group, entry.change);
+    if (group == nullptr) return;
     if (auto* left = std::get_if<MemberSubscriptionGone>(&entry.change)) {
         forget_member(entry.group, left->member_id);
     }
-    found->second.apply(std::move(entry.change));
+    group->apply(std::move(entry.change));
 }
 
 void ConsumerGroups::loaded(Time now) {
@@ -69,8 +61,7 @@ void ConsumerGroups::clear() {
 }
 
 const ConsumerGroup* ConsumerGroups::find(const std::string& group_id) const {
-    auto found = groups_.find(group_id);
-    return found == groups_.end() ? nullptr : &found->second;
+    return find_group(groups_, group_id);
 }
 
 void ConsumerGroups::add_tombstones(const ConsumerGroup& group, const ConsumerMember* replaced,

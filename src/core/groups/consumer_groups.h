@@ -44,6 +44,14 @@ struct Moment {
     Timestamp wall_ms = 0;
 };
 
+// What a group says to a commit of offsets: one code for each partition, of a member, or from
+// outside.
+struct CommitCheck {
+    ErrorCode whole = ErrorCode::none;
+    std::function<ErrorCode(const std::string& topic, const Uuid& id, std::int32_t partition)>
+        partition;
+};
+
 // The groups of the consumer protocol (KIP-848) of one partition of __consumer_offsets. Decisions
 // name records, and only applying them changes a group; they must be appended and applied before
 // the next decision. Sessions and other deadlines lie beside the groups and begin anew with a load.
@@ -94,11 +102,6 @@ class ConsumerGroups {
     // Its members' sessions begin.
     void upgraded(const std::string& group_id, Time now);
 
-    // One code for each partition of the commit: of a member, or from outside.
-    struct CommitCheck {
-        ErrorCode whole = ErrorCode::none;
-        std::function<ErrorCode(const Uuid& topic, std::int32_t partition)> partition;
-    };
     CommitCheck check_commit(const ConsumerGroup& group, const std::string& member_id,
                              const std::optional<std::string>& instance_id, std::int32_t epoch,
                              std::int16_t version, bool transactional) const;

@@ -344,9 +344,8 @@ ConsumerGroups::Target ConsumerGroups::update_target(Draft& draft) {
     const TargetEpoch& last = group.target_epoch();
     if (draft.group_epoch <= last.epoch) return {last.epoch, group.target_of(draft.now)};
     Duration interval = options_.consumer.times(*image_, group.id()).assignment_interval;
-    bool too_soon = last.assigned_at != 0 && interval > Duration() &&
-                    draft.moment.wall_ms < last.assigned_at + interval.ms();
-    if (too_soon) return {last.epoch, group.target_of(draft.now)};
+    if (last.stands_at(draft.moment.wall_ms, interval))
+        return {last.epoch, group.target_of(draft.now)};
     // Also for a member whose expression is not resolved yet, which changes no epoch.
     draft.type = type_with(group, draft.before, draft.now);
     std::string name = group.preferred_assignor(&draft.before, &draft.now)

@@ -143,8 +143,8 @@ Result<ConsumerEntry> parse_consumer_record(std::int16_t type, Bytes key,
                 [](const auto&) { return GroupEpochGone{}; });
         case ConsumerGroupPartitionMetadataKey::record_type:
             return parse_as<ConsumerGroupPartitionMetadataKey, ConsumerGroupPartitionMetadataValue>(
-                key, value, [](const auto&, const auto&) { return OldSubscriptionMetadata{true}; },
-                [](const auto&) { return OldSubscriptionMetadata{false}; });
+                key, value, [](const auto&, const auto&) { return OldSubscriptionMetadata{}; },
+                [](const auto&) { return OldSubscriptionMetadataGone{}; });
         case ConsumerGroupTargetAssignmentMetadataKey::record_type:
             return parse_as<ConsumerGroupTargetAssignmentMetadataKey,
                             ConsumerGroupTargetAssignmentMetadataValue>(

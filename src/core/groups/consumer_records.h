@@ -20,33 +20,45 @@ struct MemberSubscription {  // of a ConsumerMember: all but its epochs and part
     ConsumerMember member;
 };
 struct MemberSubscriptionGone {
+    using is_tombstone = void;
     std::string member_id;
 };
 struct GroupEpoch {
     std::int32_t epoch = 0;
     std::int64_t metadata_hash = 0;
 };
-struct GroupEpochGone {};
+struct GroupEpochGone {  // what is left of the group is gone with it
+    using is_tombstone = void;
+};
 // What Kafka before 4.1 wrote of the topics of a group; only whether it is there matters.
-struct OldSubscriptionMetadata {
-    bool present = false;
+struct OldSubscriptionMetadata {};
+struct OldSubscriptionMetadataGone {
+    using is_tombstone = void;
 };
 struct TargetEpoch {
     std::int32_t epoch = 1;  // a group begins with it, as with its own
     Timestamp assigned_at = 0;
+    // Too recent for another one: *.assignment.interval.ms.
+    bool stands_at(Timestamp wall_ms, Duration interval) const {
+        return assigned_at != 0 && interval > Duration() && wall_ms < assigned_at + interval.ms();
+    }
 };
-struct TargetEpochGone {};
+struct TargetEpochGone {
+    using is_tombstone = void;
+};
 struct MemberTarget {
     std::string member_id;
     Assignment partitions;
 };
 struct MemberTargetGone {
+    using is_tombstone = void;
     std::string member_id;
 };
 struct MemberCurrent {  // of a ConsumerMember: its epochs, state and partitions
     ConsumerMember member;
 };
 struct MemberCurrentGone {
+    using is_tombstone = void;
     std::string member_id;
 };
 // Which topics a regular expression stands for.
@@ -61,13 +73,15 @@ struct RegexEntry {
     ResolvedRegex resolved;
 };
 struct RegexGone {
+    using is_tombstone = void;
     std::string regex;
 };
 
 using ConsumerChange =
     std::variant<MemberSubscription, MemberSubscriptionGone, GroupEpoch, GroupEpochGone,
-                 OldSubscriptionMetadata, TargetEpoch, TargetEpochGone, MemberTarget,
-                 MemberTargetGone, MemberCurrent, MemberCurrentGone, RegexEntry, RegexGone>;
+                 OldSubscriptionMetadata, OldSubscriptionMetadataGone, TargetEpoch, TargetEpochGone,
+                 MemberTarget, MemberTargetGone, MemberCurrent, MemberCurrentGone, RegexEntry,
+                 RegexGone>;
 struct ConsumerEntry {
     std::string group;
     ConsumerChange change;

@@ -37,7 +37,12 @@ ClassicGroup& GroupCoordinator::find_or_create(const std::string& group_id) {
 bool GroupCoordinator::exists(const std::string& group_id) const {
     return groups_.contains(group_id) || offsets_.contains(group_id) ||
            consumers_.find(group_id) != nullptr || shares_.find(group_id) != nullptr ||
-           transactional_.holds_any(group_id);
+           streams_.find(group_id) != nullptr || transactional_.holds_any(group_id);
+}
+
+bool GroupCoordinator::is_modern(const std::string& group_id) const {
+    return consumers_.find(group_id) != nullptr || shares_.find(group_id) != nullptr ||
+           streams_.find(group_id) != nullptr;
 }
 
 // The log --------------------------------------------------------------------------------------
@@ -69,6 +74,8 @@ Result<> GroupCoordinator::apply(const GroupRecord& record, const AppendedAs& as
         consumers_.apply(*std::move(consumer));
     } else if (auto* share = std::get_if<ShareGroupEntry>(&entry)) {
         shares_.apply(*std::move(share));
+    } else if (auto* streams = std::get_if<StreamsEntry>(&entry)) {
+        streams_.apply(*std::move(streams));
     }
     return {};
 }
@@ -105,6 +112,7 @@ void GroupCoordinator::loaded(Time now) {
     restored_.clear();
     consumers_.loaded(now);
     shares_.loaded(now);
+    streams_.loaded(now);
 }
 
 void GroupCoordinator::unload(ErrorCode error, Effects& effects) {
@@ -116,6 +124,7 @@ void GroupCoordinator::unload(ErrorCode error, Effects& effects) {
     groups_.clear();
     consumers_.clear();
     shares_.clear();
+    streams_.clear();
     offsets_.clear();
     appends_.clear();
 }
@@ -155,8 +164,7 @@ void GroupCoordinator::join(const JoinGroupRequest& request, std::int16_t versio
                          .error_code = code, .protocol_name = "", .member_id = request.member_id}});
     };
     if (request.group_id.empty()) return refuse(ErrorCode::invalid_group_id);
-    if (consumers_.find(request.group_id) != nullptr || shares_.find(request.group_id) != nullptr)
-        return refuse(ErrorCode::inconsistent_group_protocol);
+    if (is_modern(request.group_id)) return refuse(ErrorCode::inconsistent_group_protocol);
     ClassicGroup* group = find(request.group_id);
     if (group == nullptr) {
         if (!request.member_id.empty()) return refuse(ErrorCode::unknown_member_id);
@@ -238,8 +246,13 @@ Decision<std::vector<ErrorCode>> GroupCoordinator::commit_offsets(const Commit& 
     };
     if (shares_.find(commit.group_id) != nullptr) return all(ErrorCode::group_id_not_found);
     ClassicGroup* group = find(commit.group_id);
-    ConsumerGroups::CommitCheck check;
-    if (const ConsumerGroup* consumers = consumers_.find(commit.group_id)) {
+    CommitCheck check;
+    if (const StreamsGroup* streams = streams_.find(commit.group_id)) {
+        check =
+            StreamsGroups::check_commit(*streams, commit.member_id, commit.instance_id,
+                                        commit.generation, commit.version, commit.transactional);
+        if (check.whole != ErrorCode::none) return all(check.whole);
+    } else if (const ConsumerGroup* consumers = consumers_.find(commit.group_id)) {
         check = consumers_.check_commit(*consumers, commit.member_id, commit.instance_id,
                                         commit.generation, commit.version, commit.transactional);
         if (check.whole != ErrorCode::none) return all(check.whole);
@@ -266,7 +279,7 @@ Decision<std::vector<ErrorCode>> GroupCoordinator::commit_offsets(const Commit& 
             continue;
         }
         if (check.partition) {
-            ErrorCode stale = check.partition(each.offset.topic_id, each.partition);
+            ErrorCode stale = check.partition(each.topic, each.offset.topic_id, each.partition);
             if (stale != ErrorCode::none) {
                 decision.response.push_back(stale);
                 continue;
@@ -304,11 +317,8 @@ Decision<OffsetDeleteResponse> GroupCoordinator::delete_offsets(
         return decision;
     }
     const ClassicGroup* group = find(request.group_id);
-    const ConsumerGroup* consumers = consumers_.find(request.group_id);
     std::set<std::string> subscribed;
-    if (consumers != nullptr) {
-        for (const auto& [topic, count] : consumers->topics()) subscribed.insert(topic);
-    } else if (group != nullptr && group->has_members()) {
+    if (group != nullptr && group->has_members()) {
         // Offsets of a living group may go only where it surely does not read.
         if (group->protocol_type() != "consumer" || !group->all_subscriptions_known()) {
             decision.response.error_code = ErrorCode::non_empty_group;
@@ -317,11 +327,12 @@ Decision<OffsetDeleteResponse> GroupCoordinator::delete_offsets(
         subscribed = group->subscribed_topics();
     }
     for (const auto& topic : request.topics) {
+        bool is_read =
+            subscribed.contains(topic.name) || modern_reads(request.group_id, topic.name);
         auto& answered = decision.response.topics.emplace_back();
         answered.name = topic.name;
         for (const auto& each : topic.partitions) {
-            ErrorCode code = subscribed.contains(topic.name) ? ErrorCode::group_subscribed_to_topic
-                                                             : ErrorCode::none;
+            ErrorCode code = is_read ? ErrorCode::group_subscribed_to_topic : ErrorCode::none;
             answered.partitions.push_back(
                 {.partition_index = each.partition_index, .error_code = code});
             if (code == ErrorCode::none &&
@@ -348,72 +359,6 @@ Decision<int> GroupCoordinator::forget_topics(const std::set<std::string>& topic
     return decision;
 }
 
-Decision<int> GroupCoordinator::expire_offsets(Time now) const {
-    Decision<int> decision{};
-    std::vector<GroupRecord>& records = decision.records;
-    auto full = [&] { return records.size() >= max_expired; };
-    for (const auto& [id, topics] : offsets_) {
-        if (full()) break;
-        const ClassicGroup* group = find(id);
-        const ConsumerGroup* consumers = consumers_.find(id);
-        bool living = group != nullptr && group->has_members();
-        if (!expire_group(id, topics, now, records) || living) continue;
-        if (consumers == nullptr) {
-            records.push_back(group_tombstone(id));
-        } else if (consumers->members().empty()) {
-            ConsumerGroups::add_tombstones(*consumers, records);
-        }
-    }
-    for (const auto& [id, group] : consumers_.all()) {
-        if (full()) break;
-        if (group.members().empty() && !offsets_.contains(id))
-            ConsumerGroups::add_tombstones(group, records);
-    }
-    for (const auto& [id, group] : groups_) {
-        if (full()) break;
-        if (!group->has_members() && !offsets_.contains(id)) records.push_back(group_tombstone(id));
-    }
-    decision.response = static_cast<int>(records.size());
-    return decision;
-}
-
-// True when nothing is left.
-bool GroupCoordinator::expire_group(const std::string& group_id, const Offsets& topics, Time now,
-                                    std::vector<GroupRecord>& records) const {
-    const ClassicGroup* group = find(group_id);
-    std::optional<Timestamp> empty_since;
-    std::set<std::string> subscribed;
-    if (const ConsumerGroup* consumers = consumers_.find(group_id)) {
-        for (const auto& [topic, count] : consumers->topics()) subscribed.insert(topic);
-    } else if (group != nullptr && !group->protocol_type().value_or("").empty()) {
-        if (group->state() == GroupState::empty) {
-            if (group->state_since()) empty_since = wall_of(*group->state_since());
-        } else if (group->state() == GroupState::stable && group->protocol_type() == "consumer" &&
-                   group->all_subscriptions_known()) {
-            subscribed = group->subscribed_topics();
-        } else {
-            return false;
-        }
-    }
-    bool all = true;
-    for (const auto& [topic, partitions] : topics) {
-        for (const auto& [partition, offset] : partitions) {
-            Timestamp since = empty_since.value_or(offset.commit_timestamp);
-            bool over = offset.expire_timestamp >= 0
-                            ? wall_of(now) >= offset.expire_timestamp
-                            : wall_of(now) - since >= options_.offsets_retention.ms();
-            bool stays =
-                !over || subscribed.contains(topic) || is_unstable(group_id, topic, partition);
-            if (stays || records.size() >= max_expired) {
-                all = false;
-                continue;
-            }
-            records.push_back(offset_tombstone(group_id, topic, partition));
-        }
-    }
-    return all;
-}
-
 // What others are told -------------------------------------------------------------------------
 
 std::vector<ListGroupsResponse::ListedGroup> GroupCoordinator::list(
@@ -434,8 +379,9 @@ std::vector<ListGroupsResponse::ListedGroup> GroupCoordinator::list(
         add(id, "consumer", to_string(group.state()), "consumer");
     }
     for (const auto& [id, group] : shares_.all()) add(id, "share", group.state(), "share");
+    for (const auto& [id, group] : streams_.all()) add(id, "streams", group.state(), "streams");
     for (const auto& [id, offsets] : offsets_) {
-        if (groups_.contains(id) || consumers_.find(id) != nullptr) continue;
+        if (groups_.contains(id) || is_modern(id)) continue;
         add(id, "", to_string(GroupState::empty), "classic");
     }
     return listed;
@@ -446,7 +392,7 @@ DescribeGroupsResponse::DescribedGroup GroupCoordinator::describe(
     if (const ClassicGroup* group = find(group_id)) return group->describe();
     DescribeGroupsResponse::DescribedGroup described;
     described.group_id = group_id;
-    if (consumers_.find(group_id) != nullptr || shares_.find(group_id) != nullptr) {
+    if (is_modern(group_id)) {
         described.error_code = ErrorCode::group_id_not_found;
         described.error_message = fmt::format("Group {} is not a classic group.", group_id);
         described.group_state = to_string(GroupState::dead);
@@ -471,8 +417,11 @@ Decision<ErrorCode> GroupCoordinator::delete_group(const std::string& group_id) 
         return {ErrorCode::none, ShareGroups::tombstones(*shares)};
     }
     const ConsumerGroup* consumers = consumers_.find(group_id);
-    if (consumers != nullptr && !consumers->members().empty())
+    const StreamsGroup* streams = streams_.find(group_id);
+    if ((consumers != nullptr && !consumers->members().empty()) ||
+        (streams != nullptr && !streams->members().empty())) {
         return {ErrorCode::non_empty_group, {}};
+    }
     Decision<ErrorCode> decision{ErrorCode::none, {}};
     if (const Offsets* topics = offsets(group_id)) {
         for (const auto& [topic, partitions] : *topics) {
@@ -481,9 +430,7 @@ Decision<ErrorCode> GroupCoordinator::delete_group(const std::string& group_id) 
             }
         }
     }
-    if (consumers != nullptr) {
-        ConsumerGroups::add_tombstones(*consumers, decision.records);
-    } else {
+    if (!add_tombstones_if_empty(group_id, decision.records)) {
         decision.records.push_back(group_tombstone(group_id));
     }
     return decision;

@@ -13,6 +13,7 @@
 #include "core/groups/committed_offset.h"
 #include "core/groups/consumer_groups.h"
 #include "core/groups/share_groups.h"
+#include "core/groups/streams_groups.h"
 #include "core/groups/transactional_offsets.h"
 #include "protocol/list_groups.h"
 #include "protocol/offset_commit.h"
@@ -57,7 +58,7 @@ struct Commit {
 class GroupCoordinator {
   public:
     explicit GroupCoordinator(const GroupOptions& options)
-        : options_(options), consumers_(options), shares_(options) {}
+        : options_(options), consumers_(options), shares_(options), streams_(options) {}
 
     // One record of the log, in order; at loading, and for each that commits later. An offset of a
     // transaction counts when the transaction commits, unless a later commit has overtaken it.
@@ -92,6 +93,7 @@ class GroupCoordinator {
     // the next one rests on them. Classic members of such a group have theirs here, too.
     void set_image(metadata::ImagePtr image) {
         shares_.set_image(image);
+        streams_.set_image(image);
         consumers_.set_image(std::move(image));
     }
     const ConsumerGroups& consumers() const { return consumers_; }
@@ -105,7 +107,8 @@ class GroupCoordinator {
     std::optional<SyncGroupResponse> sync_consumer_group(const SyncGroupRequest& request, Time now);
     std::optional<GroupDecision<LeaveGroupResponse>> leave_consumer_group(
         const LeaveGroupRequest& request, std::int16_t version, Time now);
-    // What removes an empty consumer group, where one is in the way of a classic one.
+    // An empty consumer or streams group is in the way of a classic one, and what removes it.
+    bool needs_room_for_classic(const std::string& group_id) const;
     std::vector<GroupRecord> make_room_for_classic(const std::string& group_id) const;
     // What is due by itself, a group at a time: when consumers().wake_at() has come, and after each
     // decision, which may leave expressions to be resolved.
@@ -134,6 +137,18 @@ class GroupCoordinator {
     }
     ShareGroupDescribeResponse::DescribedGroup describe_share(const std::string& group_id) const;
 
+    // Streams groups (KIP-1071; group_coordinator_streams.cc). Their decisions are appended, and
+    // applied at once, too.
+    const StreamsGroups& streams() const { return streams_; }
+    StreamsDecision streams_heartbeat(const StreamsGroupHeartbeatRequest& request,
+                                      const Client& client, Time now);
+    // What is due by itself, one member or group at a time: when streams().wake_at() has come.
+    std::optional<std::vector<GroupRecord>> next_streams_due(Time now) {
+        return streams_.next_due(moment(now));
+    }
+    StreamsGroupDescribeResponse::DescribedGroup describe_streams(
+        const std::string& group_id) const;
+
     // One code a partition of the commit, in its order; none where a record is made.
     Decision<std::vector<ErrorCode>> commit_offsets(const Commit& commit, Time now);
     // Null when the group or the partition has none.
@@ -161,7 +176,8 @@ class GroupCoordinator {
     Decision<ErrorCode> delete_group(const std::string& group_id) const;
     std::size_t classic_count() const { return groups_.size(); }
     std::size_t group_count() const {
-        return groups_.size() + consumers_.all().size() + shares_.all().size();
+        return groups_.size() + consumers_.all().size() + shares_.all().size() +
+               streams_.all().size();
     }
 
   private:
@@ -185,10 +201,21 @@ class GroupCoordinator {
         const std::string& new_id, Time now);
     const ConsumerGroup* consumer_group_with_members(const std::string& group_id) const;
     Result<const ShareGroup*> share_group(const std::string& group_id) const;
+    Result<StreamsDecision> decide_streams_heartbeat(const StreamsGroupHeartbeatRequest& request,
+                                                     const Client& client, Time now);
+    Error no_streams_group(const std::string& group_id) const;
+    // A consumer, share or streams group.
+    bool is_modern(const std::string& group_id) const;
+    // It is a consumer or streams group that subscribes to the topic.
+    bool modern_reads(const std::string& group_id, const std::string& topic) const;
+    // Of an empty consumer or streams group; false when it is none.
+    bool add_tombstones_if_empty(const std::string& group_id,
+                                 std::vector<GroupRecord>& records) const;
 
     const GroupOptions& options_;
     ConsumerGroups consumers_;
     ShareGroups shares_;
+    StreamsGroups streams_;
     std::map<std::string, std::unique_ptr<ClassicGroup>> groups_;
     std::map<std::string, Offsets> offsets_;
     TransactionalOffsets transactional_;

@@ -42,8 +42,7 @@ Result<Heartbeat> GroupCoordinator::decide_heartbeat(const ConsumerGroupHeartbea
         return consumers_.leave(*group, request, moment(now));
     }
     if (group != nullptr) return consumers_.heartbeat(*group, request, client, new_id, moment(now));
-    if (shares_.find(request.group_id) != nullptr)
-        return fail(no_consumer_group(request.group_id, true));
+    if (is_modern(request.group_id)) return fail(no_consumer_group(request.group_id, true));
     if (!joins) {
         return fail(classic != nullptr
                         ? no_consumer_group(request.group_id, true)
@@ -111,12 +110,14 @@ std::optional<GroupDecision<LeaveGroupResponse>> GroupCoordinator::leave_consume
     return decision;
 }
 
+bool GroupCoordinator::needs_room_for_classic(const std::string& group_id) const {
+    return !make_room_for_classic(group_id).empty();
+}
+
 std::vector<GroupRecord> GroupCoordinator::make_room_for_classic(
     const std::string& group_id) const {
     std::vector<GroupRecord> records;
-    const ConsumerGroup* group = consumers_.find(group_id);
-    if (group != nullptr && group->members().empty())
-        ConsumerGroups::add_tombstones(*group, records);
+    add_tombstones_if_empty(group_id, records);
     return records;
 }
 
@@ -162,6 +163,8 @@ Result<> GroupCoordinator::check_fetch(const std::string& group_id,
                                        const std::optional<std::string>& member_id,
                                        std::int32_t epoch) const {
     if (shares_.find(group_id) != nullptr) return fail(no_consumer_group(group_id, true));
+    if (const StreamsGroup* streams = streams_.find(group_id))
+        return StreamsGroups::check_fetch(*streams, member_id, epoch);
     const ConsumerGroup* group = consumers_.find(group_id);
     return group == nullptr ? Result<>() : consumers_.check_fetch(*group, member_id, epoch);
 }

@@ -39,6 +39,20 @@ struct ShareGroupOptions {
         [](const metadata::Image&, const std::string&) { return GroupTimes(); };
 };
 
+// What the configs of a streams group, or else of the broker, say.
+struct StreamsSettings {
+    GroupTimes times;
+    Duration initial_rebalance_delay = Duration::milliseconds(3'000);
+    std::int32_t num_standby_replicas = 0;
+};
+
+// Of streams groups: group.streams.*.
+struct StreamsGroupOptions {
+    std::size_t max_size = 2147483647;
+    std::function<StreamsSettings(const metadata::Image&, const std::string& group)> settings =
+        [](const metadata::Image&, const std::string&) { return StreamsSettings(); };
+};
+
 // Broker configs that the coordinator follows; Kafka's names and defaults.
 struct GroupOptions {
     Duration min_session_timeout = Duration::milliseconds(6'000);  // group.min.session.timeout.ms
@@ -51,6 +65,7 @@ struct GroupOptions {
     Duration offsets_retention_check_interval = Duration::seconds(600);  // .check.interval.ms
     ConsumerGroupOptions consumer;
     ShareGroupOptions share;
+    StreamsGroupOptions streams;
 };
 
 }  // namespace millrace::groups

@@ -84,6 +84,7 @@ Result<Entry> parse(const GroupRecord& record) {
         return parse_consumer_record(type, key.subspan(2), record.value);
     }
     if (is_share_record(type)) return parse_share_record(type, key.subspan(2), record.value);
+    if (is_streams_record(type)) return parse_streams_record(type, key.subspan(2), record.value);
     return OtherEntry{type};
 }
 

@@ -7,6 +7,7 @@
 #include "core/groups/committed_offset.h"
 #include "core/groups/consumer_records.h"
 #include "core/groups/share_group_records.h"
+#include "core/groups/streams_group_records.h"
 #include "protocol/group_metadata.h"
 
 namespace millrace::groups {
@@ -30,11 +31,12 @@ struct GroupEntry {
     std::string group;
     std::optional<GroupMetadataValue> value;
 };
-// A record of a kind that none of these groups use (streams groups).
+// A record of a kind that Apache Kafka 4.3.1 does not know.
 struct OtherEntry {
     std::int16_t type = 0;
 };
-using Entry = std::variant<OffsetEntry, GroupEntry, ConsumerEntry, ShareGroupEntry, OtherEntry>;
+using Entry =
+    std::variant<OffsetEntry, GroupEntry, ConsumerEntry, ShareGroupEntry, StreamsEntry, OtherEntry>;
 
 Result<Entry> parse(const GroupRecord& record);
 

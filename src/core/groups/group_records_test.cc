@@ -100,7 +100,7 @@ TEST(GroupRecords, BrokenBytesAreErrorsAndOtherKindsArePassedOver) {
     EXPECT_FALSE(parse(key("")));
     EXPECT_FALSE(parse(key(std::string_view("\0", 1))));
     EXPECT_FALSE(parse(key(std::string_view("\0\1\0\5g", 5))));
-    EXPECT_EQ(std::get<OtherEntry>(*parse(key(std::string_view("\0\21\0\1g", 5)))).type, 17);
+    EXPECT_EQ(std::get<OtherEntry>(*parse(key(std::string_view("\0\22\0\1g", 5)))).type, 18);
     GroupRecord record = offset_tombstone("g", "t", 3);
     record.value = Slice::copy(std::string_view("\0\x63rest", 6));
     EXPECT_EQ(parse(record).error().code, ErrorCode::corrupt_message);

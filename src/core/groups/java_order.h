@@ -28,20 +28,36 @@ inline std::uint32_t table_hash(std::int32_t number) { return static_cast<std::u
 std::size_t grown_table(std::size_t entries);
 std::size_t copied_table(std::size_t entries);
 
-// `key(element)` is what the table has.
-template <typename T, typename Key>
-void put_in_table_order(std::vector<T>& elements, std::size_t buckets, Key key) {
-    std::vector<std::pair<std::size_t, std::size_t>> places;  // by bucket, then as they were
+// In which slot of Apache Kafka's own hash table, of so many entries, a hash lies.
+std::size_t timeline_slot(std::uint32_t hash, std::size_t entries);
+
+// In the order of what `place(element)` gives, elsewhere as they were.
+template <typename T, typename Place>
+void put_in_order_of_places(std::vector<T>& elements, Place place) {
+    std::vector<std::pair<std::size_t, std::size_t>> places;
     places.reserve(elements.size());
-    for (const T& element : elements) {
-        std::uint32_t hash = table_hash(key(element));
-        places.emplace_back((hash ^ (hash >> 16U)) & (buckets - 1), places.size());
-    }
+    for (const T& element : elements) places.emplace_back(place(element), places.size());
     std::ranges::sort(places);
     std::vector<T> ordered;
     ordered.reserve(elements.size());
-    for (const auto& [bucket, index] : places) ordered.push_back(std::move(elements[index]));
+    for (const auto& [at, index] : places) ordered.push_back(std::move(elements[index]));
     elements = std::move(ordered);
+}
+
+// `key(element)` is what the table has.
+template <typename T, typename Key>
+void put_in_table_order(std::vector<T>& elements, std::size_t buckets, Key key) {
+    put_in_order_of_places(elements, [&](const T& element) {
+        std::uint32_t hash = table_hash(key(element));
+        return (hash ^ (hash >> 16U)) & (buckets - 1);
+    });
+}
+
+template <typename T, typename Key>
+void put_in_timeline_order(std::vector<T>& elements, Key key) {
+    put_in_order_of_places(elements, [&](const T& element) {
+        return timeline_slot(table_hash(key(element)), elements.size());
+    });
 }
 
 }  // namespace millrace::groups

@@ -48,7 +48,9 @@ struct ShareSubscription {  // of a ShareMember: all but its epochs and partitio
 struct ShareCurrent {  // of a ShareMember: its epochs and partitions
     ShareMember member;
 };
-struct ShareStateTopicsGone {};
+struct ShareStateTopicsGone {
+    using is_tombstone = void;
+};
 
 using ShareChange =
     std::variant<ShareSubscription, MemberSubscriptionGone, GroupEpoch, GroupEpochGone, TargetEpoch,

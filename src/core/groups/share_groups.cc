@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "core/groups/groups_by_id.h"
+
 namespace millrace::groups {
 namespace {
 
@@ -14,26 +16,18 @@ constexpr Duration removal_retry = Duration::milliseconds(500);
 }  // namespace
 
 void ShareGroups::apply(ShareGroupEntry entry) {
-    auto found = groups_.find(entry.group);
     if (std::holds_alternative<GroupEpochGone>(entry.change)) {
-        if (found != groups_.end()) groups_.erase(found);
+        groups_.erase(entry.group);
         soft_.erase(entry.group);
         return;
     }
-    bool gone = std::holds_alternative<MemberSubscriptionGone>(entry.change) ||
-                std::holds_alternative<MemberTargetGone>(entry.change) ||
-                std::holds_alternative<MemberCurrentGone>(entry.change) ||
-                std::holds_alternative<TargetEpochGone>(entry.change) ||
-                std::holds_alternative<ShareStateTopicsGone>(entry.change);
-    if (found == groups_.end()) {
-        if (gone) return;
-        found = groups_.emplace(entry.group, ShareGroup(entry.group)).first;
-    }
+    ShareGroup* group = group_of(groups_, entry.group, entry.change);
+    if (group == nullptr) return;
     if (auto* left = std::get_if<MemberSubscriptionGone>(&entry.change)) {
         auto soft = soft_.find(entry.group);
         if (soft != soft_.end()) soft->second.sessions.erase(left->member_id);
     }
-    found->second.apply(std::move(entry.change));
+    group->apply(std::move(entry.change));
 }
 
 void ShareGroups::loaded(Time now) {
@@ -51,8 +45,7 @@ void ShareGroups::clear() {
 }
 
 const ShareGroup* ShareGroups::find(const std::string& group_id) const {
-    auto found = groups_.find(group_id);
-    return found == groups_.end() ? nullptr : &found->second;
+    return find_group(groups_, group_id);
 }
 
 // Share groups are few and small: each looks again at what it subscribes to.

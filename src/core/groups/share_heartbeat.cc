@@ -136,9 +136,7 @@ ShareGroups::Target ShareGroups::update_target(Draft& draft) const {
     const ShareGroup& group = draft.group;
     const TargetEpoch& last = group.target_epoch();
     Duration interval = options_.share.times(*image_, group.id()).assignment_interval;
-    bool too_soon = last.assigned_at != 0 && interval > Duration() &&
-                    draft.moment.wall_ms < last.assigned_at + interval.ms();
-    if (draft.group_epoch <= last.epoch || too_soon)
+    if (draft.group_epoch <= last.epoch || last.stands_at(draft.moment.wall_ms, interval))
         return {last.epoch, group.target_of(draft.now.id)};
     std::map<std::string, const ShareMember*> members;
     for (const auto& [id, member] : group.members()) members[id] = &member;

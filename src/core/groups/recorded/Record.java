@@ -118,10 +118,7 @@ public class Record {
     Record(int scenario) {
         this.scenario = scenario;
         random = new Random(scenario);
-        Map<String, Object> props = new HashMap<>();
-        props.put("group.consumer.migration.policy", List.of("bidirectional", "bidirectional", "upgrade", "disabled").get(scenario % 4));
-        props.put("group.consumer.assignment.interval.ms", scenario % 3 == 0 ? 1000 : 0);
-        props.put("group.consumer.max.size", scenario % 5 == 0 ? 4 : 1000);
+        Map<String, Object> props = options();
         GroupCoordinatorConfig config = GroupCoordinatorConfig.fromProps(props);
         SnapshotRegistry registry = new SnapshotRegistry(new LogContext());
         GroupCoordinatorMetrics metrics = new GroupCoordinatorMetrics(new MetricsRegistry(), new Metrics());
@@ -146,7 +143,9 @@ public class Record {
             .withSnapshotRegistry(registry).withGroupCoordinatorConfig(config).withMetadataImage(empty)
             .withGroupCoordinatorMetricsShard(metricsShard).withLogContext(new LogContext()).build();
         shard = new GroupCoordinatorShard(new LogContext(), groups, offsets, time, timer, config, metrics, metricsShard);
-        line("options", 0, "", props.get("group.consumer.migration.policy") + "," + props.get("group.consumer.assignment.interval.ms") + "," + props.get("group.consumer.max.size"), "");
+        StringJoiner told = new StringJoiner(",");
+        for (Object value : props.values()) told.add(value.toString());
+        line("options", 0, "", told.toString(), "");
         List<ApiMessage> start = new ArrayList<>();
         start.add(new FeatureLevelRecord().setName("metadata.version").setFeatureLevel((short) 30));
         for (int id = 1; id <= 3; id++)
@@ -156,6 +155,14 @@ public class Record {
         createTopic("b-1", 2);
     }
 
+    // The configs that differ from scenario to scenario.
+    Map<String, Object> options() {
+        Map<String, Object> props = new LinkedHashMap<>();
+        props.put("group.consumer.migration.policy", List.of("bidirectional", "bidirectional", "upgrade", "disabled").get(scenario % 4));
+        props.put("group.consumer.assignment.interval.ms", scenario % 3 == 0 ? 1000 : 0);
+        props.put("group.consumer.max.size", scenario % 5 == 0 ? 4 : 1000);
+        return props;
+    }
     Uuid uuid() { return new Uuid(random.nextLong(), random.nextLong()); }
     boolean chance(double p) { return random.nextDouble() < p; }
     int below(int n) { return random.nextInt(n); }
@@ -436,6 +443,9 @@ public class Record {
         String name = names.get(below(names.size()));
         request.topics().add(new OffsetCommitRequestData.OffsetCommitRequestTopic().setName(name).setTopicId(topics.get(name)).setPartitions(List.of(
             new OffsetCommitRequestData.OffsetCommitRequestPartition().setPartitionIndex(below(partitions.get(name))).setCommittedOffset(below(100)))));
+        commit(request);
+    }
+    void commit(OffsetCommitRequestData request) {
         OffsetCommitResponseData response;
         String records = "";
         try {
