@@ -63,6 +63,24 @@ groups::ShareGroupOptions share_group_options(const config::BrokerConfig& config
     };
 }
 
+groups::StreamsGroupOptions streams_group_options(const config::BrokerConfig& config) {
+    return {
+        .max_size = static_cast<std::size_t>(config.group_streams_max_size()),
+        .settings =
+            [&config](const metadata::Image& image, const std::string& group) {
+                auto own = config::GroupConfig::effective(
+                    config, image.configs_of(config::ResourceType::group, group));
+                return groups::StreamsSettings{
+                    .times = {Duration::milliseconds(own.streams_session_timeout_ms()),
+                              Duration::milliseconds(own.streams_heartbeat_interval_ms()),
+                              Duration::milliseconds(own.streams_assignment_interval_ms())},
+                    .initial_rebalance_delay =
+                        Duration::milliseconds(own.streams_initial_rebalance_delay_ms()),
+                    .num_standby_replicas = own.streams_num_standby_replicas()};
+            },
+    };
+}
+
 groups::GroupOptions group_options(const config::BrokerConfig& config) {
     return {
         .min_session_timeout = Duration::milliseconds(config.group_min_session_timeout_ms()),
@@ -77,6 +95,7 @@ groups::GroupOptions group_options(const config::BrokerConfig& config) {
             Duration::milliseconds(config.offsets_retention_check_interval_ms()),
         .consumer = consumer_group_options(config),
         .share = share_group_options(config),
+        .streams = streams_group_options(config),
     };
 }
 
@@ -144,6 +163,7 @@ ShardFront::ShardFront(ShardState& state, const Shared& shared)
                      {shared.share_sessions,
                       static_cast<std::size_t>(state.config.group_share_max_share_sessions())},
                      state.share_partitions.metrics()),
+      streams_topics(state.shard, controllers),
       joins(state.shard, shared.node, transactions, state.metadata, state.config, state.metrics),
       markers({state.shard, shared.node, router, groups, state.metadata, state.config},
               state.metrics),
@@ -171,6 +191,7 @@ ShardFront::ShardFront(ShardState& state, const Shared& shared)
                share_persister,
                share_leaders,
                share_sessions,
+               streams_topics,
                controllers,
                producer_ids,
                quorum_member,

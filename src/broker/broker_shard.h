@@ -28,6 +28,7 @@
 #include "broker/share/share_leaders.h"
 #include "broker/share/share_sessions.h"
 #include "broker/share_states.h"
+#include "broker/streams_topics.h"
 #include "broker/transaction_joins.h"
 #include "broker/transactions.h"
 #include "config/broker_config.h"
@@ -86,6 +87,7 @@ struct ShardFront {
     SharePersister share_persister;
     ShareLeaders share_leaders;
     ShareSessions share_sessions;
+    StreamsTopics streams_topics;
     TransactionJoins joins;
     TransactionMarkers markers;
     ReplicationMetrics replication_metrics;

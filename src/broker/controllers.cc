@@ -106,6 +106,21 @@ Task<void> Controllers::create_for(std::vector<std::string> topics, ForwardedFor
     for (const std::string& name : topics) being_made_.erase(name);
 }
 
+void Controllers::create_later(std::vector<Creatable> topics, const Caller& caller,
+                               controller::MutationQuotaPtr quota,
+                               std::function<void(const Result<CreateTopicsResponse>&)> done) {
+    controller::CreateTopics command;
+    command.request.timeout_ms = config_.request_timeout_ms();
+    command.request.topics = std::move(topics);
+    command.quota = std::move(quota);
+    auto create = [](Controllers& self, controller::CreateTopics wanted, ForwardedFor sender,
+                     auto tell) -> Task<void> {
+        tell(co_await self.submit_for(wanted, std::move(sender), CreateTopicsRequest::max_version));
+    };
+    scope_.spawn(create(*this, std::move(command), forwarded_for(caller.peer(), caller.client_id()),
+                        std::move(done)));
+}
+
 Task<quorum::QuorumStatus> Controllers::status() {
     auto ask = [this](env::Shard&) -> Task<quorum::QuorumStatus> { co_return quorum_.status(); };
     co_return co_await env::call_on(shard_, 0, ask);

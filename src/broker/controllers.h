@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <set>
 #include <string>
 #include <vector>
@@ -86,6 +87,11 @@ class Controllers {
     // being made already are left out, and so are those beyond a hundred: clients ask again.
     void auto_create_later(std::vector<std::string> topics, const Caller& caller,
                            controller::MutationQuotaPtr quota);
+    // Makes these as they are told for a client, in its name and against its quota, while it goes
+    // on; `done` hears the controller's answer.
+    void create_later(std::vector<CreateTopicsRequest::CreatableTopic> topics, const Caller& caller,
+                      controller::MutationQuotaPtr quota,
+                      std::function<void(const Result<CreateTopicsResponse>&)> done);
     // Ends what goes on.
     Task<void> close() { return scope_.close(); }
 

@@ -34,6 +34,7 @@ class ShareLeaders;
 class SharePersister;
 class ShareSessions;
 class ShareStates;
+class StreamsTopics;
 class Transactions;
 
 // What the handlers of one shard may ask for. A handler names the ones it needs as parameters.
@@ -50,6 +51,7 @@ struct Services {
     SharePersister& share_persister;
     ShareLeaders& share_leaders;
     ShareSessions& share_sessions;
+    StreamsTopics& streams_topics;
     Controllers& controllers;
     ProducerIds& producer_ids;
     QuorumMember& quorum_member;
@@ -87,6 +89,8 @@ auto& service(Services& services) {
         return services.share_leaders;
     } else if constexpr (std::is_same_v<T, ShareSessions>) {
         return services.share_sessions;
+    } else if constexpr (std::is_same_v<T, StreamsTopics>) {
+        return services.streams_topics;
     } else if constexpr (std::is_same_v<T, Controllers>) {
         return services.controllers;
     } else if constexpr (std::is_same_v<T, ProducerIds>) {

@@ -40,14 +40,23 @@ GroupHost::GroupHost(env::Shard& shard, std::shared_ptr<Partition> partition,
       verifier_(verifier),
       persister_(persister),
       coordinator_(options),
-      log_(shard, std::move(partition), *this, {.base_sequence = 0}) {}
+      log_(shard, std::move(partition), *this, {.base_sequence = 0}),
+      shares_due_(shard, log_,
+                  {.what = "members of share groups",
+                   .wake_at = [this] { return coordinator_.shares().wake_at(); },
+                   .next = [this] { return coordinator_.next_share_due(shard_.now()); }}),
+      streams_due_(shard, log_,
+                   {.what = "streams groups",
+                    .wake_at = [this] { return coordinator_.streams().wake_at(); },
+                    .next = [this] { return coordinator_.next_streams_due(shard_.now()); }}) {}
 
 void GroupHost::loaded() {
     coordinator_.set_wall_clock(shard_.now(), shard_.wall_ms());
     coordinator_.loaded(shard_.now());
     schedule();
     follow_consumers();
-    follow_shares();
+    shares_due_.follow();
+    streams_due_.follow();
     log_.scope().spawn(expire_offsets());
     LOG_DEBUG("{} holds {} groups", log_.partition().identity().to_string(),
               coordinator_.group_count());
@@ -57,7 +66,8 @@ Task<void> GroupHost::stop() {
     log_.refuse();
     wake_.stop();
     consumers_wake_.stop();
-    shares_wake_.stop();
+    shares_due_.stop();
+    streams_due_.stop();
     groups::Effects effects;
     coordinator_.unload(ErrorCode::not_coordinator, effects);
     act(std::move(effects));
@@ -148,7 +158,7 @@ Task<JoinGroupResponse> GroupHost::join(const JoinGroupRequest& request, std::in
         return JoinGroupResponse{
             .error_code = error, .protocol_name = "", .member_id = request.member_id};
     };
-    while (is_consumer_group(request.group_id)) {
+    while (is_before_classic(request.group_id)) {
         std::string new_id = Uuid::random(shard_.random()).to_string();
         auto joined = co_await decide(request.group_id, [&] {
             auto decision = with_optional_response(

@@ -11,6 +11,7 @@
 #include "base/completion.h"
 #include "base/scope.h"
 #include "broker/coordinators/coordinator_log.h"
+#include "broker/coordinators/due_work.h"
 #include "core/groups/group_coordinator.h"
 #include "env/shard.h"
 
@@ -24,6 +25,12 @@ struct OffsetTransaction {
     std::string transactional_id;
     transactions::ProducerIdAndEpoch producer;
     Ask ask = Ask::to_join;
+};
+
+// What a heartbeat of a streams group's member gives: the internal topics that are to be made, too.
+struct StreamsHeartbeat {
+    StreamsGroupHeartbeatResponse response;
+    std::vector<CreateTopicsRequest::CreatableTopic> missing;
 };
 
 // Drives the groups of one partition of __consumer_offsets that this node leads: who waits for what
@@ -71,6 +78,10 @@ class GroupHost final : private CoordinatorLog::State {
     Task<DeleteShareGroupOffsetsResponse> delete_share_offsets(
         const DeleteShareGroupOffsetsRequest& request);
 
+    // Streams groups (KIP-1071; group_host_streams.cc).
+    Task<StreamsHeartbeat> streams_heartbeat(const StreamsGroupHeartbeatRequest& request,
+                                             groups::Client client);
+
     // What consumer groups subscribe to may have changed: their next heartbeats tell.
     void set_image(metadata::ImagePtr image) { coordinator_.set_image(std::move(image)); }
     const groups::GroupCoordinator& coordinator() const { return coordinator_; }
@@ -105,6 +116,10 @@ class GroupHost final : private CoordinatorLog::State {
     bool is_consumer_group(const std::string& group_id) const {
         return coordinator_.consumers().find(group_id) != nullptr;
     }
+    // Not one that a classic member may join as it is.
+    bool is_before_classic(const std::string& group_id) const {
+        return is_consumer_group(group_id) || coordinator_.needs_room_for_classic(group_id);
+    }
 
     // Groups of the consumer protocol.
     void conclude(const std::string& group_id, groups::Migration migration);
@@ -130,8 +145,6 @@ class GroupHost final : private CoordinatorLog::State {
     Task<ShareOutcomes> initialize_states(groups::ShareStateRequest request);
     Task<ShareOutcomes> remove_states(groups::ShareStateRequest request);
     Task<ErrorCode> remove_share_states(const std::string& group_id);
-    void follow_shares();
-    Task<void> expire_shares();
 
     env::Shard& shard_;
     const groups::GroupOptions& options_;
@@ -142,11 +155,11 @@ class GroupHost final : private CoordinatorLog::State {
     std::map<groups::Ticket, Waiting> waiting_;
     Wake<&GroupHost::tick> wake_{*this};
     Wake<&GroupHost::follow_consumers> consumers_wake_{*this};
-    Wake<&GroupHost::follow_shares> shares_wake_{*this};
     bool works_off_due_ = false;
-    bool expires_shares_ = false;
     Time due_again_;  // after a failure
     CoordinatorLog log_;
+    DueWork shares_due_;
+    DueWork streams_due_;
 };
 
 }  // namespace millrace::broker

@@ -27,7 +27,7 @@ auto GroupHost::decide_share(Decide decide)
         return coordinator::Decision<Response>{std::move(decision.response),
                                                std::move(decision.records)};
     });
-    follow_shares();
+    shares_due_.follow();
     if (!response) co_return std::unexpected(response.error());
     decided.response = *std::move(response);
     co_return decided;
@@ -158,40 +158,6 @@ Task<DeleteShareGroupOffsetsResponse> GroupHost::delete_share_offsets(
         told.error_message = found->second.begin()->second.message;
     }
     co_return response;
-}
-
-// Sessions --------------------------------------------------------------------------------------
-
-void GroupHost::follow_shares() {
-    if (expires_shares_ || ready() != ErrorCode::none) return;
-    Time wake = coordinator_.shares().wake_at();
-    if (wake == Time::never()) {
-        shares_wake_.stop();
-    } else if (wake <= shard_.now()) {
-        shares_wake_.stop();
-        expires_shares_ = true;
-        log_.scope().spawn(expire_shares());
-    } else if (!shares_wake_.running() || shares_wake_.when() != wake) {
-        shares_wake_.start(shard_, wake);
-    }
-}
-
-Task<void> GroupHost::expire_shares() {
-    for (;;) {
-        auto any = co_await log_.run([&] {
-            auto records = coordinator_.next_share_due(shard_.now());
-            return coordinator::Decision<bool>{
-                records.has_value(),
-                std::move(records).value_or(std::vector<groups::GroupRecord>())};
-        });
-        if (!any) {
-            LOG_WARN("members of share groups of {} stay: {}",
-                     log_.partition().identity().to_string(), name_of(any.error()));
-        }
-        if (!any || !*any) break;
-    }
-    expires_shares_ = false;
-    follow_shares();
 }
 
 }  // namespace millrace::broker

@@ -29,6 +29,16 @@ GroupHosts::GroupHosts(env::Shard& shard, groups::GroupOptions options, metrics:
           [](const Coordinator& host) { return host.consumers().all().size(); });
     count(by_protocol, {"share"},
           [](const Coordinator& host) { return host.shares().all().size(); });
+    count(by_protocol, {"streams"},
+          [](const Coordinator& host) { return host.streams().all().size(); });
+    for (const char* state : {"Empty", "NotReady", "Assigning", "Reconciling", "Stable"}) {
+        count(metrics::declared::group_coordinator_metrics_streams_group_count, {state},
+              [state = std::string_view(state)](const Coordinator& host) {
+                  return static_cast<std::size_t>(std::ranges::count_if(
+                      host.streams().all(),
+                      [state](const auto& group) { return group.second.state() == state; }));
+              });
+    }
     using State = groups::ConsumerGroupState;
     for (State state : {State::empty, State::assigning, State::reconciling, State::stable}) {
         count(metrics::declared::group_coordinator_metrics_consumer_group_count,
