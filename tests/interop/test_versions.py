@@ -7,7 +7,7 @@ import pytest
 import scenarios
 from harness import sweep, wire
 from scenarios import (  # noqa: F401: they register
-    configs, consumer_groups, coordinated, data, groups, quotas, security, shares, topics,
+    configs, consumer_groups, coordinated, data, groups, quotas, security, shares, streams, topics,
     transactions)
 
 
