@@ -143,6 +143,22 @@ void forget_moved(Cluster& cluster, const Outcomes<std::string, T>& groups) {
     }
 }
 
+// The answers of the coordinators, each asked for its groups by `one(coordinator, groups)`.
+template <typename T, typename One>
+Task<Outcomes<std::string, T>> ask_coordinators(Admin& admin, std::vector<std::string> pending,
+                                                One& one) {
+    ByCoordinator found = co_await by_coordinator(admin.cluster(), std::move(pending));
+    Outcomes<std::string, T> outcomes;
+    for (auto& [group, error] : found.failed) outcomes.emplace(group, fail(std::move(error)));
+    std::vector<Task<Outcomes<std::string, T>>> questions;
+    for (auto& [coordinator, groups] : found.coordinators) {
+        questions.push_back(one(coordinator, std::move(groups)));
+    }
+    for (auto& answer : co_await gather(std::move(questions))) outcomes.merge(answer);
+    forget_moved(admin.cluster(), outcomes);
+    co_return outcomes;
+}
+
 // Partitions by topic, as most requests have them.
 std::map<std::string, std::vector<std::int32_t>> by_topic(
     const std::vector<TopicPartition>& partitions);

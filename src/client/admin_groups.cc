@@ -20,21 +20,6 @@ using Described = Outcomes<std::string, GroupDescription>;
 
 std::string about(std::string_view group) { return fmt::format("group '{}'", group); }
 
-// The answers of the coordinators, each asked for its groups by `one(coordinator, groups)`.
-template <typename T, typename One>
-Task<Outcomes<std::string, T>> ask_coordinators(Admin& admin, Groups pending, One& one) {
-    ByCoordinator found = co_await by_coordinator(admin.cluster(), std::move(pending));
-    Outcomes<std::string, T> outcomes;
-    for (auto& [group, error] : found.failed) outcomes.emplace(group, fail(std::move(error)));
-    std::vector<Task<Outcomes<std::string, T>>> questions;
-    for (auto& [coordinator, groups] : found.coordinators) {
-        questions.push_back(one(coordinator, std::move(groups)));
-    }
-    for (auto& answer : co_await gather(std::move(questions))) outcomes.merge(answer);
-    forget_moved(admin.cluster(), outcomes);
-    co_return outcomes;
-}
-
 Task<Result<std::vector<GroupListing>>> list_of(Cluster& cluster, std::int32_t broker,
                                                 GroupFilter filter) {
     ASSIGN_OR_CO_RETURN(auto connection, co_await cluster.broker(broker));
