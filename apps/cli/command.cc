@@ -28,6 +28,7 @@ constexpr const Command* all[] = {
     &tools::replica_verification,
     &tools::share_consumer_performance,
     &tools::share_groups,
+    &tools::streams_groups,
     &tools::topics,
     &tools::transactions,
     &tools::verifiable_consumer,

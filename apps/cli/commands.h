@@ -26,6 +26,7 @@ extern const Command reassign_partitions;
 extern const Command replica_verification;
 extern const Command share_consumer_performance;
 extern const Command share_groups;
+extern const Command streams_groups;
 extern const Command topics;
 extern const Command transactions;
 extern const Command verifiable_consumer;

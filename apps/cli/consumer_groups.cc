@@ -89,23 +89,6 @@ Result<> check(const Arguments& arguments) {
     return arguments.exactly_one({"all-topics", "topic"});
 }
 
-// "stable,empty" as the broker names states: Stable, PreparingRebalance.
-Result<std::vector<std::string>> choices(std::string_view text, std::string_view flag,
-                                         std::initializer_list<std::string_view> known) {
-    std::vector<std::string> chosen;
-    for (std::string_view word : split(text, ',')) {
-        auto found = std::ranges::find_if(known, [&](std::string_view one) {
-            return config::equal_ignoring_case(one, config::trim(word));
-        });
-        if (found == known.end()) {
-            return misuse(
-                fmt::format("--{}: '{}' is none of {}", flag, word, fmt::join(known, ", ")));
-        }
-        chosen.emplace_back(*found);
-    }
-    return chosen;
-}
-
 Task<Result<>> list(client::Admin& admin, const Arguments& arguments, Output& output) {
     client::GroupFilter filter;
     ASSIGN_OR_CO_RETURN(filter.states,

@@ -22,6 +22,8 @@ void print_error(std::string_view sentence, Output& output) {
     output.error(fmt::format("\nError: {}", sentence));
 }
 
+}  // namespace
+
 std::string quoted(const std::vector<std::string>& names) {
     std::string out;
     for (const std::string& name : names) {
@@ -30,7 +32,21 @@ std::string quoted(const std::vector<std::string>& names) {
     return out;
 }
 
-}  // namespace
+Result<std::vector<std::string>> choices(std::string_view text, std::string_view flag,
+                                         std::initializer_list<std::string_view> known) {
+    std::vector<std::string> chosen;
+    for (std::string_view word : split(text, ',')) {
+        auto found = std::ranges::find_if(known, [&](std::string_view one) {
+            return config::equal_ignoring_case(one, config::trim(word));
+        });
+        if (found == known.end()) {
+            return misuse(
+                fmt::format("--{}: '{}' is none of {}", flag, word, fmt::join(known, ", ")));
+        }
+        chosen.emplace_back(*found);
+    }
+    return chosen;
+}
 
 std::string shown_type(std::string_view type) {
     std::string out = config::lower_case(type);
@@ -65,10 +81,11 @@ Task<Result<std::vector<std::string>>> chosen_groups(client::Admin& admin,
 }
 
 Task<Result<std::vector<client::TopicPartition>>> chosen_partitions(client::Admin& admin,
-                                                                    const Arguments& arguments) {
+                                                                    const Arguments& arguments,
+                                                                    std::string_view flag) {
     std::vector<client::TopicPartition> chosen;
     std::vector<std::string> whole;
-    for (const std::string& text : arguments.all("topic")) {
+    for (const std::string& text : arguments.all(flag)) {
         std::size_t colon = text.find(':');
         if (colon == std::string::npos) {
             whole.push_back(text);
@@ -135,8 +152,14 @@ Task<Result<>> delete_consumer_groups(client::Admin& admin, const Arguments& arg
 }
 
 Task<Result<>> delete_offsets(client::Admin& admin, const Arguments& arguments, Output& output) {
-    std::string group(arguments.text("group"));
     ASSIGN_OR_CO_RETURN(auto partitions, co_await chosen_partitions(admin, arguments));
+    co_return co_await delete_offsets_of(admin, std::string(arguments.text("group")),
+                                         std::move(partitions), arguments, output);
+}
+
+Task<Result<>> delete_offsets_of(client::Admin& admin, std::string group,
+                                 std::vector<client::TopicPartition> partitions,
+                                 const Arguments& arguments, Output& output) {
     auto outcomes = co_await client::delete_group_offsets(admin, group, std::move(partitions));
     const Error* first = nullptr;
     std::size_t topic_width = 15;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,8 +32,17 @@ std::string shown_type(std::string_view type);
 // --group, or with --all-groups all.
 Task<Result<std::vector<std::string>>> chosen_groups(client::Admin& admin,
                                                      const Arguments& arguments, Output& output);
-// The partitions of --topic: "t:0,2" those, "t" all of it.
-Task<Result<std::vector<client::TopicPartition>>> chosen_partitions(client::Admin& admin,
-                                                                    const Arguments& arguments);
+// The partitions of --topic, or of what `flag` names: "t:0,2" those, "t" all of it.
+Task<Result<std::vector<client::TopicPartition>>> chosen_partitions(
+    client::Admin& admin, const Arguments& arguments, std::string_view flag = "topic");
+// Deletes the group's committed offsets of these partitions, and tells of each.
+Task<Result<>> delete_offsets_of(client::Admin& admin, std::string group,
+                                 std::vector<client::TopicPartition> partitions,
+                                 const Arguments& arguments, Output& output);
+// "'a', 'b'"
+std::string quoted(const std::vector<std::string>& names);
+// "stable,empty", of which each is one of `known`, as the cluster spells them.
+Result<std::vector<std::string>> choices(std::string_view text, std::string_view flag,
+                                         std::initializer_list<std::string_view> known);
 
 }  // namespace millrace::cli

@@ -1,150 +1,23 @@
-#include <algorithm>
 #include <fmt/format.h>
 
 #include "cli/arguments.h"
-#include "cli/connect.h"
 #include "cli/group_actions.h"
 #include "cli/group_report.h"
+#include "cli/offset_reset.h"
 #include "cli/output.h"
-#include "cli/reset_plan.h"
-#include "cli/reset_targets.h"
-#include "cli/times.h"
-#include "client/admin_group_offsets.h"
-#include "client/admin_offsets.h"
-#include "env/shard.h"
 
 namespace millrace::cli {
 
 namespace {
 
-using client::TopicPartition;
-using Offsets = ResetOffsets;
-
-// Works out where the groups of one command are to go on, and commits it where that is asked for.
-class Reset {
-  public:
-    Reset(client::Admin& admin, const Arguments& arguments, Output& output)
-        : admin_(admin), arguments_(arguments), output_(output), targets_(admin, output) {}
-
-    Task<Result<std::vector<ResetRow>>> group(std::string id) {
-        ASSIGN_OR_CO_RETURN(Offsets offsets, co_await wanted(id));
-        if (arguments_.has("execute") && !offsets.empty()) {
-            std::map<TopicPartition, client::CommittedOffset> commits;
-            for (const auto& [partition, offset] : offsets) commits[partition].offset = offset;
-            auto outcomes = co_await client::alter_group_offsets(admin_, id, std::move(commits));
-            for (auto& [partition, outcome] : outcomes) {
-                if (!outcome) co_return fail(std::move(outcome).error());
-            }
-        }
-        std::vector<ResetRow> rows;
-        for (const auto& [partition, offset] : offsets) rows.push_back({id, partition, offset});
-        co_return rows;
-    }
-
-  private:
-    Task<Result<Offsets>> wanted(const std::string& id) {
-        if (arguments_.has("from-file")) co_return co_await from_file(id);
-        ASSIGN_OR_CO_RETURN(Offsets committed, co_await committed_offsets(id));
-        std::vector<TopicPartition> partitions;
-        if (arguments_.has("all-topics")) {
-            for (const auto& [partition, offset] : committed) partitions.push_back(partition);
-        } else {
-            ASSIGN_OR_CO_RETURN(partitions, co_await chosen_partitions(admin_, arguments_));
-        }
-        CO_RETURN_IF_ERROR(co_await targets_.check_partitions(partitions));
-        if (arguments_.has("to-offset")) {
-            Offsets same;
-            for (const auto& one : partitions) {
-                same[one] = arguments_.number("to-offset").value_or(0);
-            }
-            co_return co_await targets_.within_log(std::move(same));
-        }
-        if (arguments_.has("to-earliest")) {
-            co_return co_await targets_.listed(partitions, client::offset_at::earliest);
-        }
-        if (arguments_.has("to-latest")) {
-            co_return co_await targets_.listed(partitions, client::offset_at::latest);
-        }
-        if (arguments_.has("shift-by")) co_return co_await shifted(partitions, committed);
-        if (arguments_.has("to-current")) co_return co_await current(partitions, committed);
-        ASSIGN_OR_CO_RETURN(Timestamp time, reset_time());
-        co_return co_await targets_.at_time(partitions, time);
-    }
-
-    Result<Timestamp> reset_time() const {
-        if (arguments_.has("to-datetime")) return parse_date_time(arguments_.text("to-datetime"));
-        ASSIGN_OR_RETURN(std::int64_t back, parse_duration(arguments_.text("by-duration")));
-        return admin_.shard().wall_ms() - back;
-    }
-
-    Task<Result<Offsets>> committed_offsets(const std::string& id) {
-        ASSIGN_OR_CO_RETURN(auto outcomes,
-                            co_await client::list_group_offsets(admin_, id, std::nullopt));
-        Offsets offsets;
-        for (auto& [partition, offset] : outcomes) {
-            if (!offset) co_return fail(std::move(offset).error());
-            offsets[partition] = offset->offset;
-        }
-        co_return offsets;
-    }
-
-    Task<Result<Offsets>> shifted(const std::vector<TopicPartition>& partitions,
-                                  const Offsets& committed) {
-        std::int64_t by = arguments_.number("shift-by").value_or(0);
-        Offsets offsets;
-        for (const auto& partition : partitions) {
-            auto found = committed.find(partition);
-            if (found == committed.end()) {
-                co_return misuse(
-                    fmt::format("Cannot shift offset for partition {} since there is "
-                                "no current committed offset",
-                                to_string(partition)));
-            }
-            if (__builtin_add_overflow(found->second, by, &offsets[partition])) {
-                co_return misuse(fmt::format("--shift-by {} is beyond all offsets", by));
-            }
-        }
-        co_return co_await targets_.within_log(std::move(offsets));
-    }
-
-    // What is committed; the end of the log where nothing is.
-    Task<Result<Offsets>> current(const std::vector<TopicPartition>& partitions,
-                                  const Offsets& committed) {
-        Offsets offsets;
-        std::vector<TopicPartition> others;
-        for (const auto& partition : partitions) {
-            auto found = committed.find(partition);
-            if (found == committed.end()) {
-                others.push_back(partition);
-            } else {
-                offsets[partition] = found->second;
-            }
-        }
-        ASSIGN_OR_CO_RETURN(Offsets ends,
-                            co_await targets_.listed(others, client::offset_at::latest));
-        offsets.merge(ends);
-        co_return offsets;
-    }
-
-    Task<Result<Offsets>> from_file(const std::string& id) {
-        std::string_view path = arguments_.text("from-file");
-        ASSIGN_OR_CO_RETURN(std::string text, read_named_file(admin_.shard(), path));
-        auto groups = arguments_.all("group");
-        ASSIGN_OR_CO_RETURN(ResetPlan plan,
-                            parse_reset_plan(path, text, groups.size() == 1 ? groups[0] : ""));
-        auto found = plan.find(id);
-        if (found == plan.end()) {
-            output_.error(fmt::format("\nError: No reset plan for group {} found", id));
-            co_return Offsets();
-        }
-        co_return co_await targets_.within_log(found->second);
-    }
-
-    client::Admin& admin_;
-    const Arguments& arguments_;
-    Output& output_;
-    ResetTargets targets_;
-};
+Task<Result<std::vector<client::TopicPartition>>> scope_of(client::Admin& admin,
+                                                           const Arguments& arguments,
+                                                           const OffsetReset::Offsets& committed) {
+    if (!arguments.has("all-topics")) co_return co_await chosen_partitions(admin, arguments);
+    std::vector<client::TopicPartition> partitions;
+    for (const auto& [partition, offset] : committed) partitions.push_back(partition);
+    co_return partitions;
+}
 
 void report(const std::vector<ResetRow>& rows, bool any_group, const Arguments& arguments,
             Output& output) {
@@ -163,6 +36,10 @@ Task<Result<>> reset_offsets(client::Admin& admin, const Arguments& arguments, O
     ASSIGN_OR_CO_RETURN(auto ids, co_await chosen_groups(admin, arguments, output));
     bool any_group = !ids.empty();
     auto groups = co_await client::describe_groups(admin, std::move(ids));
+    OffsetReset reset(admin, arguments, output,
+                      [&](const std::string&, const OffsetReset::Offsets& committed) {
+                          return scope_of(admin, arguments, committed);
+                      });
     std::vector<ResetRow> rows;
     for (auto& [id, group] : groups) {
         bool missing = !group && group.error().code == ErrorCode::group_id_not_found;
@@ -174,7 +51,6 @@ Task<Result<>> reset_offsets(client::Admin& admin, const Arguments& arguments, O
                             id, group->state));
             continue;
         }
-        Reset reset(admin, arguments, output);
         ASSIGN_OR_CO_RETURN(auto of_group, co_await reset.group(id));
         rows.insert(rows.end(), of_group.begin(), of_group.end());
     }
