@@ -333,6 +333,30 @@ def test_groups_that_are_switched_off(kind, start_node, tools):
     wait_until(lambda: refusal(node) != UNSUPPORTED_VERSION, SECONDS, "groups switched on")
 
 
+def test_why_internal_topics_cannot_be_made(driver, streams_node):
+    """A member is told, while the group waits for them."""
+    driver.connect(bootstrap=streams_node.bootstrap)
+    driver.create_topic(topic="unmade-source", partitions=2, configs={})
+    changelog = {"Name": "unmade-changelog", "Partitions": 0, "ReplicationFactor": 3,
+                 "TopicConfigs": []}
+    topology = {"Epoch": 0, "Subtopologies": [{
+        "SubtopologyId": "0", "SourceTopics": ["unmade-source"], "SourceTopicRegex": [],
+        "StateChangelogTopics": [changelog], "RepartitionSinkTopics": [],
+        "RepartitionSourceTopics": [], "CopartitionGroups": []}]}
+    joined = {"GroupId": "unmade", "MemberId": "m", "RebalanceTimeoutMs": 1000, "ProcessId": "p",
+              "Topology": topology, "ActiveTasks": [], "StandbyTasks": [], "WarmupTasks": []}
+    told = []
+
+    def failed():
+        with streams_node.connect() as connection:
+            connection.call("FindCoordinator", 4, {"CoordinatorKeys": ["unmade"]})
+            told.append(connection.call("StreamsGroupHeartbeat", 0, joined))
+        return any("Creation failed: unmade-changelog (" in status["StatusDetail"]
+                   for status in told[-1]["Status"] or [])
+    wait_until(failed, 30, lambda: f"a reason: {told[-1:]}")
+    assert "unmade-changelog" not in driver.list_topics()
+
+
 def in_sync(cluster):
     with next(iter(cluster.brokers.values())).connect(timeout=30) as connection:
         answer = connection.call("Metadata", 12, {"Topics": None})
