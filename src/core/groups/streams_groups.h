@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -77,7 +78,7 @@ class StreamsGroups {
     };
     // What is not in the log.
     struct Soft {
-        std::optional<ConfiguredTopology> configured;
+        std::shared_ptr<const ConfiguredTopology> configured;  // null: not yet
         bool topics_known = false;  // since the topics of the group last changed
         std::map<std::string, Deadlines> members;
         Time first_assignment = Time::never();
@@ -93,9 +94,10 @@ class StreamsGroups {
         StreamsDecision& decision;
         Moment moment;
         StreamsSettings settings;
-        const Soft* soft = nullptr;  // none before the group has any
-        StreamsTopology topology;
-        ConfiguredTopology configured;
+        const Soft* soft = nullptr;           // none before the group has any
+        std::optional<StreamsTopology> told;  // by the first member
+        const StreamsTopology* topology = nullptr;
+        std::shared_ptr<const ConfiguredTopology> configured;
         StreamsEpoch epoch;
         Time first_assignment = Time::never();
         bool moved = false;  // towards its target

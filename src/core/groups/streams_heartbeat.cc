@@ -220,21 +220,22 @@ Result<> StreamsGroups::update_topology(Draft& draft) const {
             return fail(ErrorCode::unknown_server_error,
                         "The topology is null and the group topology is also null.");
         }
-        ASSIGN_OR_RETURN(draft.topology, topology_of(*told));
-        draft.decision.records.push_back(streams_topology_record(group.id(), draft.topology));
+        ASSIGN_OR_RETURN(draft.told, topology_of(*told));
+        draft.topology = &*draft.told;
+        draft.decision.records.push_back(streams_topology_record(group.id(), *draft.topology));
         return {};
     }
-    draft.topology = *group.topology();
-    if (told && told->epoch >= draft.topology.epoch) {
+    draft.topology = &*group.topology();
+    if (told && told->epoch >= draft.topology->epoch) {
         ASSIGN_OR_RETURN(StreamsTopology own, topology_of(*told));
-        if (!is_same(own, draft.topology))
+        if (!is_same(own, *draft.topology))
             return fail(invalid("Topology updates are not supported yet."));
     }
-    if (draft.now.topology_epoch < draft.topology.epoch) {
+    if (draft.now.topology_epoch < draft.topology->epoch) {
         draft.statuses.push_back(groups::told_of(
             StreamsStatus::stale_topology,
             fmt::format("The member's topology epoch {} is behind the group's topology epoch {}.",
-                        draft.now.topology_epoch, draft.topology.epoch)));
+                        draft.now.topology_epoch, draft.topology->epoch)));
     }
     return {};
 }
@@ -246,20 +247,21 @@ Result<> StreamsGroups::update_epoch(Draft& draft) {
     bool configured_before = group.topology() && draft.soft && draft.soft->configured;
     bool anew = !configured_before;
     if (anew || !draft.soft->topics_known) {
-        draft.epoch.metadata_hash = hash_of(draft.topology);
+        draft.epoch.metadata_hash = hash_of(*draft.topology);
         if (draft.epoch.metadata_hash != group.epoch().metadata_hash) bump = anew = true;
     }
     if (anew) {
-        ASSIGN_OR_RETURN(draft.configured, configure(draft.topology, *image_));
+        ASSIGN_OR_RETURN(ConfiguredTopology made, configure(*draft.topology, *image_));
+        draft.configured = std::make_shared<const ConfiguredTopology>(std::move(made));
     } else {
-        draft.configured = *draft.soft->configured;
+        draft.configured = draft.soft->configured;
     }
     draft.epoch.validated_topology_epoch = -1;
-    if (draft.configured.is_ready()) {
-        draft.epoch.validated_topology_epoch = draft.topology.epoch;
-        RETURN_IF_ERROR(check_tasks(draft.request.active_tasks, draft.configured));
-        RETURN_IF_ERROR(check_tasks(draft.request.standby_tasks, draft.configured));
-        RETURN_IF_ERROR(check_tasks(draft.request.warmup_tasks, draft.configured));
+    if (draft.configured->is_ready()) {
+        draft.epoch.validated_topology_epoch = draft.topology->epoch;
+        RETURN_IF_ERROR(check_tasks(draft.request.active_tasks, *draft.configured));
+        RETURN_IF_ERROR(check_tasks(draft.request.standby_tasks, *draft.configured));
+        RETURN_IF_ERROR(check_tasks(draft.request.warmup_tasks, *draft.configured));
     }
     draft.epoch.assignment_configs = {
         {std::string(standby_replicas_key), std::to_string(draft.settings.num_standby_replicas)}};
@@ -294,7 +296,7 @@ StreamsGroups::Target StreamsGroups::update_target(Draft& draft) const {
         delayed("Assignment delayed due to the configured assignment interval.");
         return {last.epoch, group.target_of(draft.now.id)};
     }
-    return compute_target(group, &draft.now, draft.configured, draft.epoch, draft.moment.wall_ms,
+    return compute_target(group, &draft.now, *draft.configured, draft.epoch, draft.moment.wall_ms,
                           draft.decision.records);
 }
 
@@ -380,7 +382,7 @@ void StreamsGroups::tell_assignment(Draft& draft) {
         response.partitions_by_user_endpoint.emplace();
         auto tell = [&](const StreamsMember& each) {
             if (!each.endpoint) return;
-            response.partitions_by_user_endpoint->push_back(endpoints_of(each, draft.configured));
+            response.partitions_by_user_endpoint->push_back(endpoints_of(each, *draft.configured));
         };
         for (const auto& [id, each] : draft.group.members())
             if (id != member.id) tell(each);
@@ -391,9 +393,9 @@ void StreamsGroups::tell_assignment(Draft& draft) {
         soft.endpoints_epoch = endpoints_epoch;
         response.endpoint_information_epoch = endpoints_epoch;
     }
-    if (draft.configured.problem) {
-        draft.decision.missing = draft.configured.missing;
-        draft.statuses.push_back(*draft.configured.problem);
+    if (draft.configured->problem) {
+        draft.decision.missing = draft.configured->missing;
+        draft.statuses.push_back(*draft.configured->problem);
     }
     if (draft.shutdown_by) {
         draft.statuses.push_back(groups::told_of(

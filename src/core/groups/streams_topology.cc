@@ -224,11 +224,9 @@ class Configuration {
                 subtopology.repartition_source_topics[static_cast<std::size_t>(index)];
             repartition[topic.name] = partitions_of(topic.name).value_or(0);
         }
-        for (const Subtopology* each : subtopologies_) {
-            for (const auto& topic : each->repartition_source_topics) {
-                auto both = external.extract(topic.name);
-                if (both) repartition.insert(std::move(both));
-            }
+        for (auto at = external.begin(); at != external.end();) {
+            auto here = at++;
+            if (repartition_.contains(here->first)) repartition.insert(external.extract(here));
         }
         if (external.empty() && repartition.empty()) return {};
         Counts fixed = fixed_counts();
@@ -375,6 +373,7 @@ class Configuration {
     const metadata::Image& image_;
     std::vector<const Subtopology*> subtopologies_;
     std::size_t required_;  // topics
+    std::set<std::string> repartition_;
     Counts decided_;
     std::optional<WrongTopics> wrong_;
 };
