@@ -197,8 +197,8 @@ def test_prints_the_same(step, pair, tools, folder):
 # Suites of their own have them.
 ELSEWHERE = {"console-share-consumer", "consumer-perf-test", "dump-log", "e2e-latency",
              "producer-perf-test", "replica-verification", "share-consumer-perf-test",
-             "share-groups", "storage", "verifiable-consumer", "verifiable-producer",
-             "verifiable-share-consumer"}
+             "share-groups", "storage", "streams-groups", "verifiable-consumer",
+             "verifiable-producer", "verifiable-share-consumer"}
 
 
 def test_each_tool_is_covered():
