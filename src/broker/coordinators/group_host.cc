@@ -34,11 +34,12 @@ constexpr Duration due_retry = Duration::milliseconds(500);
 
 GroupHost::GroupHost(env::Shard& shard, std::shared_ptr<Partition> partition,
                      const groups::GroupOptions& options, TransactionVerifier& verifier,
-                     SharePersister& persister)
+                     SharePersister& persister, Rebalances rebalances)
     : shard_(shard),
       options_(options),
       verifier_(verifier),
       persister_(persister),
+      rebalances_(rebalances),
       coordinator_(options),
       log_(shard, std::move(partition), *this, {.base_sequence = 0}),
       shares_due_(shard, log_,
@@ -308,7 +309,16 @@ void GroupHost::conclude(const std::string& group_id, groups::Migration migratio
         coordinator_.conclude(group_id, std::move(migration), shard_.now(), effects);
         act(std::move(effects));
     }
+    count_rebalances();
     follow_consumers();
+}
+
+void GroupHost::count_rebalances() {
+    auto count = [](metrics::Counter& counter, std::uint64_t& counted, std::uint64_t now) {
+        counter.add(now - std::exchange(counted, now));
+    };
+    count(rebalances_.consumer, counted_consumer_, coordinator_.consumers().rebalances());
+    count(rebalances_.streams, counted_streams_, coordinator_.streams().rebalances());
 }
 
 // Sees to what is due now, or when it will be.

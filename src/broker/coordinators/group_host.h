@@ -14,6 +14,7 @@
 #include "broker/coordinators/due_work.h"
 #include "core/groups/group_coordinator.h"
 #include "env/shard.h"
+#include "metrics/instruments.h"
 
 namespace millrace::broker {
 
@@ -33,13 +34,19 @@ struct StreamsHeartbeat {
     std::vector<CreateTopicsRequest::CreatableTopic> missing;
 };
 
+// How often the groups of a shard have been assigned anew.
+struct Rebalances {
+    metrics::Counter& consumer;
+    metrics::Counter& streams;
+};
+
 // Drives the groups of one partition of __consumer_offsets that this node leads: who waits for what
 // of them, and when they are due. Lives on the partition's shard.
 class GroupHost final : private CoordinatorLog::State {
   public:
     GroupHost(env::Shard& shard, std::shared_ptr<Partition> partition,
               const groups::GroupOptions& options, TransactionVerifier& verifier,
-              SharePersister& persister);
+              SharePersister& persister, Rebalances rebalances);
 
     // Replays the log; until then everything is answered COORDINATOR_LOAD_IN_PROGRESS.
     void start() { log_.start(); }
@@ -123,6 +130,7 @@ class GroupHost final : private CoordinatorLog::State {
 
     // Groups of the consumer protocol.
     void conclude(const std::string& group_id, groups::Migration migration);
+    void count_rebalances();
     void follow_consumers();
     Task<void> work_off_due();
     template <typename Decide>
@@ -150,7 +158,10 @@ class GroupHost final : private CoordinatorLog::State {
     const groups::GroupOptions& options_;
     TransactionVerifier& verifier_;
     SharePersister& persister_;
+    Rebalances rebalances_;
     groups::GroupCoordinator coordinator_;
+    std::uint64_t counted_consumer_ = 0;
+    std::uint64_t counted_streams_ = 0;
     groups::Ticket last_ticket_ = 0;
     std::map<groups::Ticket, Waiting> waiting_;
     Wake<&GroupHost::tick> wake_{*this};

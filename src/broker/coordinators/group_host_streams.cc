@@ -13,6 +13,7 @@ Task<StreamsHeartbeat> GroupHost::streams_heartbeat(const StreamsGroupHeartbeatR
         return coordinator::Decision<StreamsGroupHeartbeatResponse>{std::move(decision.response),
                                                                     std::move(decision.records)};
     });
+    count_rebalances();
     streams_due_.follow();
     if (!response)
         co_return StreamsHeartbeat{.response = {.error_code = response.error()}, .missing = {}};

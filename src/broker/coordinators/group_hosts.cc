@@ -9,7 +9,12 @@
 namespace millrace::broker {
 
 GroupHosts::GroupHosts(env::Shard& shard, groups::GroupOptions options, metrics::Registry& registry)
-    : Hosts(shard, metadata::consumer_offsets_topic), options_(std::move(options)) {
+    : Hosts(shard, metadata::consumer_offsets_topic),
+      options_(std::move(options)),
+      rebalances_{registry.counter(
+                      metrics::declared::group_coordinator_metrics_consumer_group_rebalance_count),
+                  registry.counter(
+                      metrics::declared::group_coordinator_metrics_streams_group_rebalance_count)} {
     using Coordinator = groups::GroupCoordinator;
     auto count = [&](const metrics::GaugeDeclaration& declaration, metrics::Labels labels,
                      std::function<std::size_t(const Coordinator&)> of_host) {
@@ -52,7 +57,8 @@ GroupHosts::GroupHosts(env::Shard& shard, groups::GroupOptions options, metrics:
 
 std::shared_ptr<GroupHost> GroupHosts::make(const std::shared_ptr<Partition>& partition) {
     CHECK(verifier_ != nullptr && persister_ != nullptr);
-    auto host = std::make_shared<GroupHost>(shard_, partition, options_, *verifier_, *persister_);
+    auto host = std::make_shared<GroupHost>(shard_, partition, options_, *verifier_, *persister_,
+                                            rebalances_);
     host->set_image(image_);
     return host;
 }

@@ -25,6 +25,7 @@ class GroupHosts final : public Hosts<GroupHost> {
     std::shared_ptr<GroupHost> make(const std::shared_ptr<Partition>& partition) override;
 
     groups::GroupOptions options_;
+    Rebalances rebalances_;
     TransactionVerifier* verifier_ = nullptr;
     SharePersister* persister_ = nullptr;
     metadata::ImagePtr image_ = std::make_shared<const metadata::Image>();
