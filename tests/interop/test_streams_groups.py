@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from harness import drivers, streams
+from harness import drivers, processes, streams
 from harness import node as nodes
 from harness.cluster import Cluster
 from harness.processes import wait_until
@@ -298,6 +298,30 @@ def test_the_coordinator_s_log_is_apache_s(make_app, streams_node, tools):
         told += tools.run("dump-log", "--offsets-decoder", "--files", path).out
     streams_node.start()
     assert "logged-by-product-repartition" in told and '"processId"' in told
+
+
+def test_figures(make_app, kind, start_node):
+    """Groups by state, and how often they were assigned anew, at /metrics."""
+    if kind == "apache":
+        pytest.skip("Apache Kafka shows its figures by JMX")
+    (port,) = processes.free_ports(1)
+    node = start_node(kind, "streams-figures", **QUICK, **{
+        "metrics.listeners": f"127.0.0.1:{port}"})
+
+    def figure(name, labels=""):
+        return processes.scrape(port).get(
+            f"kafka_server_group_coordinator_metrics_{name}{labels}", 0)
+    app = make_app(node.bootstrap, "figures", "streams")
+    app.start("a")
+    app.order(10)
+    app.await_sums()
+    wait_until(lambda: figure("streams_group_count", '{state="Stable"}') == 1, SECONDS,
+               lambda: f"a stable group: {processes.scrape(port)}")
+    assert figure("group_count", '{protocol="streams"}') == 1
+    assert figure("streams_group_rebalance_count") > 0
+    app.instances["a"].close()
+    wait_until(lambda: figure("streams_group_count", '{state="Empty"}') == 1, SECONDS,
+               "an empty group")
 
 
 UNSUPPORTED_VERSION = 35
