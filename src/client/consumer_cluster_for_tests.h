@@ -137,7 +137,7 @@ class ConsumerClusterForTests {
             *group, request.member_id, request.group_instance_id,
             request.generation_id_or_member_epoch, 10, false);
         if (check.whole != ErrorCode::none || !check.partition) return check.whole;
-        return check.partition(topic, partition);
+        return check.partition({}, topic, partition);
     }
 
     void carry_out(groups::Actions actions) {
