@@ -3,8 +3,10 @@ stream of orders is exact, whatever is killed."""
 
 import contextlib
 import os
+import pathlib
 import re
 import subprocess
+import tempfile
 
 import pytest
 
@@ -89,7 +91,9 @@ def make_app(driver, folder):
     with contextlib.ExitStack() as ends:
         def make(bootstrap, name, protocol, **options):
             driver.connect(bootstrap=bootstrap)
-            app = App(driver, folder, bootstrap, re.sub(r"\W", "-", name), protocol, **options)
+            # What a store has on disk is of use with one cluster alone.
+            own = pathlib.Path(tempfile.mkdtemp(prefix=f"{name}-", dir=folder))
+            app = App(driver, own, bootstrap, re.sub(r"\W", "-", name), protocol, **options)
             ends.callback(app.end)
             return app
         yield make
