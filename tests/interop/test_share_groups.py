@@ -286,6 +286,13 @@ def test_the_coordinator_s_log_is_apache_s(client, share_node, tools):
     assert client.group in told and '"deliveryState":2' in told
 
 
+def knows(node, topic):
+    with node.connect() as connection:
+        (told,) = connection.call("Metadata", 9, {"Topics": [{"Name": topic}],
+                                                  "AllowAutoTopicCreation": False})["Topics"]
+    return told["ErrorCode"] == 0
+
+
 def test_beside_apache_s_nodes(folder, driver, tools):
     """Leaders, share coordinators and the group's coordinator are on nodes of both kinds."""
     cluster = Cluster(
@@ -301,6 +308,9 @@ def test_beside_apache_s_nodes(folder, driver, tools):
         for turn in range(2):  # of groups, so that both kinds coordinate some
             driver.topic, driver.group = f"mixed-{turn}", f"mixed-group-{turn}"
             driver.create_topic(topic=driver.topic, partitions=6)
+            # A share coordinator that has not heard of it refuses what its members acknowledge.
+            wait_until(lambda: all(knows(node, driver.topic) for node in cluster.brokers.values()),
+                       SECONDS, "both brokers to know the topic")
             set_configs(tools, cluster.bootstrap, driver.group, GROUP_CONFIGS)
             records = numbered(0, 200)
             join(driver, "a", mode="explicit", records=20)
