@@ -242,6 +242,7 @@ void TestCluster::carry_out(std::int32_t id, const Event& event, Actions actions
     }
     if (actions.leadership) check_leadership(id, *actions.leadership);
     if (actions.high_watermark) check_high_watermark(id, *actions.high_watermark);
+    check_told(id);
     for (const Send& one : actions.sends) send(id, one);
     for (const Reply& one : actions.replies) answer(id, one);
     if (actions.fetch_snapshot) fetch_snapshot(id, *actions.fetch_snapshot);

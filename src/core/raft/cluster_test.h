@@ -101,6 +101,7 @@ class TestCluster {
         Time persisted_at;  // quorum-state is written by one write after the other
         std::uint64_t generation = 1;
         std::int64_t high_watermark = -1;
+        std::optional<std::int64_t> told_high_watermark;  // by the leader it follows
         bool told_of_end = false;  // its leader has resigned, or is taken for gone
         // Of a leader: since when its voters are what they are, and when it heard from whom.
         Time voters_since;
@@ -158,6 +159,7 @@ class TestCluster {
     const VoterSet& voters_in_log(const Node& node, std::int64_t end) const;
     void check_leadership(std::int32_t id, const Leadership& leadership);
     void check_high_watermark(std::int32_t id, std::int64_t high_watermark);
+    void check_told(std::int32_t id);
     void check_cut(std::int32_t id, std::int64_t end);
     void check_request(std::int32_t id, const Request& request);
     void check_epoch(std::int32_t id, std::int32_t told);

@@ -1,6 +1,7 @@
 #include "core/raft/laws_test.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/raft/cluster_test.h"
 
@@ -87,6 +88,16 @@ void TestCluster::check_leadership(std::int32_t id, const Leadership& leadership
     if (last < node.start || last >= node.end()) return;
     laws_.expect(node.at(last).history == laws_.committed_history(last),
                  "{} leads, and has another record at {} than is committed", id, last);
+}
+
+// Apache's replicas end when they are told of a lower one than before.
+void TestCluster::check_told(std::int32_t id) {
+    Node& node = nodes_.at(id);
+    std::optional<std::int64_t> told = node.raft->leader_high_watermark();
+    if (std::exchange(node.told_high_watermark, told) == told || !told) return;
+    laws_.expect(std::min(*told, node.end()) >= node.high_watermark,
+                 "{} is told that the high watermark is {}, which was {}", id, *told,
+                 node.high_watermark);
 }
 
 void TestCluster::check_high_watermark(std::int32_t id, std::int64_t high_watermark) {

@@ -3,6 +3,15 @@
 #include "core/raft/raft.h"
 
 namespace millrace::raft {
+namespace {
+
+// What a leader knew before it led may be less than what others have heard of the one before it,
+// and Apache's replicas end when it goes back. Of its own epoch nobody has heard more.
+std::int64_t to_tell(std::optional<std::int64_t> high_watermark, std::int64_t epoch_start) {
+    return high_watermark.value_or(-1) > epoch_start ? *high_watermark : -1;
+}
+
+}  // namespace
 
 void Raft::handle(std::uint64_t token, const FetchRequest& request) {
     ErrorCode error = ErrorCode::none;
@@ -33,7 +42,7 @@ FetchResponse Raft::fetch(const FetchRequest& request) {
         check_quorum();
     }
     FetchResponse response{.answer = answer(),
-                           .high_watermark = high_watermark_.value_or(-1),
+                           .high_watermark = to_tell(high_watermark_, progress_.epoch_start()),
                            .log_start = log_.start};
     switch (verdict.kind) {
         case LogFacts::Verdict::Kind::diverging:
@@ -69,7 +78,7 @@ void Raft::complete_fetches() {
             continue;
         }
         FetchResponse response{.answer = answer(),
-                               .high_watermark = high_watermark_.value_or(-1),
+                               .high_watermark = to_tell(high_watermark_, progress_.epoch_start()),
                                .log_start = log_.start,
                                .with_records = one.request.from.offset < log_.end};
         if (now_ >= one.until || worth_sending(one.request, response)) {
