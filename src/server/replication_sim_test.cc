@@ -33,13 +33,8 @@ constexpr std::string_view lines =
     "replica.fetch.wait.max.ms=200\n"
     "log.index.interval.bytes=200\n";
 constexpr std::string_view on_a_store =
-    "remote.log.storage.system.enable=true\n"
     "rlmm.config.remote.log.metadata.topic.replication.factor=3\n"
-    "rlmm.config.remote.log.metadata.topic.num.partitions=3\n"
-    "rlmm.config.remote.log.metadata.topic.min.isr=2\n"
-    "remote.log.manager.task.interval.ms=300\n"
-    "log.retention.check.interval.ms=300\n"
-    "log.initial.task.delay.ms=100\n";
+    "rlmm.config.remote.log.metadata.topic.min.isr=2\n";
 constexpr std::string_view no_hurry =
     "delivery.timeout.ms=1200000\nmax.block.ms=1200000\nrequest.timeout.ms=4000\n";
 
@@ -64,7 +59,9 @@ class Trial {
           log_(world_),
           nas_(world_),
           tiered_(segments == Segments::tiered),
-          cluster_(world_, tiered_ ? shape_of(seed, on_a_store) : shape_of(seed)),
+          cluster_(world_,
+                   tiered_ ? shape_of(seed, std::string(tiered_configs) + std::string(on_a_store))
+                           : shape_of(seed)),
           ledger_("t", static_cast<std::int32_t>(random().between(1, 3)), servers()) {
         for (int i = 0; i < producers; ++i) {
             producers_.push_back(&world_.add_node(fmt::format("producer-{}", i)));

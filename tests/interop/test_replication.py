@@ -41,14 +41,14 @@ def create(cluster):
     processes.wait_until(created, WAIT_SECONDS, "the topic")
 
 
-def partitions_of(cluster, node=None):
+def partitions_of(cluster, node=None, topic=TOPIC):
     """Leader and replicas in sync of each partition, as this broker, or one that lives, has it."""
     node = node or next(node for node in cluster.brokers.values() if node.alive())
     with node.connect(timeout=30) as connection:
         answer = connection.call("Metadata", 12, {"Topics": None})
     return {one["PartitionIndex"]: (one["LeaderId"], set(one["IsrNodes"]))
-            for topic in answer["Topics"] if topic["Name"] == TOPIC
-            for one in topic["Partitions"]}
+            for each in answer["Topics"] if each["Name"] == topic
+            for one in each["Partitions"]}
 
 
 def all_in_sync(cluster):

@@ -5,17 +5,12 @@ import confluent_kafka
 from harness import tiered
 from harness.cluster import Cluster
 from harness.processes import wait_until
+from test_replication import BROKERS, partitions_of
 from test_tiered import CONFIGS, SPECIAL, VALUE, fetch, list_offset, read_all
-
-BROKERS = (11, 12, 13)
 
 
 def leader_and_isr(cluster, topic):
-    node = next(node for node in cluster.brokers.values() if node.alive())
-    with node.connect(timeout=30) as connection:
-        answer = connection.call("Metadata", 12, {"Topics": None})
-    return next(((one["LeaderId"], set(one["IsrNodes"])) for each in answer["Topics"]
-                 if each["Name"] == topic for one in each["Partitions"]), (-1, set()))
+    return partitions_of(cluster, topic=topic).get(0, (-1, set()))
 
 
 def local_bases(node, topic):

@@ -52,6 +52,12 @@ const metadata::Topic* topic_in(const metadata::Image& image) {
     return image.topics.find(remote_log_metadata_topic);
 }
 
+// -1 when none is known.
+std::int32_t leader_of(const metadata::Topic* topic, std::int32_t index) {
+    const metadata::Partition* partition = topic == nullptr ? nullptr : topic->partition(index);
+    return partition == nullptr ? -1 : partition->leader;
+}
+
 void apply_to(FollowedSegments& followed, const RemoteLogMetadata& record) {
     Result<> applied;
     if (const auto* metadata = std::get_if<storage::remote::RemoteLogSegmentMetadata>(&record)) {
@@ -191,25 +197,14 @@ void RemoteMetadataLog::apply(Reader& reader, Bytes batches) {
     });
 }
 
-std::int32_t RemoteMetadataLog::leader_of(std::int32_t index) const {
-    metadata::ImagePtr image = metadata_.image();
-    const metadata::Topic* topic = topic_in(*image);
-    const metadata::Partition* partition = topic == nullptr ? nullptr : topic->partition(index);
-    return partition == nullptr ? -1 : partition->leader;
-}
-
-bool RemoteMetadataLog::is_led_here(std::int32_t index) const {
-    return leader_of(index) == node_id_;
-}
-
 Task<Result<RemoteMetadataLog::Batches>> RemoteMetadataLog::read(std::int32_t index,
                                                                  storage::Offset from,
                                                                  bool at_once) {
     metadata::ImagePtr image = metadata_.image();
     const metadata::Topic* topic = topic_in(*image);
-    TopicIdPartition id{topic == nullptr ? Uuid() : topic->id, index};
-    std::int32_t leader = leader_of(index);
+    std::int32_t leader = leader_of(topic, index);
     if (leader < 0) co_return no_leader(index);
+    TopicIdPartition id{topic->id, index};
     co_return leader == node_id_ ? co_await read_here(id, from, at_once)
                                  : co_await read_there(leader, id, from, at_once);
 }
@@ -299,7 +294,7 @@ Task<Result<storage::Offset>> RemoteMetadataLog::append(const RemotePartition& p
         builder.append(shard_.wall_ms(), std::nullopt, encode(record).bytes());
     }
     Slice batch = builder.build();
-    std::int32_t leader = leader_of(id.partition);
+    std::int32_t leader = leader_of(topic_in(*metadata_.image()), id.partition);
     if (leader < 0) co_return no_leader(id.partition);
     Result<storage::Offset> first = leader == node_id_
                                         ? co_await append_here(id, std::move(batch))

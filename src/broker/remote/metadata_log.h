@@ -59,7 +59,6 @@ class RemoteMetadataLog {
     using Take = std::function<void(storage::Offset, const storage::remote::RemoteLogMetadata&)>;
     static void for_each(Bytes batches, const Take& take);
     Task<void> close();
-    bool is_led_here(std::int32_t index) const;
 
   private:
     struct Reader {
@@ -73,8 +72,6 @@ class RemoteMetadataLog {
                                                             storage::Offset from, bool at_once);
     void apply(Reader& reader, Bytes batches);
     Task<TopicIdPartition> partition_for(const storage::remote::RemotePartition& partition);
-    // The node that leads a partition of the topic; -1 when none is known.
-    std::int32_t leader_of(std::int32_t index) const;
     Task<Result<Batches>> read_here(TopicIdPartition id, storage::Offset from, bool at_once);
     Task<Result<Batches>> read_there(std::int32_t leader, TopicIdPartition id, storage::Offset from,
                                      bool at_once);

@@ -63,8 +63,8 @@ TieredPartition::TieredPartition(RemoteServices& services, std::shared_ptr<Parti
 }
 
 void TieredPartition::start() {
-    if (partition_->is_leader()) return lead();
-    scope_.spawn(follow());
+    scope_.spawn(sweep_forever());
+    if (partition_->is_leader()) lead();
 }
 
 void TieredPartition::lead() {
@@ -106,8 +106,9 @@ Task<void> TieredPartition::run() {
     co_await expire_forever();
 }
 
-Task<void> TieredPartition::follow() {
-    while (!leads_) {
+// What was read ahead and nobody comes for.
+Task<void> TieredPartition::sweep_forever() {
+    for (;;) {
         co_await env::sleep_for(services_.shard, interval());
         ahead_.sweep();
     }
@@ -221,7 +222,6 @@ void TieredPartition::measure_copy_lag() {
 Task<void> TieredPartition::expire_forever() {
     Backoff backoff(services_.config, services_.shard.random());
     for (;;) {
-        ahead_.sweep();
         Result<> expired = co_await expire();
         if (expired) {
             backoff.succeeded();

@@ -40,7 +40,7 @@ class TieredPartition final : public RemoteLog {
 
   private:
     Task<void> run();
-    Task<void> follow();
+    Task<void> sweep_forever();
     void watch();
     storage::Offset highest_copied() const;
     Result<> settle();
