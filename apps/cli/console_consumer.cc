@@ -140,11 +140,11 @@ class Showing {
   public:
     Showing(env::Shard& shard, const Arguments& arguments, client::Consumer& consumer,
             MessageFormat& format, Output& output)
-        : shard_(shard), consumer_(consumer), format_(format), output_(output) {
-        if (auto most = arguments.number("max-messages"); most && *most >= 0) most_ = *most;
-        if (auto idle = arguments.number("timeout-ms"); idle && *idle >= 0) {
-            idle_ = Duration::milliseconds(*idle);
-        }
+        : shard_(shard),
+          consumer_(consumer),
+          format_(format),
+          output_(output),
+          limits_(showing_limits(arguments)) {
         skip_errors_ = arguments.has("skip-message-on-error");
     }
 
@@ -153,10 +153,10 @@ class Showing {
     // Until enough were shown, none came for too long, nobody listens, or an error.
     Task<Result<>> run() {
         Time quiet_since = shard_.now();
-        while (count_ < most_) {
+        while (count_ < limits_.most) {
             // Output is gathered as long as records are there anyway.
             bool gathers = !output_.buffer().empty() && output_.buffer().size() < enough;
-            Time give_up = quiet_since + idle_;
+            Time give_up = quiet_since + limits_.idle;
             Duration wait = std::min(give_up - shard_.now(), Duration::seconds(1));
             auto records = co_await consumer_.poll(gathers ? Duration() : wait);
             if (!records) {
@@ -172,7 +172,7 @@ class Showing {
                 output_.error("Nobody reads the output any more.");
                 break;
             }
-            if (records->empty() && !gathers && shard_.now() >= quiet_since + idle_) break;
+            if (records->empty() && !gathers && shard_.now() >= quiet_since + limits_.idle) break;
         }
         co_return Result<>();
     }
@@ -190,7 +190,7 @@ class Showing {
         Result<> shown;
         for (const client::ConsumedBatch& batch : records.batches) {
             for (const Record& record : batch.records) {
-                if (count_ == most_ || !shown) {
+                if (count_ == limits_.most || !shown) {
                     unshown_.try_emplace(batch.partition, record.offset);
                     break;
                 }
@@ -210,8 +210,7 @@ class Showing {
     client::Consumer& consumer_;
     MessageFormat& format_;
     Output& output_;
-    std::int64_t most_ = std::numeric_limits<std::int64_t>::max();
-    Duration idle_ = Duration::max();
+    ShowingLimits limits_;
     bool skip_errors_ = false;
     std::int64_t count_ = 0;
     std::map<client::TopicPartition, std::int64_t> unshown_;
@@ -234,12 +233,7 @@ Task<int> consume(env::Shard& shard, const Arguments& arguments, Output& output)
     showing.give_back();
     auto closed = co_await (*consumer)->close();
     co_await cluster.close();
-    int code = 0;
-    if (!shown) code = output.fail(shown.error());
-    if (!closed && code == 0) code = output.fail(closed.error());
-    output.error(fmt::format("Processed a total of {} messages", showing.count()));
-    if (arguments.has("enable-systest-events")) output.line("shutdown_complete");
-    co_return code;
+    co_return console_outcome(arguments, shown, closed, showing.count(), output);
 }
 
 }  // namespace

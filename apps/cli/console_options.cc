@@ -6,6 +6,7 @@
 
 #include "cli/arguments.h"
 #include "cli/connect.h"
+#include "cli/output.h"
 #include "env/shard.h"
 
 namespace millrace::cli {
@@ -38,6 +39,25 @@ Result<std::string> chosen_group(const Arguments& arguments, std::string_view in
                                   fmt::join(groups, ", ")));
     }
     return groups.empty() ? std::string() : std::string(*groups.begin());
+}
+
+ShowingLimits showing_limits(const Arguments& arguments) {
+    ShowingLimits limits;
+    if (auto most = arguments.number("max-messages"); most && *most >= 0) limits.most = *most;
+    if (auto idle = arguments.number("timeout-ms"); idle && *idle >= 0) {
+        limits.idle = Duration::milliseconds(*idle);
+    }
+    return limits;
+}
+
+int console_outcome(const Arguments& arguments, const Result<>& shown, const Result<>& closed,
+                    std::int64_t count, Output& output) {
+    int code = 0;
+    if (!shown) code = output.fail(shown.error());
+    if (!closed && code == 0) code = output.fail(closed.error());
+    output.error(fmt::format("Processed a total of {} messages", count));
+    if (arguments.has("enable-systest-events")) output.line("shutdown_complete");
+    return code;
 }
 
 }  // namespace millrace::cli

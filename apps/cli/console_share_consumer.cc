@@ -1,5 +1,4 @@
 #include <fmt/format.h>
-#include <limits>
 #include <optional>
 #include <string>
 
@@ -76,11 +75,11 @@ class Showing {
   public:
     Showing(env::Shard& shard, const Arguments& arguments, client::ShareConsumer& consumer,
             MessageFormat& format, Output& output)
-        : shard_(shard), consumer_(consumer), format_(format), output_(output) {
-        if (auto most = arguments.number("max-messages"); most && *most >= 0) most_ = *most;
-        if (auto idle = arguments.number("timeout-ms"); idle && *idle >= 0) {
-            idle_ = Duration::milliseconds(*idle);
-        }
+        : shard_(shard),
+          consumer_(consumer),
+          format_(format),
+          output_(output),
+          limits_(showing_limits(arguments)) {
         if (arguments.has("reject")) type_ = AcknowledgeType::reject;
         if (arguments.has("release")) type_ = AcknowledgeType::release;
         reject_errors_ = arguments.has("reject-message-on-error");
@@ -92,8 +91,9 @@ class Showing {
     // shown is given back with the end of the consumer.
     Task<Result<>> run() {
         Time quiet_since = shard_.now();
-        while (count_ < most_) {
-            Duration wait = std::min(quiet_since + idle_ - shard_.now(), Duration::seconds(1));
+        while (count_ < limits_.most) {
+            Duration wait =
+                std::min(quiet_since + limits_.idle - shard_.now(), Duration::seconds(1));
             auto records = co_await consumer_.poll(wait);
             if (!records) {
                 co_await output_.flush(shard_);
@@ -106,7 +106,7 @@ class Showing {
             }
             CO_RETURN_IF_ERROR(shown);
             if (!records->empty()) quiet_since = shard_.now();
-            if (records->empty() && shard_.now() >= quiet_since + idle_) break;
+            if (records->empty() && shard_.now() >= quiet_since + limits_.idle) break;
         }
         co_return Result<>();
     }
@@ -114,7 +114,7 @@ class Showing {
   private:
     Result<> show(const client::ShareRecords& records) {
         for (const client::AcquiredBatch& batch : records.batches) {
-            for (std::size_t i = 0; i < batch.records.size() && count_ < most_; ++i) {
+            for (std::size_t i = 0; i < batch.records.size() && count_ < limits_.most; ++i) {
                 ++count_;
                 RETURN_IF_ERROR(show(batch, batch.records[i], batch.delivery_counts[i]));
             }
@@ -140,8 +140,7 @@ class Showing {
     client::ShareConsumer& consumer_;
     MessageFormat& format_;
     Output& output_;
-    std::int64_t most_ = std::numeric_limits<std::int64_t>::max();
-    Duration idle_ = Duration::max();
+    ShowingLimits limits_;
     AcknowledgeType type_ = AcknowledgeType::accept;
     bool reject_errors_ = false;
     std::int64_t count_ = 0;
@@ -163,12 +162,7 @@ Task<int> consume(env::Shard& shard, const Arguments& arguments, Output& output)
     co_await output.flush(shard);
     auto closed = co_await (*consumer)->close();
     co_await cluster.close();
-    int code = 0;
-    if (!shown) code = output.fail(shown.error());
-    if (!closed && code == 0) code = output.fail(closed.error());
-    output.error(fmt::format("Processed a total of {} messages", showing.count()));
-    if (arguments.has("enable-systest-events")) output.line("shutdown_complete");
-    co_return code;
+    co_return console_outcome(arguments, shown, closed, showing.count(), output);
 }
 
 }  // namespace

@@ -4,9 +4,9 @@
 
 #include "base/random.h"
 #include "cli/arguments.h"
-#include "cli/client_metrics.h"
 #include "cli/commands.h"
 #include "cli/connect.h"
+#include "cli/consumption.h"
 #include "cli/interrupts.h"
 #include "cli/java_format.h"
 #include "cli/output.h"
@@ -44,8 +44,6 @@ constexpr Flag flags[] = {
     value("messages", "N", "use --num-records").int64().deprecated(),
     value("consumer.config", "FILE", "use --command-config").file().deprecated(),
 };
-
-constexpr double megabyte = 1024.0 * 1024.0;
 
 Result<> check(const Arguments& arguments) {
     RETURN_IF_ERROR(arguments.exactly_one({"topic", "include"}));
@@ -97,11 +95,6 @@ class JoinTime final : public client::RebalanceListener {
     std::int64_t round_ = 0;
 };
 
-struct Counts {
-    std::int64_t records = 0;
-    std::int64_t bytes = 0;
-};
-
 std::string per_second(double amount, std::int64_t ms) {
     return java_number(1000.0 * amount / static_cast<double>(ms), 4);
 }
@@ -133,11 +126,7 @@ class Reading {
             if (shard_.wall_ms() - reported_ >= report_ms_) co_await report();
         }
         if (counts_.records < wanted_) {
-            output_.line(
-                "WARNING: Exiting before consuming the expected number of records: timeout "
-                "({} ms) exceeded. You can use the --timeout option to increase the "
-                "timeout.",
-                timeout_ms_);
+            warn_of_timeout(timeout_ms_, output_);
         }
         co_return Result<>();
     }
@@ -147,14 +136,14 @@ class Reading {
         std::int64_t now = shard_.wall_ms();
         std::int64_t elapsed = now - began_;
         std::int64_t fetched = elapsed - join_.total();
-        double megabytes = static_cast<double>(counts_.bytes) / megabyte;
+        double size = megabytes(counts_.bytes);
         auto records = static_cast<double>(counts_.records);
-        output_.line("{}, {}, {:.4f}, {}, {}, {}, {}, {}, {}, {}", shown(began_), shown(now),
-                     megabytes, per_second(megabytes, elapsed), counts_.records,
-                     per_second(records, elapsed), join_.total(), fetched,
-                     per_second(megabytes, fetched), per_second(records, fetched));
+        output_.line("{}, {}, {:.4f}, {}, {}, {}, {}, {}, {}, {}", shown(began_), shown(now), size,
+                     per_second(size, elapsed), counts_.records, per_second(records, elapsed),
+                     join_.total(), fetched, per_second(size, fetched),
+                     per_second(records, fetched));
     }
-    const Counts& counts() const { return counts_; }
+    const Consumption& counts() const { return counts_; }
 
   private:
     std::string shown(Timestamp time) const {
@@ -163,11 +152,7 @@ class Reading {
 
     void count(const client::ConsumerRecords& records) {
         for (const client::ConsumedBatch& batch : records.batches) {
-            for (const Record& record : batch.records) {
-                ++counts_.records;
-                if (record.key) counts_.bytes += static_cast<std::int64_t>(record.key->size());
-                if (record.value) counts_.bytes += static_cast<std::int64_t>(record.value->size());
-            }
+            for (const Record& record : batch.records) counts_.add(record);
         }
     }
 
@@ -177,13 +162,12 @@ class Reading {
             std::int64_t elapsed = now - reported_;
             std::int64_t joined = join_.take_round();
             std::int64_t fetched = elapsed - joined;
-            double megabytes = static_cast<double>(counts_.bytes - told_.bytes) / megabyte;
+            double size = megabytes(counts_.bytes - told_.bytes);
             auto records = static_cast<double>(counts_.records - told_.records);
             output_.line("{}, 0, {:.4f}, {}, {}, {}, {}, {}, {}, {}", shown(now),
-                         static_cast<double>(counts_.bytes) / megabyte,
-                         per_second(megabytes, elapsed), counts_.records,
+                         megabytes(counts_.bytes), per_second(size, elapsed), counts_.records,
                          per_second(records, elapsed), joined, fetched,
-                         fetched <= 0 ? "0.0000" : per_second(megabytes, fetched),
+                         fetched <= 0 ? "0.0000" : per_second(size, fetched),
                          fetched <= 0 ? "0.0000" : per_second(records, fetched));
             co_await output_.flush(shard_);
         }
@@ -200,8 +184,8 @@ class Reading {
     std::int64_t report_ms_;
     bool detailed_;
     JoinTime join_;
-    Counts counts_;
-    Counts told_;
+    Consumption counts_;
+    Consumption told_;
     Timestamp began_ = 0;
     Timestamp reported_ = 0;
     Timestamp consumed_ = 0;
@@ -213,13 +197,6 @@ void print_header(const Arguments& arguments, Output& output) {
         "{}, data.consumed.in.MB, MB.sec, data.consumed.in.nMsg, nMsg.sec, "
         "rebalance.time.ms, fetch.time.ms, fetch.MB.sec, fetch.nMsg.sec",
         arguments.has("show-detailed-stats") ? "time, threadId" : "start.time, end.time");
-}
-
-void tell_counts(const client::Consumer& consumer, const Counts& counts, Output& output) {
-    const ClientMetric metrics[] = {
-        {"bytes-consumed-total", static_cast<std::uint64_t>(counts.bytes)},
-        {"records-consumed-total", static_cast<std::uint64_t>(counts.records)}};
-    print_metrics(output, "consumer-fetch-manager-metrics", consumer.config().client_id(), metrics);
 }
 
 Task<int> consume(env::Shard& shard, const Arguments& arguments, Output& output) {
@@ -241,7 +218,10 @@ Task<int> consume(env::Shard& shard, const Arguments& arguments, Output& output)
             : (*consumer)->subscribe({std::string(arguments.text("topic"))}, &reading.listener());
     if (read) read = co_await until_interrupted(output.process(), reading.run());
     reading.print_totals();
-    if (arguments.has("print-metrics")) tell_counts(**consumer, reading.counts(), output);
+    if (arguments.has("print-metrics")) {
+        print_metrics(reading.counts(), "consumer-fetch-manager-metrics",
+                      (*consumer)->config().client_id(), output);
+    }
     auto closed = co_await (*consumer)->close();
     co_await cluster.close();
     if (!read) co_return output.fail(read.error());

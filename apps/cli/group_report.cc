@@ -14,15 +14,6 @@ namespace {
 
 namespace json = boost::json;
 
-template <typename T>
-std::string or_dash(const std::optional<T>& value) {
-    return value ? fmt::format("{}", *value) : "-";
-}
-template <typename T>
-json::value or_null(const std::optional<T>& value) {
-    return value ? json::value(*value) : json::value(nullptr);
-}
-
 constexpr std::size_t least = 15;
 
 std::size_t widest(std::size_t minimum, std::string_view text) {

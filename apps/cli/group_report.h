@@ -2,6 +2,7 @@
 
 #include <boost/json/value.hpp>
 #include <cstdint>
+#include <fmt/format.h>
 #include <optional>
 #include <span>
 #include <string>
@@ -16,6 +17,15 @@ class Output;
 // What kafka-consumer-groups tells of one group, and how it looks.
 // Tables are Kafka's to the blank: columns of at least 15, 10 for partitions, two line ends between
 // groups; a missing cell is "-".
+
+template <typename T>
+std::string or_dash(const std::optional<T>& value) {
+    return value ? fmt::format("{}", *value) : "-";
+}
+template <typename T>
+boost::json::value or_null(const std::optional<T>& value) {
+    return value ? boost::json::value(*value) : boost::json::value(nullptr);
+}
 
 // "\nCELL CELL CELL": each cell but the last padded to its width.
 void print_row(std::span<const std::string> cells, std::span<const std::size_t> widths,

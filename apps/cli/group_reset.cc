@@ -44,13 +44,7 @@ Task<Result<>> reset_offsets(client::Admin& admin, const Arguments& arguments, O
     for (auto& [id, group] : groups) {
         bool missing = !group && group.error().code == ErrorCode::group_id_not_found;
         if (!group && !missing) co_return fail(std::move(group).error());
-        if (group && group->state != "Empty" && group->state != "Dead") {
-            output.error(
-                fmt::format("\nError: Assignments can only be reset if the group '{}' is "
-                            "inactive, but the current state is {}.",
-                            id, group->state));
-            continue;
-        }
+        if (group && !may_be_reset(id, group->state, output)) continue;
         ASSIGN_OR_CO_RETURN(auto of_group, co_await reset.group(id));
         rows.insert(rows.end(), of_group.begin(), of_group.end());
     }

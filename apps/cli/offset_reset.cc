@@ -123,4 +123,13 @@ Task<Result<Offsets>> OffsetReset::from_file(const std::string& id) {
     co_return co_await targets_.within_log(found->second);
 }
 
+bool may_be_reset(std::string_view group, std::string_view state, Output& output) {
+    if (state == "Empty" || state == "Dead") return true;
+    output.error(
+        fmt::format("\nError: Assignments can only be reset if the group '{}' is inactive, but the "
+                    "current state is {}.",
+                    group, state));
+    return false;
+}
+
 }  // namespace millrace::cli

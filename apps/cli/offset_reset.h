@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -51,5 +52,8 @@ class OffsetReset {
     Scope scope_;
     ResetTargets targets_;
 };
+
+// Whether a group in this state may be reset; it is told why not.
+bool may_be_reset(std::string_view group, std::string_view state, Output& output);
 
 }  // namespace millrace::cli

@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "cli/arguments.h"
-#include "cli/client_metrics.h"
 #include "cli/commands.h"
 #include "cli/connect.h"
+#include "cli/consumption.h"
 #include "cli/interrupts.h"
 #include "cli/java_format.h"
 #include "cli/output.h"
@@ -47,7 +47,6 @@ constexpr Flag flags[] = {
     value("consumer.config", "FILE", "use --command-config").file().deprecated(),
 };
 
-constexpr double megabyte = 1024.0 * 1024.0;
 constexpr std::int64_t most_consumers = 1000;
 
 Result<> check(const Arguments& arguments) {
@@ -76,11 +75,6 @@ Result<config::Properties> consumer_properties(env::Shard& shard, const Argument
     return properties;
 }
 
-struct Counts {
-    std::int64_t records = 0;
-    std::int64_t bytes = 0;
-};
-
 // What all consumers share, and the figures that Java's tool makes of it.
 class Measurement {
   public:
@@ -101,17 +95,17 @@ class Measurement {
     void end() { ended_ = now(); }
 
     // "START, END, MB, MB a second, records a second, records, ms"
-    std::string figures(const Counts& counts, const Counts& since, Timestamp from,
+    std::string figures(const Consumption& counts, const Consumption& since, Timestamp from,
                         Timestamp to) const {
         double seconds = static_cast<double>(to - from) / 1000.0;
         auto per_second = [&](double amount) { return java_number(amount / seconds, 4); };
         return fmt::format("{}, {}, {:.4f}, {}, {}, {}, {}", shown(from), shown(to),
-                           static_cast<double>(counts.bytes) / megabyte,
-                           per_second(static_cast<double>(counts.bytes - since.bytes) / megabyte),
+                           megabytes(counts.bytes),
+                           per_second(megabytes(counts.bytes - since.bytes)),
                            per_second(static_cast<double>(counts.records - since.records)),
                            counts.records, to - from);
     }
-    std::string final_figures(const Counts& counts) const {
+    std::string final_figures(const Consumption& counts) const {
         return figures(counts, {}, began_, ended_);
     }
     Output& output() { return output_; }
@@ -131,7 +125,7 @@ class Measurement {
     const std::int64_t timeout_ms;
     const std::int64_t report_ms;
     const bool detailed;
-    Counts total;
+    Consumption total;
 
   private:
     Timestamp began_;
@@ -175,19 +169,14 @@ class Reader {
         co_await cluster_.close();
         co_return closed;
     }
-    const Counts& counts() const { return counts_; }
+    const Consumption& counts() const { return counts_; }
     std::size_t number() const { return number_; }
     const std::string& client_id() const { return client_id_; }
 
   private:
     void count(const Record& record, Measurement& all) {
-        std::int64_t bytes = 0;
-        if (record.key) bytes += static_cast<std::int64_t>(record.key->size());
-        if (record.value) bytes += static_cast<std::int64_t>(record.value->size());
-        for (Counts* counts : {&counts_, &all.total}) {
-            ++counts->records;
-            counts->bytes += bytes;
-        }
+        counts_.add(record);
+        all.total.add(record);
     }
     Task<void> report(Measurement& all, Timestamp now) {
         if (all.detailed) {
@@ -203,8 +192,8 @@ class Reader {
     std::unique_ptr<client::ShareConsumer> consumer_;
     std::size_t number_;
     std::string client_id_;
-    Counts counts_;
-    Counts told_;
+    Consumption counts_;
+    Consumption told_;
     Timestamp reported_ = 0;
 };
 
@@ -226,20 +215,12 @@ void tell(const Arguments& arguments, const Readers& readers, const Measurement&
                         reader->number(), reader->client_id(),
                         measurement.final_figures(reader->counts()));
     }
-    if (!measurement.done()) {
-        output.line(
-            "WARNING: Exiting before consuming the expected number of records: timeout ({} ms) "
-            "exceeded. You can use the --timeout option to increase the timeout.",
-            measurement.timeout_ms);
-    }
+    if (!measurement.done()) warn_of_timeout(measurement.timeout_ms, output);
     output.line("{}", measurement.final_figures(measurement.total));
     if (!arguments.has("print-metrics")) return;
-    for (const auto& reader : readers) {
-        const ClientMetric metrics[] = {
-            {"bytes-consumed-total", static_cast<std::uint64_t>(reader->counts().bytes)},
-            {"records-consumed-total", static_cast<std::uint64_t>(reader->counts().records)}};
-        print_metrics(output, "consumer-share-fetch-manager-metrics", reader->client_id(), metrics);
-    }
+    for (const auto& reader : readers)
+        print_metrics(reader->counts(), "consumer-share-fetch-manager-metrics", reader->client_id(),
+                      output);
 }
 
 Task<int> consume(env::Shard& shard, const Arguments& arguments, Output& output) {

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "cli/arguments.h"
+#include "cli/group_report.h"
 #include "cli/output.h"
 #include "cli/streams_group_actions.h"
 #include "client/admin_cluster.h"
@@ -30,15 +31,6 @@ struct LagRow {
 };
 
 constexpr std::size_t least = 15;
-
-template <typename T>
-std::string or_dash(const std::optional<T>& value) {
-    return value ? fmt::format("{}", *value) : "-";
-}
-template <typename T>
-json::value or_null(const std::optional<T>& value) {
-    return value ? json::value(*value) : json::value(nullptr);
-}
 
 // "ACTIVE: 0:[0,1]; 1:[2]; "
 std::string tasks_text(const std::vector<client::StreamsTasks>& tasks, std::string_view role) {

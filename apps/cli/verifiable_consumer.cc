@@ -51,10 +51,6 @@ json::object named(const client::TopicPartition& partition) {
     return {{"topic", partition.topic}, {"partition", partition.partition}};
 }
 
-json::value text_of(const std::optional<Bytes>& bytes) {
-    return bytes ? json::value(as_string(*bytes)) : json::value(nullptr);
-}
-
 class Reading final : public client::RebalanceListener {
   public:
     Reading(const Arguments& arguments, client::Consumer& consumer, VerifiableEvents& events)
@@ -108,7 +104,7 @@ class Reading final : public client::RebalanceListener {
                 if (first) at->second.least = record.offset;
                 ++at->second.count;
                 at->second.most = record.offset;
-                if (arguments_.has("verbose")) tell(batch.partition, record);
+                if (arguments_.has("verbose")) events_.tell(batch.partition, record);
             }
         }
         json::array partitions;
@@ -124,14 +120,6 @@ class Reading final : public client::RebalanceListener {
         events_.tell("records_consumed",
                      {{"count", records.count}, {"partitions", std::move(partitions)}});
         return offsets;
-    }
-
-    void tell(const client::TopicPartition& partition, const Record& record) {
-        events_.tell("record_data", {{"key", text_of(record.key)},
-                                     {"value", text_of(record.value)},
-                                     {"topic", partition.topic},
-                                     {"partition", partition.partition},
-                                     {"offset", record.offset}});
     }
 
     Task<void> commit(client::PartitionOffsets offsets) {

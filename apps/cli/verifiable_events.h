@@ -1,10 +1,13 @@
 #pragma once
 
 #include <boost/json/object.hpp>
+#include <optional>
 #include <string_view>
 
 #include "cli/output.h"
+#include "client/topic_partition.h"
 #include "env/shard.h"
+#include "records/record.h"
 
 namespace millrace::cli {
 
@@ -16,6 +19,16 @@ class VerifiableEvents {
         boost::json::object event{{"timestamp", shard_.wall_ms()}, {"name", name}};
         for (const auto& member : members) event.insert(member);
         output_.json(event);
+    }
+    void tell(const client::TopicPartition& partition, const Record& record) {
+        auto text = [](const std::optional<Bytes>& bytes) {
+            return bytes ? boost::json::value(as_string(*bytes)) : boost::json::value(nullptr);
+        };
+        tell("record_data", {{"key", text(record.key)},
+                             {"value", text(record.value)},
+                             {"topic", partition.topic},
+                             {"partition", partition.partition},
+                             {"offset", record.offset}});
     }
     Task<bool> flush() { return output_.flush(shard_); }
 

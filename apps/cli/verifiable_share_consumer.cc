@@ -41,10 +41,6 @@ constexpr Flag flags[] = {
     command_config(),
 };
 
-json::value text_of(const std::optional<Bytes>& bytes) {
-    return bytes ? json::value(as_string(*bytes)) : json::value(nullptr);
-}
-
 json::object summary(const client::TopicPartition& partition, json::array offsets) {
     return {{"topic", partition.topic},
             {"partition", partition.partition},
@@ -86,7 +82,7 @@ class Reading {
         for (const client::AcquiredBatch& batch : records.batches) {
             for (const Record& record : batch.records) {
                 offsets[batch.partition].insert(record.offset);
-                if (verbose_) tell(batch.partition, record);
+                if (verbose_) events_.tell(batch.partition, record);
             }
         }
         json::array partitions;
@@ -95,13 +91,6 @@ class Reading {
                 summary(partition, json::array(of_partition.begin(), of_partition.end())));
         events_.tell("records_consumed",
                      {{"count", records.count}, {"partitions", std::move(partitions)}});
-    }
-    void tell(const client::TopicPartition& partition, const Record& record) {
-        events_.tell("record_data", {{"key", text_of(record.key)},
-                                     {"value", text_of(record.value)},
-                                     {"topic", partition.topic},
-                                     {"partition", partition.partition},
-                                     {"offset", record.offset}});
     }
     void acknowledged(const client::TopicPartition& partition,
                       const client::Acknowledgements& ranges, const Result<>& outcome) {
