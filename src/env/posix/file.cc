@@ -26,6 +26,8 @@ namespace {
 // cache, and samples only tell whether they have been read already; and where it cannot.
 constexpr std::uint64_t counted_stride = 256 << 10;
 constexpr std::uint64_t sample_stride = 32 << 10;
+// What bring_in() has the device read beyond what it waits for.
+constexpr std::uint64_t read_ahead = 512 << 10;
 
 // cachestat(2), of Linux 6.5, which no C library of Debian 12 knows.
 constexpr long cachestat_call = 451;
@@ -99,6 +101,7 @@ Result<std::size_t> File::read(std::uint64_t offset, MutableBytes into) {
 }
 
 Result<std::size_t> File::read_cached(std::uint64_t offset, MutableBytes into, bool& cached) {
+    read_exactly();
     cached = true;
     std::size_t filled = 0;
     while (filled < into.size()) {
@@ -183,9 +186,19 @@ Result<> File::sync_now() {
     return {};
 }
 
+// The kernel's read-ahead is of any length (8 MiB on some devices), goes on from any page that has
+// been read, and is prepared by whoever touches that page: the loop would spend milliseconds on it.
+void File::read_exactly() {
+    if (reads_exactly_.load(std::memory_order_relaxed)) return;
+    reads_exactly_.store(true, std::memory_order_relaxed);
+    ::posix_fadvise(fd(), 0, 0, POSIX_FADV_RANDOM);
+}
+
 // The pages are handed on to nowhere: that fetches them, and nobody copies them.
 Result<> File::bring_in(std::uint64_t offset, std::uint64_t size) {
     static const Descriptor nowhere(::open("/dev/null", O_WRONLY | O_CLOEXEC));
+    ::posix_fadvise(fd(), static_cast<off_t>(offset), static_cast<off_t>(size + read_ahead),
+                    POSIX_FADV_WILLNEED);
     std::uint64_t end = offset + size;
     auto at = static_cast<off_t>(offset);
     while (static_cast<std::uint64_t>(at) < end) {
@@ -205,7 +218,8 @@ Result<> File::bring_in(std::uint64_t offset, std::uint64_t size) {
     return {};
 }
 
-bool File::seems_cached(std::uint64_t offset, std::uint64_t size) const {
+bool File::seems_cached(std::uint64_t offset, std::uint64_t size) {
+    read_exactly();
     std::uint64_t end = offset + size;
     std::uint64_t stride = sample_stride;
     if (auto cached = pages_in_cache(fd(), offset, size)) {

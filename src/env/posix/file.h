@@ -28,10 +28,10 @@ class File final : public env::File {
 
     // Whether the range is in the page cache, as far as the kernel's count of its pages and samples
     // of it tell. True where the file system cannot tell.
-    bool seems_cached(std::uint64_t offset, std::uint64_t size) const;
+    bool seems_cached(std::uint64_t offset, std::uint64_t size);
 
-    // Into the page cache, without a copy; blocks until it is there. What lies behind the end of
-    // the file is left out.
+    // Into the page cache, without a copy; blocks until it is there, and has the device go on with
+    // what follows. What lies behind the end of the file is left out.
     Result<> bring_in(std::uint64_t offset, std::uint64_t size);
 
     int fd() const { return fd_.get(); }
@@ -39,9 +39,11 @@ class File final : public env::File {
 
   private:
     void begin(FileOperation& operation) override;
+    void read_exactly();
 
     Descriptor fd_;
     std::string path_;
+    std::atomic<bool> reads_exactly_ = false;
     enum class Reserving : std::uint8_t { unknown, helps, useless };
     Reserving reserving_ = Reserving::unknown;
 };

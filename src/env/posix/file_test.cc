@@ -136,6 +136,25 @@ TEST_F(PosixFile, IsBroughtIntoMemoryUpToItsEnd) {
     EXPECT_TRUE(cached);
 }
 
+// However far the kernel would read ahead on this device.
+TEST_F(PosixFile, LittleMoreIsBroughtInThanWhatIsAskedFor) {
+    constexpr std::uint64_t step = 64 << 10;
+    auto file = open();
+    std::string text(8 << 20, 'e');
+    ASSERT_TRUE(file->write(0, as_bytes(text)));
+    ASSERT_TRUE(file->sync_now());
+    auto& posix_file = static_cast<File&>(*file);
+    posix_fadvise(posix_file.fd(), 0, 0, POSIX_FADV_DONTNEED);
+    if (posix_file.seems_cached(0, text.size())) GTEST_SKIP() << "a file system in memory";
+    for (std::uint64_t at = 0; at < text.size() / 4; at += step) {
+        EXPECT_TRUE(posix_file.bring_in(at, step));
+        std::uint8_t byte;
+        bool cached = false;
+        EXPECT_EQ(file->read_cached(at, MutableBytes(&byte, 1), cached), 1);
+        EXPECT_FALSE(posix_file.seems_cached(at + (1 << 20), step));
+    }
+}
+
 TEST_F(PosixFile, ADirectoryCannotBeBroughtIn) {
     File directory(Descriptor(::open("/", O_RDONLY | O_DIRECTORY)), "/");
     Result<> moved = directory.bring_in(0, 1000);

@@ -19,7 +19,7 @@ class Job : public Message {
     enum class Kind {
         brief,    // a read, a name to resolve
         sync,     // waits for the device to flush; never takes the last free thread from the others
-        lasting,  // copies, cleaning, recovery: on threads that do nothing else
+        lasting,  // copies, cleaning, recovery, cold ranges: on threads that come behind the loops
     };
     explicit Job(Kind kind) : kind(kind) {}
     virtual ~Job() = default;
