@@ -1,7 +1,9 @@
 #include "stream.h"
 
 #include <arpa/inet.h>
+#include <array>
 #include <cerrno>
+#include <cstring>
 #include <ctime>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -29,6 +31,16 @@ namespace {
 }
 
 bool would_block() { return errno == EAGAIN || errno == EINTR; }
+std::int64_t nanoseconds(const timespec& time) {
+    return time.tv_sec * 1'000'000'000LL + time.tv_nsec;
+}
+
+std::int64_t read_clock(clockid_t clock) {
+    timespec now{};
+    ::clock_gettime(clock, &now);
+    return nanoseconds(now);
+}
+
 // To a peer that has gone, too, nothing can be written: reading tells.
 bool takes_nothing() { return would_block() || errno == EPIPE || errno == ECONNRESET; }
 
@@ -80,16 +92,47 @@ Stream Stream::connect(std::uint16_t port, const Tls* tls) {
 }
 
 Stream::Stream(Stream&& other) noexcept
-    : socket_(std::exchange(other.socket_, -1)), ssl_(std::exchange(other.ssl_, nullptr)) {}
+    : socket_(std::exchange(other.socket_, -1)),
+      ssl_(std::exchange(other.ssl_, nullptr)),
+      stamped_(other.stamped_) {}
 
 Stream::~Stream() {
     if (ssl_ != nullptr) SSL_free(ssl_);
     if (socket_ >= 0) ::close(socket_);
 }
 
+void Stream::stamp_arrivals() {
+    int on = 1;
+    if (::setsockopt(socket_, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on) != 0) {
+        fail("SO_TIMESTAMPNS");
+    }
+    stamped_ = true;
+}
+
+ssize_t Stream::read_stamped(MutableBytes into) {
+    iovec piece{into.data(), into.size()};
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(timespec))> control;
+    msghdr message{};
+    message.msg_iov = &piece;
+    message.msg_iovlen = 1;
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    ssize_t count = ::recvmsg(socket_, &message, 0);
+    if (count <= 0) return count;
+    arrived_ns_ = wall_ns();
+    for (cmsghdr* each = CMSG_FIRSTHDR(&message); each; each = CMSG_NXTHDR(&message, each)) {
+        if (each->cmsg_level != SOL_SOCKET || each->cmsg_type != SCM_TIMESTAMPNS) continue;
+        timespec stamp;
+        std::memcpy(&stamp, CMSG_DATA(each), sizeof stamp);
+        arrived_ns_ = nanoseconds(stamp);
+    }
+    return count;
+}
+
 std::optional<std::size_t> Stream::read(MutableBytes into) {
     if (ssl_ == nullptr) {
-        ssize_t count = ::recv(socket_, into.data(), into.size(), 0);
+        ssize_t count =
+            stamped_ ? read_stamped(into) : ::recv(socket_, into.data(), into.size(), 0);
         if (count >= 0) return static_cast<std::size_t>(count);
         if (would_block()) return std::nullopt;
         if (errno == ECONNRESET) return 0;
@@ -168,10 +211,8 @@ std::size_t Stream::send_file_encrypted(int file, std::uint64_t offset, std::siz
     return total;
 }
 
-std::int64_t now_ns() {
-    timespec now{};
-    ::clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
-}
+std::int64_t now_ns() { return read_clock(CLOCK_MONOTONIC); }
+
+std::int64_t wall_ns() { return read_clock(CLOCK_REALTIME); }
 
 }  // namespace millrace::bench

@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
 """What moves the tail of a producer: the latency of small produce requests at a steady rate, alone
-and beside a neighbour on the same node, for Millrace and Apache Kafka 4.3.1 in one run.
+and beside a neighbour on the same node, for the limit, Millrace and Apache Kafka 4.3.1 in one run.
 
     bench/tails.py [NEIGHBOUR...] [--megabytes N] [--rounds N] [--millrace EXE]
 
     cold-reader   reads a topic of N MB that is not in the page cache, as fast as it can
     bulk          another producer, batches of 255 KiB, 100 MB a second
 
-Latency counts from when a request was due, so that a stall counts for all that it holds up. "Alone"
+Requests leave by the clock, whether answers come or not; latency counts until the kernel stamps the
+answer's arrival, so that it is the node's: the neighbour is on the load's core. "Alone"
 and the neighbours take turns within a round; the median of the rounds is printed, and how many
 times the latency alone it is. `millrace` has log.flush.acks.all=false, as
-Apache's durability is; `synced` is Millrace's default.
+Apache's durability is; `synced` is Millrace's default. The limit has one topic, in which all of
+this is, and waits itself for what it reads.
 """
 
 import argparse
@@ -23,14 +25,15 @@ import subprocess
 import sys
 import tempfile
 
-from hot_path import ROOT, create, nodes, shape
+from hot_path import LOADS, ROOT, Limit, create, nodes, shape
 
-SERVERS = {"millrace": ("millrace", {"log__flush__acks__all": "false"}),
+SERVERS = {"limit": ("limit", {}), "millrace": ("millrace", {"log__flush__acks__all": "false"}),
            "synced": ("millrace", {}), "apache": ("apache", {})}
 STEADY = {**shape(1, 100), "connections": 8, "acks": -1}
 BULK = {**shape(255, 1024), "connections": 1, "acks": 1}
 BULK_RATE = 400  # requests a second: 100 MB
 PARTITIONS = 4
+PATIENT = ["--patient"]
 FIGURES = {"p50": "p50_us", "p99": "p99_us", "p99.9": "p999_us"}
 
 
@@ -39,17 +42,24 @@ class Tails:
 
     def __init__(self, options, kind, folder):
         self.options = options
-        name, overrides = SERVERS[kind]
-        self.node = nodes.make(name, folder / kind, **overrides)
-        command = self.node.server_command()
-        self.node.server_command = lambda: [
-            *options.first, "taskset", "-c", options.server_core, *command]
-        self.node.start()
+        self.limited = kind == "limit"
+        if self.limited:
+            folder.mkdir(exist_ok=True)
+            self.node = Limit(folder, options.build / "bench" / "limit", options.server_core, None)
+            self.node.begin("tails", LOADS["produce-1k"])
+            self.data = folder / "data"
+        else:
+            name, overrides = SERVERS[kind]
+            self.node = nodes.make(name, folder / kind, **overrides)
+            command = self.node.server_command()
+            self.node.server_command = lambda: [
+                *options.first, "taskset", "-c", options.server_core, *command]
+            self.node.start()
+            self.data = self.node.data
         if options.real_time:
             # The loop, as it is the first thread: its helpers stay behind it.
             subprocess.run(["chrt", "-f", "-p", "21", str(self.node.process.pid)], check=True)
         self.topics = 0
-        self.patience = ["--patient"] if options.real_time else []
 
     def words(self, topic, command, **options):
         words = ["taskset", "-c", self.options.load_core, self.options.build / "bench" / "load",
@@ -60,6 +70,8 @@ class Tails:
         return [str(word) for word in words]
 
     def begin_topic(self):
+        if self.limited:
+            return "tails"
         self.topics += 1
         topic = f"tails-{self.topics}"
         create(self.node, topic, PARTITIONS)
@@ -70,7 +82,8 @@ class Tails:
         topic = self.begin_topic()
         words = self.words(topic, "produce", **STEADY, rate=rate, warm=rate,
                            requests=rate * seconds)
-        done = subprocess.run([*self.options.first, *words, *self.patience], capture_output=True,
+        done = subprocess.run([*self.options.first, *words, *PATIENT, "--stamped"],
+                              capture_output=True,
                               text=True, check=False)
         if done.returncode != 0:
             raise SystemExit(f"steady producer: {done.stderr}")
@@ -79,14 +92,17 @@ class Tails:
     def fill(self):
         """A topic of --megabytes, on stable storage."""
         self.cold = self.begin_topic()
-        batches = max(PARTITIONS, self.options.megabytes * 1000 // 255)
-        subprocess.run(self.words(self.cold, "produce", **BULK, requests=batches),
+        batches = max(100 * PARTITIONS, self.options.megabytes * 1000 // 255)
+        # A connection has one partition.
+        filled = {**BULK, "connections": PARTITIONS}
+        subprocess.run(self.words(self.cold, "produce", **filled, requests=batches),
                        check=True, stdout=subprocess.DEVNULL)
-        self.end_offset = batches // PARTITIONS * BULK["batch-records"]
+        # They are not level to a batch.
+        self.end_offset = (batches // PARTITIONS - 50) * BULK["batch-records"]
 
     def forget(self):
         """Takes the topic's files out of the page cache."""
-        for path in self.node.data.glob(f"{self.cold}-*/*.log"):
+        for path in self.data.glob("*.log" if self.limited else f"{self.cold}-*/*.log"):
             with open(path, "rb") as file:
                 os.fsync(file.fileno())
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
@@ -99,7 +115,7 @@ class Tails:
                                **{"end-offset": self.end_offset})
         else:
             words = self.words(self.begin_topic(), "produce", **BULK, rate=BULK_RATE,
-                               requests=1 << 40) + self.patience
+                               requests=1 << 40) + PATIENT
         # The load's core is the producer's first: what is measured is the node.
         first = ["chrt", "-f", "10"] if self.options.real_time else ["nice", "-n", "19"]
         with subprocess.Popen([*first, *words]) as process:
@@ -109,6 +125,12 @@ class Tails:
                     raise SystemExit(f"{neighbour} has ended by itself")
             finally:
                 process.kill()
+
+    def end(self):
+        if self.limited:
+            self.node.end("tails")
+        else:
+            self.node.kill()
 
     def round(self):
         told = {"alone": self.steady()}
@@ -145,7 +167,7 @@ def main():
     parser.add_argument("--server-core", default="0")
     parser.add_argument("--load-core", default="1")
     parser.add_argument("--real-time", action="store_true",
-                        help="all by SCHED_FIFO and without spinning, for a busy machine")
+                        help="all by SCHED_FIFO, for a busy machine")
     options = parser.parse_args()
     options.first = ["chrt", "-f", "20"] if options.real_time else []
     known = ["cold-reader", "bulk"]
@@ -165,7 +187,7 @@ def main():
                 tails.steady()  # warms up
                 table(kind, [tails.round() for _ in range(options.rounds)])
             finally:
-                tails.node.kill()
+                tails.end()
 
 
 if __name__ == "__main__":

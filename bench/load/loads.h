@@ -33,6 +33,9 @@ struct ProduceLoad {
     // an answer arrives. Latency counts from when a request was due.
     double rate = 0;
     bool patient = false;  // sleeps until the next one is due, for a load that is beside others
+    // Latency counts from when a request left until its answer was at the socket, so that what
+    // holds up the load is left out.
+    bool stamped = false;
 };
 void produce(const Target& target, const ProduceLoad& load, Measure& measure);
 

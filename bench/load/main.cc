@@ -33,6 +33,7 @@ int main(int argc, char** argv) {
     produces->add_option("--requests", produced.requests);
     produces->add_option("--rate", produced.rate);
     produces->add_flag("--patient", produced.patient, "sleeps until a request is due");
+    produces->add_flag("--stamped", produced.stamped, "arrivals by the kernel's stamp");
 
     ConsumeLoad consumed;
     CLI::App* consumes = app.add_subcommand("consume");

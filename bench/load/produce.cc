@@ -22,27 +22,27 @@ class Connection {
     Stream stream;
     bool watches_room = false;
 
-    std::size_t in_flight() const { return due_.size(); }
+    std::size_t in_flight() const { return since_.size(); }
     std::size_t request_bytes() const { return request_->batch_size; }
-    // One more request, due since then.
-    void enqueue(std::int64_t due) {
-        due_.push_back(due);
+    // One more request; its latency counts from then.
+    void enqueue(std::int64_t since) {
+        since_.push_back(since);
         unsent_ += request_->bytes.size();
     }
     // False when the socket takes no more for now.
     bool send();
-    // Calls answered(due) for each answer that has come.
+    // Calls answered(since) for each answer that has come.
     template <typename Answered>
     void receive(Answered answered) {
         for (std::size_t left = answers_.receive(stream); left > 0; --left) {
-            answered(due_.front());
-            due_.pop_front();
+            answered(since_.front());
+            since_.pop_front();
         }
     }
 
   private:
     std::shared_ptr<const ProduceTemplate> request_;
-    std::deque<std::int64_t> due_;
+    std::deque<std::int64_t> since_;
     std::size_t unsent_ = 0;
     ProduceAnswers answers_;
 };
@@ -97,13 +97,14 @@ Run::Run(const Target& target, const ProduceLoad& load, Measure& measure)
     }
     for (int i = 0; i < load.connections; ++i) {
         connections_.push_back(std::make_unique<Connection>(target, requests[i % requests.size()]));
+        if (load.stamped) connections_.back()->stream.stamp_arrivals();
         poll_.add(*connections_.back());
     }
 }
 
 void Run::fill(Connection& connection) {
     if (load_.rate > 0) return;
-    std::int64_t now = now_ns();
+    std::int64_t now = load_.stamped ? wall_ns() : now_ns();
     while (connection.in_flight() < static_cast<std::size_t>(load_.in_flight)) {
         connection.enqueue(now);
     }
@@ -119,7 +120,7 @@ void Run::send_due() {
         std::int64_t due = next_due();
         if (due > now_ns()) return;
         Connection& connection = *connections_[due_count_ % connections_.size()];
-        connection.enqueue(due);
+        connection.enqueue(load_.stamped ? wall_ns() : due);
         send(connection);
         ++due_count_;
     }
@@ -133,9 +134,10 @@ void Run::send(Connection& connection) {
 }
 
 void Run::handle(Connection& connection) {
-    connection.receive([&](std::int64_t due) {
+    connection.receive([&](std::int64_t since) {
         if (measure_.started()) {
-            measure_.add(connection.request_bytes(), now_ns() - due);
+            std::int64_t answered = load_.stamped ? connection.stream.arrived_ns() : now_ns();
+            measure_.add(connection.request_bytes(), answered - since);
         } else if (++warmed_ >= load_.warm) {
             measure_.start();
         }
