@@ -190,6 +190,7 @@ Result<AdminConfig> AdminConfig::parse(const std::vector<config::Property>& prop
     if (!controllers.empty()) {
         made.cluster_.bootstrap = std::move(controllers);
         made.cluster_.controllers = true;
+        made.cluster_.pool.kind = "controller";
     }
     made.cluster_.max_retries = made.retries();
     std::int32_t timeout = made.default_api_timeout_ms();

@@ -95,9 +95,9 @@ Task<Cluster::Connected> Cluster::any() {
     }
     if (!tried) co_return co_await pool_.get(soonest.id, soonest.address, Lane::general);
     co_return fail(ErrorCode::network_exception,
-                   fmt::format("no broker of {} can be reached; check that they run and that "
+                   fmt::format("no {} of {} can be reached; check that they run and that "
                                "their advertised.listeners can be reached from here:{}",
-                               name(), reasons));
+                               options_.pool.kind, name(), reasons));
 }
 
 Task<Cluster::Connected> Cluster::controller() {
