@@ -1,6 +1,8 @@
 #pragma once
 
+#include <fmt/format.h>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "core/metadata/features.h"
@@ -8,6 +10,7 @@
 #include "net/server.h"
 #include "protocol/frame.h"
 #include "quorum/metadata_quorum.h"
+#include "quorum/quorum_for_tests.h"
 
 // A controller's listener that answers the quorum's requests, for the tests of this room.
 namespace millrace::quorum {
@@ -23,6 +26,7 @@ class ControllerListener final : private net::RequestHandler {
         Result<> listening = server_.listen(info_);
         CHECK(listening);
     }
+    std::string cluster_id = std::string(cluster_for_tests);  // as DescribeCluster tells it
     void serve(MetadataQuorum* quorum) { quorum_ = quorum; }
     Task<void> stop(Time deadline) { return server_.stop(deadline); }
 
@@ -47,6 +51,8 @@ class ControllerListener final : private net::RequestHandler {
                 co_return co_await answer_as<RemoveRaftVoterRequest>(request);
             case ApiKey::update_raft_voter:
                 co_return co_await answer_as<UpdateRaftVoterRequest>(request);
+            case ApiKey::describe_cluster:
+                co_return encode(request, cluster());
             default:
                 co_return net::Reply{.close = true};
         }
@@ -56,7 +62,7 @@ class ControllerListener final : private net::RequestHandler {
         for (ApiKey key :
              {ApiKey::fetch, ApiKey::api_versions, ApiKey::vote, ApiKey::begin_quorum_epoch,
               ApiKey::end_quorum_epoch, ApiKey::fetch_snapshot, ApiKey::add_raft_voter,
-              ApiKey::remove_raft_voter, ApiKey::update_raft_voter}) {
+              ApiKey::remove_raft_voter, ApiKey::update_raft_voter, ApiKey::describe_cluster}) {
             const ApiInfo* api = find_api(key);
             response.api_keys.push_back({.api_key = static_cast<std::int16_t>(key),
                                          .min_version = api->min_version,
@@ -65,6 +71,19 @@ class ControllerListener final : private net::RequestHandler {
         for (const auto& [name, range] : metadata::supported_features()) {
             response.supported_features.push_back(
                 {.name = name, .min_version = range.min, .max_version = range.max});
+        }
+        return response;
+    }
+    // The leader, as far as this node knows where it is heard.
+    DescribeClusterResponse cluster() const {
+        DescribeClusterResponse response;
+        response.endpoint_type = 2;
+        response.cluster_id = cluster_id;
+        response.controller_id = quorum_ == nullptr ? -1 : quorum_->leader_id();
+        if (response.controller_id >= 0) {
+            response.brokers.push_back({.broker_id = response.controller_id,
+                                        .host = fmt::format("n{}", response.controller_id),
+                                        .port = 9093});
         }
         return response;
     }

@@ -8,6 +8,7 @@
 #include "core/metadata/image.h"
 #include "core/metadata/snapshot.h"
 #include "env/disk.h"
+#include "quorum/snapshot_reader.h"
 #include "storage/batch_scan.h"
 #include "storage/text_lines.h"
 
@@ -68,11 +69,11 @@ class SnapshotScan {
         }
         return SnapshotScan(std::move(file), static_cast<std::uint32_t>(size));
     }
-    Result<std::optional<BatchView>> next() {
+    // False: nothing is left.
+    Result<bool> next(SnapshotReader& reader) {
         ASSIGN_OR_RETURN(auto batch, scan_.next());
-        if (!batch) return batch;
-        RETURN_IF_ERROR(batch->verify_crc());
-        return batch;
+        if (batch) RETURN_IF_ERROR(reader.take(*batch));
+        return batch.has_value();
     }
 
   private:
@@ -80,47 +81,6 @@ class SnapshotScan {
         : scan_(std::move(file), 0, size) {}
     storage::BatchScan scan_;
 };
-
-Result<> take(const ControlValues& values, SnapshotContents& contents) {
-    if (values.last_contained) contents.last_contained = *values.last_contained;
-    if (!values.kraft_versions.empty())
-        contents.facts.kraft_version = values.kraft_versions.back().value;
-    if (!values.voters.empty()) contents.facts.voters = values.voters.back().value;
-    return {};
-}
-
-Result<SnapshotContents> read_head(SnapshotScan& scan) {
-    SnapshotContents contents;
-    ASSIGN_OR_RETURN(auto batch, scan.next());
-    if (batch && batch->is_control()) {
-        ASSIGN_OR_RETURN(ControlValues values, read_control_batch(*batch));
-        if (values.last_contained) {
-            RETURN_IF_ERROR(take(values, contents));
-            return contents;
-        }
-    }
-    return fail(ErrorCode::kafka_storage_error, "it does not begin with a snapshot's header");
-}
-
-Result<> read_body(SnapshotScan& scan, const RecordVisitor& visit, SnapshotContents& contents) {
-    while (true) {
-        ASSIGN_OR_RETURN(auto batch, scan.next());
-        if (!batch) {
-            return fail(ErrorCode::kafka_storage_error,
-                        "its footer is missing: it is cut short; remove it if an older snapshot "
-                        "and the log behind that are there");
-        }
-        if (!batch->is_control()) {
-            RETURN_IF_ERROR(visit_records(*batch, 0, visit));
-            contents.last = {batch->last_offset(), batch->leader_epoch()};
-            contents.written = batch->max_timestamp();
-            continue;
-        }
-        ASSIGN_OR_RETURN(ControlValues values, read_control_batch(*batch));
-        RETURN_IF_ERROR(take(values, contents));
-        if (values.footer) return {};
-    }
-}
 
 }  // namespace
 
@@ -183,21 +143,32 @@ Result<std::uint64_t> write_snapshot(env::Disk& disk, const std::string& directo
 
 Result<SnapshotContents> read_snapshot(env::Disk& disk, const std::string& path,
                                        const RecordVisitor& visit) {
-    auto scan = SnapshotScan::open(disk, path);
-    if (!scan) return damaged(path, scan.error());
-    auto contents = read_head(*scan);
-    if (!contents) return damaged(path, contents.error());
-    if (Result<> body = read_body(*scan, visit, *contents); !body)
-        return damaged(path, body.error());
-    return contents;
+    SnapshotReader reader(visit);
+    auto read = [&]() -> Result<> {
+        ASSIGN_OR_RETURN(SnapshotScan scan, SnapshotScan::open(disk, path));
+        while (!reader.whole()) {
+            ASSIGN_OR_RETURN(bool more, scan.next(reader));
+            if (more) continue;
+            return fail(ErrorCode::kafka_storage_error,
+                        "its footer is missing: it is cut short; remove it if an older snapshot "
+                        "and the log behind that are there");
+        }
+        return {};
+    };
+    if (Result<> whole = read(); !whole) return damaged(path, whole.error());
+    return reader.contents();
 }
 
 Result<SnapshotContents> read_snapshot_head(env::Disk& disk, const std::string& path) {
-    auto scan = SnapshotScan::open(disk, path);
-    if (!scan) return damaged(path, scan.error());
-    auto contents = read_head(*scan);
-    if (!contents) return damaged(path, contents.error());
-    return contents;
+    SnapshotReader reader([](const auto&, std::int64_t) { return Result<>(); });
+    auto read = [&]() -> Result<> {
+        ASSIGN_OR_RETURN(SnapshotScan scan, SnapshotScan::open(disk, path));
+        ASSIGN_OR_RETURN(bool begins, scan.next(reader));
+        if (begins) return {};
+        return fail(ErrorCode::kafka_storage_error, "it is empty");
+    };
+    if (Result<> begun = read(); !begun) return damaged(path, begun.error());
+    return reader.contents();
 }
 
 }  // namespace millrace::quorum
