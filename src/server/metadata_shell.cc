@@ -1,19 +1,24 @@
 // millrace metadata-shell, kafka-metadata-shell.sh: shows the metadata of a cluster as a tree, from
-// a snapshot or a log directory.
+// a snapshot, a log directory or controllers that run.
 
 #include <CLI/CLI.hpp>
 #include <array>
 #include <cstdint>
+#include <fmt/format.h>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/log.h"
 #include "env/posix/disk.h"
 #include "env/posix/standard_streams.h"
+#include "env/posix/world.h"
 #include "server/arguments.h"
 #include "server/commands.h"
+#include "server/live_metadata.h"
 #include "server/shell.h"
 #include "server/shell_source.h"
 #include "server/version.h"
@@ -46,7 +51,12 @@ class StandardOutput final : public TextSink {
 struct Flags {
     std::string snapshot;
     std::string directory;
+    LiveAddress live;
     std::vector<std::string> command;
+
+    bool lives() const {
+        return !live.bootstrap_server.empty() || !live.bootstrap_controller.empty();
+    }
 };
 
 // Lines of standard input; nothing at its end.
@@ -75,21 +85,6 @@ class Lines {
     bool ended_ = false;
 };
 
-int converse(Shell& shell, StandardOutput& output) {
-    Lines lines;
-    bool prompts = lines.from_a_person();
-    if (prompts) output.out("[ Kafka Metadata Shell ]\n");
-    while (!shell.has_ended()) {
-        if (prompts) output.out(">> ");
-        output.flush();
-        std::optional<std::string> line = lines.next();
-        if (!line) break;
-        shell.run_line(*line);
-    }
-    output.flush();
-    return done;
-}
-
 metadata::TreeNode root_of(const ShellSource& source) {
     metadata::TreeNode local = metadata::folder([] {
         return std::vector<metadata::TreeEntry>{
@@ -99,6 +94,89 @@ metadata::TreeNode root_of(const ShellSource& source) {
     return metadata::folder([local, image] {
         return std::vector<metadata::TreeEntry>{{"image", image}, {"local", local}};
     });
+}
+
+// A person at the terminal, or a script, and the shell.
+class Conversation {
+  public:
+    explicit Conversation(StandardOutput& output) : output_(output) {
+        if (prompts_) output_.out("[ Kafka Metadata Shell ]\n");
+    }
+    // The next line; nothing when there is none, or the shell has ended. Blocks.
+    std::optional<std::string> next(const Shell& shell) {
+        if (prompts_ && !shell.has_ended()) output_.out(">> ");
+        output_.flush();
+        return shell.has_ended() ? std::nullopt : lines_.next();
+    }
+
+  private:
+    StandardOutput& output_;
+    Lines lines_;
+    bool prompts_ = lines_.from_a_person();
+};
+
+// One command, or a conversation about what does not change.
+int show(const ShellSource& source, const Flags& flags) {
+    StandardOutput output;
+    if (flags.command.empty()) {
+        Shell shell(root_of(source), Shell::Mode::conversation, output);
+        Conversation conversation(output);
+        while (auto line = conversation.next(shell)) shell.run_line(*line);
+        return done;
+    }
+    Shell shell(root_of(source), Shell::Mode::single_command, output);
+    bool succeeded = shell.run(flags.command);
+    output.flush();
+    return succeeded ? done : failed;
+}
+
+// Each command sees what is committed when it is given.
+Task<int> converse(env::Shard& shard, LiveMetadata& live, ShellSource source) {
+    StandardOutput output;
+    Shell shell(root_of(source), Shell::Mode::conversation, output);
+    Conversation conversation(output);
+    int code = done;
+    while (true) {
+        std::optional<std::string> line;
+        co_await env::lasting(shard, [&] { line = conversation.next(shell); });
+        if (!line) co_return code;
+        if (Shell::reads_tree(*line)) {
+            if (auto now = co_await live.read()) {
+                source = *std::move(now);
+                shell.show(root_of(source));
+            } else {
+                code = complain(command_name,
+                                fmt::format("{} (this is the metadata at offset {})",
+                                            now.error().message, source.provenance.offset));
+            }
+        }
+        shell.run_line(*line);
+    }
+}
+
+Task<int> show_live(env::Shard& shard, const Flags& flags) {
+    auto live = co_await LiveMetadata::open(shard, flags.live);
+    if (!live) co_return complain(command_name, live.error().message);
+    for (const std::string& warning : (*live)->warnings()) complain(command_name, warning);
+    auto source = co_await (*live)->read();
+    int code = failed;
+    if (!source) {
+        complain(command_name, source.error().message);
+    } else if (flags.command.empty()) {
+        code = co_await converse(shard, **live, *std::move(source));
+    } else {
+        code = show(*source, flags);
+    }
+    co_await (*live)->close();
+    co_return code;
+}
+
+Result<> check(const Flags& flags) {
+    bool of_live = !flags.live.command_config.empty() || !flags.live.cluster_id.empty();
+    if (flags.lives() || !of_live) return {};
+    return fail(ErrorCode::invalid_request,
+                "--command-config and --cluster-id are for a cluster that runs: name it with "
+                "--bootstrap-controller or --bootstrap-server");
 }
 
 }  // namespace
@@ -112,7 +190,15 @@ int metadata_shell(std::span<const std::string> arguments) {
     from->add_option("-s,--snapshot", flags.snapshot, "A snapshot of the metadata log to read");
     from->add_option("-d,--directory", flags.directory,
                      "The log directory of a node that is not running");
+    from->add_option("--bootstrap-controller", flags.live.bootstrap_controller,
+                     "HOST:PORT of controllers that run, separated by commas");
+    from->add_option("--bootstrap-server", flags.live.bootstrap_server,
+                     "HOST:PORT of brokers, which tell where the controllers are");
     from->require_option(1);
+    app.add_option("--command-config", flags.live.command_config,
+                   "A file of properties for the client that reads from controllers");
+    app.add_option("--cluster-id", flags.live.cluster_id,
+                   "Read from no cluster but the one with this id");
     app.add_option("command", flags.command,
                    "cat, find, ls or tree and its paths; without one, commands are read from "
                    "standard input");
@@ -122,18 +208,18 @@ int metadata_shell(std::span<const std::string> arguments) {
     } catch (const CLI::ParseError& error) {
         return app.exit(error) == 0 ? done : failed;
     }
+    if (Result<> checked = check(flags); !checked)
+        return complain(command_name, checked.error().message);
+    if (flags.lives()) {
+        (void)log::set_level("*", "error");  // what is wrong is said in sentences of its own
+        env::posix::World world({.shards = 1, .helper_threads = 1, .timestamp_log = false});
+        return world.run([&](env::Shard& shard) { return show_live(shard, flags); });
+    }
     env::posix::Disk disk;
     auto source = flags.snapshot.empty() ? read_log_directory(disk, flags.directory)
                                          : read_snapshot_file(disk, flags.snapshot);
     if (!source) return complain(command_name, source.error().message);
-    StandardOutput output;
-    bool single = !flags.command.empty();
-    Shell shell(root_of(*source), single ? Shell::Mode::single_command : Shell::Mode::conversation,
-                output);
-    if (!single) return converse(shell, output);
-    bool succeeded = shell.run(flags.command);
-    output.flush();
-    return succeeded ? done : failed;
+    return show(*source, flags);
 }
 
 }  // namespace millrace::server

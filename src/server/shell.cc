@@ -20,6 +20,7 @@ struct Shell::Verb {
     std::size_t most = 0;
     bool always = false;  // not only in a conversation
     bool (Shell::*run)(Words) = nullptr;
+    bool reads_tree = false;
 };
 
 namespace {
@@ -39,22 +40,22 @@ std::string row(std::string_view indent, std::string_view name, std::string_view
 std::span<const Shell::Verb> Shell::verbs() {
     static constexpr std::array<Verb, 10> all{{
         {"cat", "Show the contents of metadata files.", "targets", "The metadata files to display.",
-         1, any_number, true, &Shell::cat},
+         1, any_number, true, &Shell::cat, true},
         {"cd", "Set the current working directory.", "target", "The directory to change to.", 0, 1,
-         false, &Shell::cd},
+         false, &Shell::cd, true},
         {"exit", "Exit the metadata shell.", "", "", 0, 0, false, &Shell::exit},
         {"find", "Search for nodes in the directory hierarchy.", "paths", "The paths to start at.",
-         0, any_number, true, &Shell::find},
+         0, any_number, true, &Shell::find, true},
         {"help", "Display this help message.", "", "", 0, 0, false, &Shell::help},
         {"history", "Print command history.", "numEntriesToShow", "The number of entries to show.",
          0, 1, false, &Shell::history},
         {"ls", "List metadata nodes.", "targets", "The metadata node paths to list.", 0, any_number,
-         true, &Shell::ls},
+         true, &Shell::ls, true},
         {"man", "Show the help text for a specific command.", "cmd",
          "The command to get help text for.", 1, 1, false, &Shell::man},
         {"pwd", "Print the current working directory.", "", "", 0, 0, false, &Shell::pwd},
         {"tree", "Show the contents of metadata nodes in a tree structure.", "targets",
-         "The metadata nodes to display.", 1, any_number, true, &Shell::tree},
+         "The metadata nodes to display.", 1, any_number, true, &Shell::tree, true},
     }};
     return all;
 }
@@ -127,6 +128,12 @@ bool Shell::run_line(std::string_view line) {
     std::size_t last = line.find_last_not_of(" \t\r\n");
     history_.emplace_back(line.substr(first, last - first + 1));
     return run(words);
+}
+
+bool Shell::reads_tree(std::string_view line) {
+    std::vector<std::string> words = split_words(line);
+    const Verb* verb = words.empty() ? nullptr : find_verb(words[0]);
+    return verb != nullptr && verb->reads_tree;
 }
 
 std::vector<FoundNode> Shell::nodes_of(const std::string& path) const {

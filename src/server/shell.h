@@ -4,6 +4,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/metadata/image_tree.h"
@@ -21,10 +22,14 @@ class Shell {
     Shell(metadata::TreeNode root, Mode mode, TextSink& sink)
         : root_(std::move(root)), mode_(mode), sink_(sink) {}
 
+    // Another tree from now on; folder and history stay.
+    void show(metadata::TreeNode root) { root_ = std::move(root); }
     // False when a path was not there or the command was wrong, which has been said.
     bool run(std::span<const std::string> words);
     // One line of a conversation, which its history keeps.
     bool run_line(std::string_view line);
+    // Whether what a line asks for is in the tree.
+    static bool reads_tree(std::string_view line);
     bool has_ended() const { return ended_; }
 
   private:

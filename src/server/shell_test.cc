@@ -136,6 +136,18 @@ TEST_F(ShellTest, RefusesWhatItDoesNotKnow) {
     EXPECT_TRUE(talk_.has_ended());
 }
 
+TEST_F(ShellTest, GoesOnWithAnotherTree) {
+    say("cd image");
+    talk_.show(
+        metadata::folder([] { return std::vector<TreeEntry>{{"image", names({"later"})}}; }));
+    EXPECT_EQ(say("ls"), "later\n");
+    EXPECT_EQ(say("pwd"), "/image\n");
+    for (const char* line : {"ls", "cat x", "  find", "tree /", "cd 'a b'"})
+        EXPECT_TRUE(Shell::reads_tree(line)) << line;
+    for (const char* line : {"", "exit", "pwd", "history", "help", "man ls", "lst"})
+        EXPECT_FALSE(Shell::reads_tree(line)) << line;
+}
+
 TEST_F(ShellTest, ASingleCommandIsOneOfFour) {
     EXPECT_EQ(once({"ls", "/"}), "image\nlocal\n");
     EXPECT_EQ(once({"pwd"}, false),

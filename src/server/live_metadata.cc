@@ -1,0 +1,94 @@
+#include "server/live_metadata.h"
+
+#include <fmt/format.h>
+#include <utility>
+
+#include "client/admin_cluster.h"
+#include "config/properties.h"
+#include "env/disk.h"
+#include "env/shard.h"
+
+namespace millrace::server {
+namespace {
+
+Result<config::Properties> properties_of(env::Shard& shard, const std::string& path) {
+    if (path.empty()) return config::Properties();
+    ASSIGN_OR_RETURN(std::string content, env::read_file(shard.disk(), path));
+    auto parsed = config::Properties::parse(content);
+    if (parsed) return parsed;
+    return fail(parsed.error().code, fmt::format("{}: {}", path, parsed.error().message));
+}
+
+// What the command line names counts, and not what the file does.
+Result<client::AdminConfig> config_of(const config::Properties& file, std::string key,
+                                      std::string value) {
+    std::vector<config::Property> all = file.all();
+    std::erase_if(all, [](const config::Property& one) {
+        return one.key == "bootstrap.servers" || one.key == "bootstrap.controllers";
+    });
+    all.push_back({std::move(key), std::move(value)});
+    return client::AdminConfig::parse(all);
+}
+
+// Whoever names a broker for a controller, or the other way round, is told the flag for it.
+Error with_hint(Error error, std::string_view flag) {
+    if (error.code == ErrorCode::mismatched_endpoint_type)
+        error.message += fmt::format(" Use {} for it.", flag);
+    return error;
+}
+
+struct Controllers {
+    std::string addresses;
+    std::string cluster_id;
+};
+
+Task<Result<Controllers>> ask_brokers(client::Admin& admin) {
+    Controllers found;
+    ASSIGN_OR_CO_RETURN(auto cluster, co_await client::describe_cluster(admin));
+    found.cluster_id = cluster.cluster_id;
+    ASSIGN_OR_CO_RETURN(auto quorum, co_await client::describe_metadata_quorum(admin));
+    for (const auto& [id, listeners] : quorum.nodes) {
+        if (listeners.empty()) continue;
+        found.addresses += fmt::format("{}{}", found.addresses.empty() ? "" : ",",
+                                       listeners.front().address.to_string());
+    }
+    if (!found.addresses.empty()) co_return found;
+    co_return fail(ErrorCode::unsupported_version,
+                   "the brokers do not tell where their controllers are: name these with "
+                   "--bootstrap-controller");
+}
+
+Task<Result<Controllers>> find_controllers(env::Shard& shard, const client::AdminConfig& config) {
+    client::Admin admin(shard, config);
+    Result<Controllers> found = co_await ask_brokers(admin);
+    co_await admin.close();
+    if (!found) co_return fail(with_hint(found.error(), "--bootstrap-controller"));
+    co_return found;
+}
+
+}  // namespace
+
+Task<Result<std::unique_ptr<LiveMetadata>>> LiveMetadata::open(env::Shard& shard,
+                                                               LiveAddress address) {
+    ASSIGN_OR_CO_RETURN(auto file, properties_of(shard, address.command_config));
+    std::optional<std::string> cluster_id;
+    if (!address.cluster_id.empty()) cluster_id = address.cluster_id;
+    if (!address.bootstrap_server.empty()) {
+        ASSIGN_OR_CO_RETURN(auto brokers,
+                            config_of(file, "bootstrap.servers", address.bootstrap_server));
+        ASSIGN_OR_CO_RETURN(Controllers found, co_await find_controllers(shard, brokers));
+        address.bootstrap_controller = found.addresses;
+        if (!cluster_id) cluster_id = found.cluster_id;
+    }
+    ASSIGN_OR_CO_RETURN(auto config,
+                        config_of(file, "bootstrap.controllers", address.bootstrap_controller));
+    co_return std::make_unique<LiveMetadata>(shard, config, std::move(cluster_id));
+}
+
+Task<Result<ShellSource>> LiveMetadata::read() {
+    if (Result<> read = co_await observer_.catch_up(admin_.timeout()); !read)
+        co_return fail(with_hint(read.error(), "--bootstrap-server"));
+    co_return ShellSource{observer_.image(), observer_.provenance(), nullptr};
+}
+
+}  // namespace millrace::server
