@@ -1,4 +1,7 @@
-"""Equal metadata: each one's snapshots, read by both metadata shells, are the same trees."""
+"""Equal metadata: each one's snapshots, read by both metadata shells, are the same trees, and so is
+what our shell reads from controllers that run."""
+
+import shutil
 
 import pytest
 
@@ -77,3 +80,90 @@ def test_controllers_of_both_kinds_end_up_equal(folder):
              for each in cluster.controllers]
     assert "topic.2" in trees[0]
     assert trees.count(trees[0]) == len(trees)
+
+
+def latest_by_apache(node):
+    """Of a copy: the node has its directory locked, where Apache's shell would lock it."""
+    copy = node.folder / "copied" / "latest.checkpoint"
+    copy.parent.mkdir(exist_ok=True)
+    copy.unlink(missing_ok=True)
+    shutil.copy(shell.snapshots(node)[-1], copy)
+    return shell.without_provenance(shell.apache_tree(copy))
+
+
+def ends_up_as_the_snapshots(node, *flags):
+    """While nothing happens but that time goes by, the latest snapshot is what is there."""
+    processes.wait_until(lambda: shell.snapshots(node), WAIT_SECONDS, "a snapshot")
+    processes.wait_until(lambda: shell.live_tree(*flags) == latest_by_apache(node), WAIT_SECONDS,
+                         "the live tree and that of Apache's shell to be equal")
+
+
+@pytest.mark.parametrize("dynamic", [False, True], ids=["static", "dynamic"])
+@pytest.mark.parametrize("leads", ["apache", "millrace"])
+def test_a_quorum_that_runs_is_read(folder, leads, dynamic):
+    other = "millrace" if leads == "apache" else "apache"
+    cluster = Cluster(
+        folder / f"shell-live-{leads}-{dynamic}", {
+            1: (leads, "controller"), 2: (leads, "controller"), 3: (leads, "controller"),
+            11: (other, "broker")},
+        dynamic=dynamic, **{"metadata.log.max.snapshot.interval.ms": 2000})
+    conversation = None
+    try:
+        cluster.start()
+        broker = cluster.members[11]
+        fill(broker)
+        controllers = [f"127.0.0.1:{node.controller_port}" for node in cluster.controllers.values()]
+        for address in controllers:
+            assert "topic.0" in shell.live_tree("--bootstrap-controller", address)
+        through_broker = ("--bootstrap-server", broker.bootstrap)
+        ends_up_as_the_snapshots(cluster.members[1], *through_broker)
+
+        conversation = shell.Conversation("--bootstrap-controller", ",".join(controllers))
+        before = conversation.ask("ls image/topics/byName")
+        assert "topic.0" in before and "later" not in before
+        leader = cluster.leader()
+        cluster.members[leader].kill()
+        processes.wait_until(lambda: cluster.leader() not in (None, leader), WAIT_SECONDS,
+                             "another leader")
+        created = call(broker, "CreateTopics", 7, {"timeoutMs": 20000, "Topics": [{
+            "Name": "later", "NumPartitions": 1, "ReplicationFactor": 1}]})
+        assert created["Topics"][0]["ErrorCode"] == 0
+        assert "later" in conversation.ask("ls image/topics/byName")
+        assert conversation.end() == 0
+        says_what_is_wrong(cluster, broker, controllers[leader % 3])
+    finally:
+        if conversation:
+            conversation.kill()
+        cluster.kill()
+
+
+def says_what_is_wrong(cluster, broker, controller):
+    brief = cluster.members[1].folder / "brief.properties"
+    brief.write_text("default.api.timeout.ms=4000\nrequest.timeout.ms=2000\n")
+    brief = ("--command-config", str(brief))
+    assert "has the id" in shell.live_refusal(
+        "--bootstrap-controller", controller, "--cluster-id", "AAAAAAAAAAAAAAAAAAAAAA", *brief)
+    assert "Use --bootstrap-server" in shell.live_refusal(
+        "--bootstrap-controller", broker.bootstrap, *brief)
+    assert "Use --bootstrap-controller" in shell.live_refusal(
+        "--bootstrap-server", controller, *brief)
+    assert "can be reached" in shell.live_refusal("--bootstrap-controller", "127.0.0.1:1", *brief)
+
+
+@pytest.mark.parametrize("leads", ["apache", "millrace"])
+def test_a_log_that_begins_with_a_snapshot_is_read(folder, leads):
+    node = nodes.make(leads, folder / f"shell-short-{leads}", **{
+        "metadata.log.max.record.bytes.between.snapshots": 3000,
+        "metadata.log.max.snapshot.interval.ms": 2000,
+        "metadata.max.retention.bytes": 5000,
+        "internal.metadata.log.segment.bytes": 3000})
+    try:
+        node.start()
+        fill(node)
+        first = node.data / "__cluster_metadata-0" / f"{0:020}.log"
+        # Apache's controllers look for what is too much once a minute.
+        processes.wait_until(lambda: not first.exists(), 200, "the log's beginning to go")
+        ends_up_as_the_snapshots(node, "--bootstrap-controller",
+                                 f"127.0.0.1:{node.controller_port}")
+    finally:
+        node.stop()

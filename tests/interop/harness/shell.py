@@ -36,9 +36,56 @@ def our_tree(snapshot, path="/image"):
 
 def directory_tree(directory, path="/image"):
     """What our shell shows of a log directory, without where its last record stands."""
-    text = _run([nodes.MillraceNode.executable, "metadata-shell",
-                 "--directory", directory, "tree", path])
-    return re.sub(r"(?m)^(\s*provenance:\n)\s*offset .*$", r"\1", text)
+    return without_provenance(_run([nodes.MillraceNode.executable, "metadata-shell",
+                                    "--directory", directory, "tree", path]))
+
+
+def live_tree(*flags, path="/image"):
+    """What our shell shows of a cluster that runs, without where its last record stands."""
+    return without_provenance(_run([nodes.MillraceNode.executable, "metadata-shell", *flags,
+                                    "tree", path]))
+
+
+def live_refusal(*flags):
+    """What it says of one that it cannot read."""
+    done = subprocess.run([nodes.MillraceNode.executable, "metadata-shell", *flags, "ls", "/"],
+                          capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 1 and not done.stdout, done
+    return done.stderr
+
+
+class Conversation:
+    """Our shell, asked again and again."""
+    END = "cat: end: No such file or directory.\n"
+
+    def __init__(self, *flags):
+        self._shell = subprocess.Popen([nodes.MillraceNode.executable, "metadata-shell", *flags],
+                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def ask(self, line):
+        self._shell.stdin.write(f"{line}\ncat end\n")
+        self._shell.stdin.flush()
+        answer = ""
+        while not answer.endswith(self.END):
+            read = self._shell.stdout.readline()
+            assert read, f"it has ended after {answer}"
+            answer += read
+        return answer.removesuffix(self.END)
+
+    def end(self):
+        """Its exit code."""
+        self._shell.stdin.close()
+        code = self._shell.wait(30)
+        self._shell.stdout.close()
+        return code
+
+    def kill(self):
+        self._shell.kill()
+        self._shell.wait()
+
+
+def without_provenance(tree):
+    return re.sub(r"(?m)^(\s*provenance:\n)\s*offset .*$", r"\1", tree)
 
 
 def snapshots(node):
