@@ -21,6 +21,11 @@ bool may_change(ErrorCode code) {
     return is_retriable(code) || code == ErrorCode::duplicate_broker_registration;
 }
 
+// The controller has forgotten this life of the broker.
+bool is_unknown(ErrorCode code) {
+    return code == ErrorCode::broker_id_not_registered || code == ErrorCode::stale_broker_epoch;
+}
+
 // What a broker and a controller tell alike: where they are heard, and what they support.
 template <typename Request>
 void introduce(Request& request, const std::vector<config::Endpoint>& advertised) {
@@ -125,18 +130,24 @@ Task<Result<>> Lifecycle::register_broker(const std::vector<config::Endpoint>& a
 }
 
 Task<void> Lifecycle::send_heartbeats() {
-    for (;;) {
-        co_await send_heartbeat();
-        Duration interval = fenced_ || wants_to_stop_
-                                ? soon
-                                : Duration::milliseconds(config_.broker_heartbeat_interval_ms());
+    for (int failures = 0;;) {
+        failures = co_await send_heartbeat() ? 0 : failures + 1;
         co_await env::with_deadline(
-            shard_, shard_.now() + interval,
+            shard_, shard_.now() + pause_after(failures),
             [](Condition& hurry) -> Task<void> { co_await hurry.wait(); }(hurry_));
     }
 }
 
-Task<void> Lifecycle::send_heartbeat() {
+// Who waits for an answer that changes something asks again soon, but not without end.
+Duration Lifecycle::pause_after(int failures) const {
+    auto interval = Duration::milliseconds(config_.broker_heartbeat_interval_ms());
+    if (!fenced_ && !wants_to_stop_) return interval;
+    constexpr int most_doublings = 10;
+    return std::min(soon * (1 << std::min(failures, most_doublings)), interval);
+}
+
+// False: it changed nothing.
+Task<bool> Lifecycle::send_heartbeat() {
     BrokerHeartbeatRequest request = heartbeat();
     auto response = co_await controllers_.submit(
         controller::BrokerHeartbeat{.request = request},
@@ -146,11 +157,17 @@ Task<void> Lifecycle::send_heartbeat() {
         if (!unreachable_since_) unreachable_since_ = shard_.now();
         changed_.notify_all();
     }
+    // It has nothing that could be handed over.
+    if (wants_to_stop_ && is_unknown(error)) {
+        may_stop_ = true;
+        changed_.notify_all();
+    }
     if (error != ErrorCode::none) {
         LOG_WARN("heartbeat of broker {} failed: {}", node_.id, name_of(error));
-        co_return;
+        co_return false;
     }
     heard(request, *response);
+    co_return true;
 }
 
 BrokerHeartbeatRequest Lifecycle::heartbeat() const {

@@ -31,8 +31,8 @@ class Lifecycle {
     Task<void> tell_failure(Uuid directory);
     // Tells the controller at once when other directories are cordoned than it was told last.
     void tell_cordons();
-    // Tells the controller, and waits until it agrees (controlled.shutdown.enable), no controller
-    // has been reached for a while, or `deadline`.
+    // Tells the controller, and waits until it agrees (controlled.shutdown.enable) or does not know
+    // this broker any more, no controller has been reached for a while, or `deadline`.
     Task<void> shut_down(Time deadline);
     // Stops the heartbeats.
     Task<void> stop() { return scope_.close(); }
@@ -43,7 +43,8 @@ class Lifecycle {
     Task<Result<>> register_broker(const std::vector<config::Endpoint>& advertised);
     Task<Result<>> register_until(Time deadline, const std::vector<config::Endpoint>& advertised);
     Task<void> send_heartbeats();
-    Task<void> send_heartbeat();
+    Task<bool> send_heartbeat();
+    Duration pause_after(int failures) const;
     BrokerHeartbeatRequest heartbeat() const;
     void heard(const BrokerHeartbeatRequest& request, const BrokerHeartbeatResponse& response);
     bool supports_cordons() const;
