@@ -336,7 +336,8 @@ Decision<OffsetDeleteResponse> GroupCoordinator::delete_offsets(
             answered.partitions.push_back(
                 {.partition_index = each.partition_index, .error_code = code});
             if (code == ErrorCode::none &&
-                offset(request.group_id, topic.name, each.partition_index) != nullptr) {
+                (offset(request.group_id, topic.name, each.partition_index) != nullptr ||
+                 is_unstable(request.group_id, topic.name, each.partition_index))) {
                 decision.records.push_back(
                     offset_tombstone(request.group_id, topic.name, each.partition_index));
             }
@@ -354,6 +355,10 @@ Decision<int> GroupCoordinator::forget_topics(const std::set<std::string>& topic
                 decision.records.push_back(offset_tombstone(group, topic, partition));
             }
         }
+    }
+    for (const TransactionalOffsets::Key& key : transactional_.of_topics(topics)) {
+        if (offset(key.group, key.topic, key.partition) == nullptr)
+            decision.records.push_back(offset_tombstone(key.group, key.topic, key.partition));
     }
     decision.response = static_cast<int>(decision.records.size());
     return decision;
@@ -429,6 +434,11 @@ Decision<ErrorCode> GroupCoordinator::delete_group(const std::string& group_id) 
                 decision.records.push_back(offset_tombstone(group_id, topic, partition));
             }
         }
+    }
+    // What open transactions would commit goes, too: it must not come back with their commit.
+    for (const TransactionalOffsets::Key& key : transactional_.of(group_id)) {
+        if (offset(group_id, key.topic, key.partition) == nullptr)
+            decision.records.push_back(offset_tombstone(group_id, key.topic, key.partition));
     }
     if (!add_tombstones_if_empty(group_id, decision.records)) {
         decision.records.push_back(group_tombstone(group_id));

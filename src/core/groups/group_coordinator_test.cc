@@ -257,6 +257,58 @@ TEST(Offsets, OfATransactionMakeTheGroup) {
     EXPECT_EQ(commit(1), ErrorCode::unknown_member_id);
 }
 
+// A deletion, and what then becomes of offsets that a transaction has committed to partitions 0,
+// which has one already, and 1 and 2, which have none.
+class OffsetsOfAnOpenTransaction : public testing::Test {
+  protected:
+    OffsetsOfAnOpenTransaction() {
+        EXPECT_EQ(c.commit("g", "t"), ErrorCode::none);
+        for (std::int32_t partition : {0, 1, 2}) {
+            EXPECT_TRUE(c.groups.apply(offset_record("g", "t", partition, {.offset = 9}),
+                                       {.offset = 100 + partition, .producer_id = 7}));
+        }
+    }
+    // By partition; -1 where there is none.
+    std::vector<std::int64_t> after_commit() {
+        c.groups.end_transaction(7, true);
+        std::vector<std::int64_t> offsets;
+        for (std::int32_t partition : {0, 1, 2}) {
+            const CommittedOffset* offset = c.groups.offset("g", "t", partition);
+            offsets.push_back(offset == nullptr ? -1 : offset->offset);
+        }
+        return offsets;
+    }
+
+    Coordinator c;
+};
+
+TEST_F(OffsetsOfAnOpenTransaction, AreDeletedWithTheGroup) {
+    auto decision = c.groups.delete_group("g");
+    EXPECT_EQ(decision.response, ErrorCode::none);
+    EXPECT_EQ(decision.records.size(), 4U);  // one for each offset, and the group's
+    c.write(decision.records);
+    EXPECT_EQ(after_commit(), (std::vector<std::int64_t>{-1, -1, -1}));
+    EXPECT_EQ(c.groups.group_count(), 0U);
+}
+
+TEST_F(OffsetsOfAnOpenTransaction, AreDeletedByName) {
+    OffsetDeleteRequest request{.group_id = "g"};
+    request.topics.push_back({.name = "t", .partitions = {{0}, {1}, {5}}});
+    auto decision = c.groups.delete_offsets(request);
+    EXPECT_EQ(decision.response.error_code, ErrorCode::none);
+    EXPECT_EQ(decision.records.size(), 2U);
+    c.write(decision.records);
+    EXPECT_EQ(after_commit(), (std::vector<std::int64_t>{-1, -1, 9}));
+}
+
+TEST_F(OffsetsOfAnOpenTransaction, GoWithTheirTopic) {
+    EXPECT_EQ(c.groups.forget_topics({"other"}).response, 0);
+    auto decision = c.groups.forget_topics({"t"});
+    EXPECT_EQ(decision.response, 3);
+    c.write(decision.records);
+    EXPECT_EQ(after_commit(), (std::vector<std::int64_t>{-1, -1, -1}));
+}
+
 TEST(Offsets, OfAnOpenTransactionDoNotExpire) {
     Coordinator c;
     ASSERT_EQ(c.commit("simple", "t"), ErrorCode::none);

@@ -31,4 +31,24 @@ bool TransactionalOffsets::holds_any(const std::string& group) const {
     });
 }
 
+std::set<TransactionalOffsets::Key> TransactionalOffsets::of(const std::string& group) const {
+    std::set<Key> keys;
+    for (const auto& [producer_id, offsets] : by_producer_) {
+        for (auto each = offsets.lower_bound(Key{group, "", 0});
+             each != offsets.end() && each->first.group == group; ++each)
+            keys.insert(each->first);
+    }
+    return keys;
+}
+
+std::set<TransactionalOffsets::Key> TransactionalOffsets::of_topics(
+    const std::set<std::string>& topics) const {
+    std::set<Key> keys;
+    for (const auto& [producer_id, offsets] : by_producer_) {
+        for (const auto& [key, offset] : offsets)
+            if (topics.contains(key.topic)) keys.insert(key);
+    }
+    return keys;
+}
+
 }  // namespace millrace::groups

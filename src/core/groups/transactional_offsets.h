@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 
 #include "core/groups/committed_offset.h"
@@ -25,6 +26,9 @@ class TransactionalOffsets {
     void drop(const Key& key);
     bool holds(const Key& key) const;
     bool holds_any(const std::string& group) const;
+    // Of the group, and of the topics; each once, whoever commits it.
+    std::set<Key> of(const std::string& group) const;
+    std::set<Key> of_topics(const std::set<std::string>& topics) const;
 
   private:
     std::map<std::int64_t, std::map<Key, CommittedOffset>> by_producer_;
