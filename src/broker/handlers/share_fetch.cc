@@ -2,9 +2,11 @@
 // (KIP-932), and carries its acknowledgements of others.
 //
 // When less than MinBytes is there the request waits for at most MaxWaitMs, woken by new records
-// and by such as other members give back; an error is told at once. Partitions have records in
-// turn, and no more than MaxRecords in all, but for whole batches. A client that its quota on
-// fetches has wait gets none.
+// and by such as other members give back; an error is told at once. What a partition has goes to
+// the oldest of the fetches that want it (broker/share/fetch_line.h): a member that reads many
+// partitions is slower than one that reads a single one, and must not starve beside it. Partitions
+// have records in turn, and no more than MaxRecords in all, but for whole batches. A client that
+// its quota on fetches has wait gets none.
 
 #include "protocol/share_fetch.h"
 
@@ -25,36 +27,99 @@ namespace {
 using Request = ShareFetchRequest;
 using Response = ShareFetchResponse;
 
+// Of a fetch that others are faster than, before it tells so.
+constexpr int most_tries = 10;
+
 struct Item {
     TopicIdPartition id;
     LedShare::Reading reading;
     LedShare::Acquired acquired;
-    std::string message;  // of an error
-    bool counts = false;  // as a request for its topic, when it is read first
+    std::string message;   // of an error
+    bool counts = false;   // as a request for its topic, when it is read first
+    bool in_line = false;  // of the partition, or perhaps
 };
 
 struct Wanted {
     const Request& request;
-    const std::string& group_id;
-    const std::string& member_id;
-    std::uint64_t max_bytes = 0;
-    std::uint64_t min_bytes = 0;
+    const ShareSessions::Member& member;
+    FetchTicket ticket;
+    std::uint64_t partition_bytes = 0;  // at most, but for a first batch
+    std::uint64_t min_bytes = 0;        // of all
 };
 
 bool is_error(ErrorCode code) {
     return code != ErrorCode::none && code != ErrorCode::leader_not_available;
 }
 
-Task<void> read(ShareLeaders& leaders, const Wanted& wanted, std::uint64_t max_bytes, Item& item) {
-    auto there = [&](SharePartitions& shares, Partitions& partitions) -> Task<LedShare::Reading> {
-        auto share = shares.open(partitions, wanted.group_id, item.id);
-        if (!share) co_return LedShare::Reading{.error = share.error()};
-        if (std::exchange(item.counts, false)) shares.metrics().fetch_request((*share)->topic());
-        auto reading = co_await (*share)->read(wanted.member_id, max_bytes);
-        if (is_error(reading.error)) item.message = (*share)->why();
-        co_return reading;
-    };
-    item.reading = co_await leaders.on(leaders.shard_of(item.id), there);
+// By shard, as their turn comes.
+using ByShard = std::vector<std::pair<int, std::vector<Item*>>>;
+
+ByShard by_shard(const ShareLeaders& leaders, std::vector<Item>& items) {
+    ByShard all;
+    for (Item& item : items) {
+        int shard = leaders.shard_of(item.id);
+        auto known = std::ranges::find(all, shard, &ByShard::value_type::first);
+        if (known == all.end()) known = all.insert(all.end(), {shard, {}});
+        known->second.push_back(&item);
+    }
+    return all;
+}
+
+// The fetch wants no more of any partition, but perhaps one.
+void leave_lines(ShareSessions& sessions, const Wanted& wanted, std::vector<Item>& items,
+                 const Item* kept = nullptr) {
+    std::vector<TopicIdPartition> left;
+    for (Item& item : items) {
+        if (&item != kept && std::exchange(item.in_line, false)) left.push_back(item.id);
+    }
+    if (!left.empty()) sessions.leave(wanted.member, wanted.ticket, std::move(left));
+}
+
+Task<void> read_there(SharePartitions& shares, Partitions& partitions, const Wanted& wanted,
+                      Item& item, bool remote) {
+    item.in_line = true;
+    auto share = shares.open(partitions, wanted.member.group_id, item.id);
+    if (!share) {
+        item.reading = {.error = share.error()};
+        co_return;
+    }
+    if (std::exchange(item.counts, false)) shares.metrics().fetch_request((*share)->topic());
+    item.reading = co_await (*share)->read({.ticket = wanted.ticket,
+                                            .member_id = wanted.member.member_id,
+                                            .max_bytes = wanted.partition_bytes,
+                                            .remote = remote});
+    if (is_error(item.reading.error)) item.message = (*share)->why();
+}
+
+// What was read of all is enough to answer.
+bool is_enough(const Wanted& wanted, const std::vector<Item>& items) {
+    std::uint64_t bytes = 0;
+    for (const Item& item : items) {
+        if (is_error(item.reading.error)) return true;
+        bytes += item.reading.records.size();
+    }
+    return bytes > 0 && bytes >= wanted.min_bytes;
+}
+
+Task<void> read_all(ShareLeaders& leaders, const Wanted& wanted, const ByShard& shards) {
+    for (const auto& [shard, group] : shards) {
+        const std::vector<Item*>& there = group;
+        co_await leaders.on(shard,
+                            [&](SharePartitions& shares, Partitions& partitions) -> Task<void> {
+                                for (Item* item : there)
+                                    co_await read_there(shares, partitions, wanted, *item, false);
+                            });
+    }
+}
+
+// What is in remote storage takes its time, in which nobody is to wait for the fetch elsewhere.
+Task<void> read_remote(ShareLeaders& leaders, ShareSessions& sessions, const Wanted& wanted,
+                       Item& item, std::vector<Item>& items) {
+    leave_lines(sessions, wanted, items, &item);
+    co_await leaders.on(leaders.shard_of(item.id),
+                        [&](SharePartitions& shares, Partitions& partitions) {
+                            return read_there(shares, partitions, wanted, item, true);
+                        });
 }
 
 Task<void> acquire(ShareLeaders& leaders, const Wanted& wanted, std::vector<Item>& items) {
@@ -62,11 +127,16 @@ Task<void> acquire(ShareLeaders& leaders, const Wanted& wanted, std::vector<Item
     for (Item& item : items) {
         if (item.reading.batches.empty() || room <= 0) continue;
         auto there = [&](SharePartitions& shares, Partitions&) -> Task<LedShare::Acquired> {
-            std::shared_ptr<LedShare> share = shares.find(wanted.group_id, item.id);
+            std::shared_ptr<LedShare> share = shares.find(wanted.member.group_id, item.id);
             if (!share) co_return LedShare::Acquired{};
             auto mode = static_cast<share::AcquireMode>(wanted.request.share_acquire_mode);
-            co_return share->acquire(wanted.member_id, mode, wanted.request.batch_size, room,
-                                     item.reading);
+            auto acquired = share->acquire(wanted.member.member_id, mode, wanted.request.batch_size,
+                                           room, item.reading);
+            if (!acquired.acquired.empty()) {
+                share->leave(wanted.ticket);
+                item.in_line = false;
+            }
+            co_return acquired;
         };
         item.acquired = co_await leaders.on(leaders.shard_of(item.id), there);
         room -= item.acquired.count;
@@ -74,59 +144,62 @@ Task<void> acquire(ShareLeaders& leaders, const Wanted& wanted, std::vector<Item
 }
 
 // Ends when one of the partitions of a shard has what was not there before.
-Task<void> wait_there(SharePartitions& shares, const std::string& group_id,
+Task<void> wait_there(SharePartitions& shares, const Wanted& wanted,
                       const std::vector<Item*>& items) {
-    std::vector<std::shared_ptr<LedShare>> held;
+    std::vector<std::pair<std::shared_ptr<LedShare>, Item*>> held;
     std::vector<Arrivals*> watched;
+    bool gone = false;
     for (Item* item : items) {
-        std::shared_ptr<LedShare> share = shares.find(group_id, item->id);
-        if (!share || share->has_news(item->reading)) co_return;
+        std::shared_ptr<LedShare> share = shares.find(wanted.member.group_id, item->id);
+        gone = gone || !share;
+        if (!share) continue;
+        share->rest(wanted.ticket, item->reading);
         share->watch(item->reading, watched);
-        held.push_back(std::move(share));
+        held.emplace_back(std::move(share), item);
     }
-    co_await ArrivalWait(watched);
+    auto has_news = [&](const auto& entry) {
+        return entry.first->has_news(wanted.ticket, entry.second->reading);
+    };
+    while (!gone && std::ranges::none_of(held, has_news)) co_await ArrivalWait(watched);
 }
 
-Task<void> wait_for_news(ShareLeaders& leaders, const std::string& group_id,
-                         std::vector<Item>& items) {
-    std::map<int, std::vector<Item*>> by_shard;
-    for (Item& item : items) by_shard[leaders.shard_of(item.id)].push_back(&item);
+Task<void> wait_for_news(ShareLeaders& leaders, const Wanted& wanted, const ByShard& shards) {
     Condition news;
     bool arrived = false;
     auto wait = [&](int shard, const std::vector<Item*>& group) -> Task<void> {
         co_await leaders.on(shard, [&](SharePartitions& shares, Partitions&) {
-            return wait_there(shares, group_id, group);
+            return wait_there(shares, wanted, group);
         });
         arrived = true;
         news.notify_all();
     };
     co_await with_scope([&](Scope& scope) -> Task<void> {
-        for (auto& [shard, group] : by_shard) scope.spawn(wait(shard, group));
+        for (const auto& [shard, group] : shards) scope.spawn(wait(shard, group));
         while (!arrived) co_await news.wait();
     });
 }
 
 // Reads until there is something to acquire, or nothing more to wait for; whether the wait was
 // over.
-Task<bool> read_until_enough(ShareLeaders& leaders, const Wanted& wanted, Time deadline,
-                             std::vector<Item>& items) {
+Task<bool> read_until_enough(ShareLeaders& leaders, ShareSessions& sessions, const Wanted& wanted,
+                             Time deadline, std::vector<Item>& items) {
     env::Shard& here = leaders.here();
-    std::uint64_t each = wanted.max_bytes / items.size();
+    ByShard shards = by_shard(leaders, items);
     for (;;) {
-        std::uint64_t bytes = 0;
-        bool told = false;
-        for (Item& item : items) {
-            co_await read(leaders, wanted, each, item);
-            bytes += item.reading.records.size();
-            told = told || is_error(item.reading.error);
+        co_await read_all(leaders, wanted, shards);
+        bool enough = is_enough(wanted, items);
+        // What is in remote storage has its turn where its partition is the first, too.
+        auto remote =
+            std::ranges::find_if(items, [](const Item& item) { return item.reading.is_remote; });
+        if (remote != items.end() && (!enough || remote == items.begin())) {
+            co_await read_remote(leaders, sessions, wanted, *remote, items);
+            co_return false;
         }
-        bool enough = told || (bytes > 0 && bytes >= wanted.min_bytes);
-        if (!enough && here.now() < deadline) {
-            bool news = co_await env::with_deadline(here, deadline,
-                                                    wait_for_news(leaders, wanted.group_id, items));
-            if (news) continue;
-        }
-        co_return !enough;
+        if (enough) co_return false;
+        if (here.now() >= deadline) co_return true;
+        bool news =
+            co_await env::with_deadline(here, deadline, wait_for_news(leaders, wanted, shards));
+        if (!news) co_return true;
     }
 }
 
@@ -144,18 +217,40 @@ std::uint64_t bytes_to_send(const Wanted& wanted, const std::vector<Item>& items
     return bytes;
 }
 
+// The places of a fetch in the lines of its partitions, for as long as it lives.
+struct Places {
+    ShareSessions& sessions;
+    const Wanted& wanted;
+    std::vector<Item>& items;
+    ~Places() { leave_lines(sessions, wanted, items); }
+};
+
+// Others had what was read, as they had looked before this fetch was in line.
+bool was_late(const std::vector<Item>& items) {
+    bool read = false;
+    for (const Item& item : items) {
+        if (is_error(item.reading.error) || !item.acquired.acquired.empty()) return false;
+        read = read || !item.reading.batches.empty();
+    }
+    return read;
+}
+
 // How long quotas have the client wait. It is asked before anything is acquired: what a client is
 // not given must not be held for it.
-Task<Duration> fetch_and_acquire(ShareLeaders& leaders, ClientQuotas& quotas, ShareMetrics& metrics,
-                                 const Caller& caller, const Wanted& wanted, Time deadline,
-                                 std::vector<Item>& items) {
-    bool expired = co_await read_until_enough(leaders, wanted, deadline, items);
-    if (expired) metrics.fetch_expired();
-    if (quotas.any()) [[unlikely]] {
-        Duration wait = co_await quotas.fetched(caller.request, bytes_to_send(wanted, items));
-        if (wait > Duration()) co_return wait;
+Task<Duration> fetch_and_acquire(ShareLeaders& leaders, ClientQuotas& quotas,
+                                 ShareSessions& sessions, const Caller& caller,
+                                 const Wanted& wanted, Time deadline, std::vector<Item>& items) {
+    Places places{sessions, wanted, items};
+    for (int tries = 0; tries < most_tries; ++tries) {
+        bool expired = co_await read_until_enough(leaders, sessions, wanted, deadline, items);
+        if (expired) sessions.metrics().fetch_expired();
+        if (tries == 0 && quotas.any()) [[unlikely]] {
+            Duration wait = co_await quotas.fetched(caller.request, bytes_to_send(wanted, items));
+            if (wait > Duration()) co_return wait;
+        }
+        co_await acquire(leaders, wanted, items);
+        if (expired || !was_late(items)) break;
     }
-    co_await acquire(leaders, wanted, items);
     co_return Duration();
 }
 
@@ -280,16 +375,16 @@ Task<Answer<Response>> answer(const Request& request, const Caller& caller, Meta
         std::max(0, std::min(request.max_bytes, config.fetch_max_bytes())));
     if (quotas.any()) [[unlikely]]
         max_bytes = std::min(max_bytes, quotas.most_to_fetch(caller.request));
-    Wanted wanted{.request = request,
-                  .group_id = member.group_id,
-                  .member_id = member.member_id,
-                  .max_bytes = max_bytes,
-                  .min_bytes = std::min(static_cast<std::uint64_t>(std::max(0, request.min_bytes)),
-                                        max_bytes)};
     std::vector<Acknowledging> acknowledging =
         acknowledging_of(request.topics, request.is_renew_ack);
     std::vector<Item> unknown;
     std::vector<Item> items = items_of(plan, *image, unknown);
+    Wanted wanted{.request = request,
+                  .member = member,
+                  .ticket = sessions.ticket(caller.request.received),
+                  .partition_bytes = max_bytes / std::max<std::size_t>(items.size(), 1),
+                  .min_bytes = std::min(static_cast<std::uint64_t>(std::max(0, request.min_bytes)),
+                                        max_bytes)};
     bool reads =
         !items.empty() && max_bytes > 0 && request.max_records > 0 && !request.is_renew_ack;
     if (reads) {
@@ -300,7 +395,7 @@ Task<Answer<Response>> answer(const Request& request, const Caller& caller, Meta
         scope.spawn(
             acknowledge_all(leaders, *image, member.group_id, member.member_id, acknowledging));
         if (reads)
-            wait = co_await fetch_and_acquire(leaders, quotas, sessions.metrics(), caller, wanted,
+            wait = co_await fetch_and_acquire(leaders, quotas, sessions, caller, wanted,
                                               unknown.empty() ? deadline : here.now(), items);
         co_await scope.join();
     });

@@ -169,20 +169,32 @@ void LedShare::reschedule() {
 
 // Giving out -----------------------------------------------------------------------------------
 
-Task<LedShare::Reading> LedShare::read(std::string member_id, std::uint64_t max_bytes) {
+FetchLine::Sight LedShare::sight() {
+    return {.changes = changes_, .bound = partition_->end_for(terms().bound)};
+}
+
+Task<LedShare::Reading> LedShare::read(Wanted asked) {
     Reading reading{.error = state_};
-    reading.changes = changes_;
-    members_.insert(std::move(member_id));
+    reading.seen.changes = changes_;
+    members_.insert(std::move(asked.member_id));
+    if (is_over()) co_return reading;
+    line_.enter(asked.ticket);
     if (state_ != ErrorCode::none) co_return reading;
+    reading.is_anothers = !line_.is_turn_of(asked.ticket, sight());
+    if (reading.is_anothers) co_return reading;
     std::optional<Offset> offset = share_->fetch_offset(limits());
     if (!offset) co_return reading;
     reading.offset = *offset;
     FetchTerms wanted{.offset = *offset,
-                      .max_bytes = std::min(max_bytes, most_read_bytes),
+                      .max_bytes = std::min(asked.max_bytes, most_read_bytes),
                       .whole_first_batch = true,
                       .read_committed = terms().bound == FetchBound::last_stable};
     Fetched fetched = co_await partition_->fetch(wanted);
-    if (fetched.is_remote) fetched = co_await partition_->fetch_remote(wanted, std::move(fetched));
+    if (fetched.is_remote) {
+        reading.is_remote = !asked.remote;
+        if (reading.is_remote) co_return reading;
+        fetched = co_await partition_->fetch_remote(wanted, std::move(fetched));
+    }
     if (is_over()) {
         reading.error = state_;
         co_return reading;
@@ -192,7 +204,7 @@ Task<LedShare::Reading> LedShare::read(std::string member_id, std::uint64_t max_
         co_return reading;
     }
     reading.error = fetched.error;
-    reading.bound = fetched.bound;
+    reading.seen.bound = fetched.bound;
     if (fetched.error != ErrorCode::none) co_return reading;
     Result<Slice> records = co_await in_memory(fetched.records);
     Result<> walked = records ? Result<>() : fail(records.error());
@@ -246,9 +258,20 @@ LedShare::Acquired LedShare::acquire(const std::string& member_id, share::Acquir
     return result;
 }
 
-bool LedShare::has_news(const Reading& reading) {
-    if (changes_ != reading.changes) return true;
-    return reading.offset >= 0 && partition_->end_for(terms().bound) > reading.bound;
+void LedShare::leave(const FetchTicket& ticket) {
+    if (line_.leave(ticket, sight())) news_.notify();
+}
+
+void LedShare::rest(const FetchTicket& ticket, const Reading& reading) {
+    std::optional<FetchLine::Sight> seen;
+    if (!reading.is_anothers) seen = reading.seen;
+    if (line_.rest(ticket, seen)) news_.notify();
+}
+
+bool LedShare::has_news(const FetchTicket& ticket, const Reading& reading) {
+    if (state_ != ErrorCode::none) return changes_ != reading.seen.changes;
+    FetchLine::Sight now = sight();
+    return (reading.is_anothers || reading.seen.is_before(now)) && line_.is_turn_of(ticket, now);
 }
 
 void LedShare::watch(const Reading& reading, std::vector<Arrivals*>& watched) {

@@ -10,6 +10,7 @@
 #include "base/condition.h"
 #include "base/scope.h"
 #include "broker/partitions/partition.h"
+#include "broker/share/fetch_line.h"
 #include "broker/share/share_metrics.h"
 #include "broker/share/share_persister.h"
 #include "config/broker_config.h"
@@ -52,10 +53,18 @@ class LedShare : public std::enable_shared_from_this<LedShare> {
         std::vector<share::OffsetRange> batches;
         std::vector<std::size_t> ends;  // of each, in `records`
         std::vector<share::OffsetRange> aborted;
-        share::Offset bound = -1;   // nothing was read at or behind it
-        std::uint64_t changes = 0;  // what was known then
+        bool is_anothers = false;  // an older fetch is to have what there is
+        bool is_remote = false;    // it is in remote storage, and was not read
+        FetchLine::Sight seen;
     };
-    Task<Reading> read(std::string member_id, std::uint64_t max_bytes);
+    struct Wanted {
+        FetchTicket ticket;
+        std::string member_id;
+        std::uint64_t max_bytes = 0;
+        bool remote = false;  // also what must be brought from remote storage
+    };
+    // The fetch is in line for what comes from now on, until it leaves.
+    Task<Reading> read(Wanted wanted);
     struct Acquired {
         std::vector<share::AcquiredRecords> acquired;
         Slice records;  // the batches that they lie in
@@ -69,10 +78,12 @@ class LedShare : public std::enable_shared_from_this<LedShare> {
     // The member's session is over.
     Task<Result<>> release(std::string member_id);
 
-    // Who waits for what `reading` did not have: new records, or such as others gave back.
-    bool has_news(const Reading& reading);
+    void leave(const FetchTicket& ticket);
+    // A fetch waits for what `reading` did not have: new records, or such as others gave back, once
+    // it is its turn.
+    void rest(const FetchTicket& ticket, const Reading& reading);
+    bool has_news(const FetchTicket& ticket, const Reading& reading);
     void watch(const Reading& reading, std::vector<Arrivals*>& watched);
-    std::uint64_t changes() const { return changes_; }
 
   private:
     class Wake final : public env::Timer {
@@ -107,6 +118,7 @@ class LedShare : public std::enable_shared_from_this<LedShare> {
     Task<void> write_queued();
     void expire();
     void changed();  // others may find something
+    FetchLine::Sight sight();
     void reschedule();
 
     Parts parts_;
@@ -121,6 +133,7 @@ class LedShare : public std::enable_shared_from_this<LedShare> {
     std::deque<std::shared_ptr<Writing>> queue_;
     bool writes_ = false;
     Condition written_;
+    FetchLine line_;
     Arrivals news_;
     std::uint64_t changes_ = 0;
     Terms terms_;

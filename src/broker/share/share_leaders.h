@@ -25,6 +25,9 @@ class ShareLeaders {
             shard, [&](Partitions& partitions) { return function(shares, partitions); });
     }
 
+    // A fetch is over: those behind it in the lines of the partitions go on.
+    Task<void> leave(std::string group_id, FetchTicket ticket,
+                     std::vector<TopicIdPartition> partitions);
     // A member's session is over: what it holds is given out again.
     Task<void> release(std::string group_id, std::string member_id,
                        std::vector<TopicIdPartition> partitions);

@@ -100,6 +100,11 @@ void ShareSessions::note_error(const Member& member, const TopicIdPartition& id)
     if (found != sessions_.end()) found->second.news.insert(id);
 }
 
+void ShareSessions::leave(const Member& member, const FetchTicket& ticket,
+                          std::vector<TopicIdPartition> partitions) {
+    scope_.spawn(leaders_.leave(member.group_id, ticket, std::move(partitions)));
+}
+
 void ShareSessions::end(const Member& member) {
     auto found = sessions_.find(member);
     if (found == sessions_.end()) return;

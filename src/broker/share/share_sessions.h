@@ -59,6 +59,11 @@ class ShareSessions {
     void touch(const Member& member, const TopicIdPartition& id);
     // The next answer mentions the partition even if it has nothing: this one had an error.
     void note_error(const Member& member, const TopicIdPartition& id);
+    // Of a fetch that begins.
+    FetchTicket ticket(Time received) { return {received, leaders_.here().id(), ++tickets_}; }
+    // It is over; it is told to the partitions after this returns, where they are not here.
+    void leave(const Member& member, const FetchTicket& ticket,
+               std::vector<TopicIdPartition> partitions);
     // After the answer to its final epoch.
     void end(const Member& member);
     // The connection is closed.
@@ -84,6 +89,7 @@ class ShareSessions {
     Limit limit_;
     ShareMetrics& metrics_;
     std::map<Member, Session> sessions_;
+    std::uint64_t tickets_ = 0;
     std::vector<metrics::Registry::Reading> readings_;
     Scope scope_;
 };
