@@ -25,12 +25,23 @@ class SharingGroup {
   public:
     static constexpr int delivery_limit = 10;
 
-    SharingGroup(std::string id, std::string topic)
-        : id_(std::move(id)), topic_(std::move(topic)) {}
+    static constexpr Duration lock = Duration::seconds(3);  // share.record.lock.duration.ms
+
+    // `servers`: a line of the clients' configuration.
+    SharingGroup(std::string id, std::string topic, std::string servers = {})
+        : id_(std::move(id)), topic_(std::move(topic)), servers_(std::move(servers)) {}
 
     const std::string& id() const { return id_; }
     // All members leave.
     void finish() { finished_ = true; }
+    // Nothing but members' own doing ends a hold from now on: a record that a consumer has is given
+    // to no other one before its lock ends. Until disturbed(), that is.
+    void undisturbed() { calm_ = true; }
+    void disturbed() {
+        calm_ = false;
+        holders_.clear();
+    }
+    std::size_t held() const { return held_count_; }  // that were watched so
     std::size_t accepted() const { return accepted_.size(); }
     std::size_t redelivered() const { return redelivered_; }
     // Somebody has accepted it, or may have; or it was given out as often as may be.
@@ -41,21 +52,22 @@ class SharingGroup {
                (deliveries != deliveries_.end() && deliveries->second >= delivery_limit);
     }
 
-    Task<void> take_part(env::Shard& shard) {
+    // One leaves before the others where `leaves` becomes true.
+    Task<void> take_part(env::Shard& shard, const bool& leaves = never) {
         auto config = client_config<client::ConsumerConfig>(
             "request.timeout.ms=4000\nreconnect.backoff.max.ms=500\n");
         client::Cluster cluster(shard, config.cluster());
-        Member member(*this, shard, cluster);
+        Member member(*this, shard, cluster, leaves);
         co_await and_finally(shard, [&] { return member.live(); }, [&] { return cluster.close(); });
     }
 
     // The same with the native client.
     Task<void> take_part_as_consumer(env::Shard& shard) {
-        auto config = client_config<client::ShareConsumerConfig>(
-            fmt::format("group.id={}\nshare.acknowledgement.mode=explicit\nmax.poll.records=20\n"
-                        "request.timeout.ms=4000\nreconnect.backoff.max.ms=500\n"
-                        "default.api.timeout.ms=10000\nshare.acquire.mode={}\n",
-                        id_, shard.random().chance(0.5) ? "record_limit" : "batch_optimized"));
+        auto config = client_config<client::ShareConsumerConfig>(fmt::format(
+            "{}group.id={}\nshare.acknowledgement.mode=explicit\nmax.poll.records=20\n"
+            "request.timeout.ms=4000\nreconnect.backoff.max.ms=500\n"
+            "default.api.timeout.ms=10000\nshare.acquire.mode={}\n",
+            servers_, id_, shard.random().chance(0.5) ? "record_limit" : "batch_optimized"));
         client::Cluster cluster(shard, config.cluster());
         auto consumer = client::ShareConsumer::create(cluster, config);
         CHECK(consumer.has_value());
@@ -69,6 +81,8 @@ class SharingGroup {
             }
         });
         auto end = [&]() -> Task<void> {
+            std::erase_if(holders_,
+                          [&](const auto& held) { return held.second.by == consumer->get(); });
             EXPECT_TRUE(co_await (*consumer)->close(Duration::seconds(8)));
             co_await cluster.close();
         };
@@ -76,6 +90,7 @@ class SharingGroup {
     }
 
   private:
+    static constexpr bool never = false;
     using Place = std::pair<std::int32_t, std::int64_t>;
 
     Task<void> consume(env::Shard& shard, client::ShareConsumer& consumer) {
@@ -97,11 +112,13 @@ class SharingGroup {
         for (std::size_t i = 0; i < batch.records.size(); ++i) {
             Place place{batch.partition.partition, batch.records[i].offset};
             note(place, batch.delivery_counts[i]);
+            hold(place, &consumer, shard.now());
             double chance = shard.random().unit();
             AcknowledgeType type = chance < 0.05   ? AcknowledgeType::release
                                    : chance < 0.08 ? AcknowledgeType::renew
                                                    : AcknowledgeType::accept;
             if (type == AcknowledgeType::accept) perhaps_accepted_.insert(place);
+            if (type == AcknowledgeType::release) holders_.erase(place);
             EXPECT_TRUE(consumer.acknowledge(batch.partition, place.second, type));
         }
     }
@@ -114,17 +131,36 @@ class SharingGroup {
         most = std::max(most, delivery_count);
     }
 
+    struct Hold {
+        const void* by;
+        Time until;
+    };
+    void hold(const Place& place, const void* by, Time now) {
+        if (!calm_) return;
+        auto [held, first] = holders_.try_emplace(place, Hold{by, now + lock});
+        if (!first) {
+            // The lock began when the node gave the record out, a little before it came.
+            Duration early = held->second.until - now;
+            EXPECT_TRUE(held->second.by == by || early < lock / 2)
+                << "offset " << place.second << " of partition " << place.first
+                << " comes to another " << early.ms() << " ms before its lock ends";
+            held->second = {by, now + lock};
+        }
+        ++held_count_;
+    }
+
     // A member in one of its lives.
     class Member {
       public:
-        Member(SharingGroup& group, env::Shard& shard, client::Cluster& cluster)
+        Member(SharingGroup& group, env::Shard& shard, client::Cluster& cluster, const bool& leaves)
             : group_(group),
               shard_(shard),
               cluster_(cluster),
+              leaves_(leaves),
               id_(Uuid::random(shard.random()).to_string()) {}
 
         Task<void> live() {
-            while (!group_.finished_) {
+            while (!group_.finished_ && !leaves_) {
                 if (shard_.now() >= next_beat_) co_await beat(false);
                 if (epoch_ > 0 && (!assigned_.empty() || session_epoch_ > 0)) {
                     co_await fetch();
@@ -247,6 +283,7 @@ class SharingGroup {
         SharingGroup& group_;
         env::Shard& shard_;
         client::Cluster& cluster_;
+        const bool& leaves_;
         std::string id_;
         std::int32_t epoch_ = 0;
         std::int32_t session_epoch_ = 0;
@@ -264,6 +301,10 @@ class SharingGroup {
     std::set<Place> accepted_;
     std::set<Place> perhaps_accepted_;
     std::map<Place, int> deliveries_;
+    std::string servers_;
+    bool calm_ = false;
+    std::map<Place, Hold> holders_;
+    std::size_t held_count_ = 0;
 };
 
 }  // namespace millrace::server
