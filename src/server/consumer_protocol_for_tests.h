@@ -44,11 +44,22 @@ class BeatingGroup {
         return count;
     }
 
-    Task<void> take_part(env::Shard& shard) {
+    // Members that hold them.
+    std::size_t owners(Time now) const {
+        std::set<std::string> living;
+        for (const auto& [partition, owner] : owners_) {
+            auto beat = last_beat_.find(owner);
+            if (beat != last_beat_.end() && now - beat->second < session) living.insert(owner);
+        }
+        return living.size();
+    }
+
+    // One leaves before the others where `leaves` becomes true.
+    Task<void> take_part(env::Shard& shard, const bool& leaves = never) {
         auto config = client_config<client::ConsumerConfig>(
             "request.timeout.ms=4000\nreconnect.backoff.max.ms=500\n");
         client::Cluster cluster(shard, config.cluster());
-        Member member(*this, shard, cluster);
+        Member member(*this, shard, cluster, leaves);
         co_await and_finally(shard, [&] { return member.live(); }, [&] { return cluster.close(); });
     }
 
@@ -70,17 +81,20 @@ class BeatingGroup {
     }
 
   private:
+    static constexpr bool never = false;
+
     // A member in one of its lives.
     class Member {
       public:
-        Member(BeatingGroup& group, env::Shard& shard, client::Cluster& cluster)
+        Member(BeatingGroup& group, env::Shard& shard, client::Cluster& cluster, const bool& leaves)
             : group_(group),
               shard_(shard),
               cluster_(cluster),
+              leaves_(leaves),
               id_(Uuid::random(shard.random()).to_string()) {}
 
         Task<void> live() {
-            while (!group_.finished_) {
+            while (!group_.finished_ && !leaves_) {
                 bool again = co_await beat();
                 if (again) continue;
                 if (shard_.random().chance(0.3)) co_await commit();
@@ -215,6 +229,7 @@ class BeatingGroup {
         BeatingGroup& group_;
         env::Shard& shard_;
         client::Cluster& cluster_;
+        const bool& leaves_;
         std::string id_;
         std::int32_t epoch_ = 0;
         bool whole_ = true;  // the next heartbeat tells all

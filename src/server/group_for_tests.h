@@ -32,15 +32,23 @@ class WatchedGroup {
     // Ends all members, in order.
     void finish() { finished_ = true; }
     std::size_t generations() const { return owners_.size(); }
+    // In the newest generation so many members have so many partitions together.
+    bool is_shared(std::size_t partitions, std::size_t members) const {
+        if (owners_.empty()) return false;
+        std::set<std::string> owners;
+        for (const auto& [partition, owner] : owners_.rbegin()->second) owners.insert(owner);
+        return owners_.rbegin()->second.size() == partitions && owners.size() == members;
+    }
     std::size_t commits() const { return commits_; }
 
-    // One member's life: polls, and commits now and then.
-    Task<void> take_part(env::Shard& shard) {
+    // One member's life: polls, and commits now and then. It leaves before the others where
+    // `leaves` becomes true.
+    Task<void> take_part(env::Shard& shard, const bool& leaves = never) {
         co_await with_consumer(shard, lines_, [&](client::Consumer& consumer) -> Task<void> {
             Listener listener(*this, consumer);
             EXPECT_TRUE(consumer.subscribe({topic_}, &listener));
             co_await and_finally(
-                shard, [&] { return poll(shard, consumer); },
+                shard, [&] { return poll(shard, consumer, leaves); },
                 [&]() -> Task<void> { co_await consumer.unsubscribe(); });
         });
     }
@@ -76,6 +84,7 @@ class WatchedGroup {
     }
 
   private:
+    static constexpr bool never = false;
     static constexpr std::string_view classic =
         "session.timeout.ms=6000\nheartbeat.interval.ms=1000\n";
 
@@ -104,8 +113,8 @@ class WatchedGroup {
         client::Consumer& consumer_;
     };
 
-    Task<void> poll(env::Shard& shard, client::Consumer& consumer) {
-        while (!finished_) {
+    Task<void> poll(env::Shard& shard, client::Consumer& consumer, const bool& leaves) {
+        while (!finished_ && !leaves) {
             auto records = co_await consumer.poll(Duration::milliseconds(300));
             EXPECT_TRUE(records) << id_ << ": " << (records ? "" : records.error().message);
             if (!records) co_return;
