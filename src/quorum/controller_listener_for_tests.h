@@ -8,6 +8,7 @@
 #include "core/metadata/features.h"
 #include "metrics/registry.h"
 #include "net/server.h"
+#include "protocol/describe_cluster.h"
 #include "protocol/frame.h"
 #include "quorum/metadata_quorum.h"
 #include "quorum/quorum_for_tests.h"
