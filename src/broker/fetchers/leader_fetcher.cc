@@ -14,6 +14,9 @@ using metadata::BrokerIds;
 using replication::Follower;
 using PartitionData = FetchResponse::PartitionData;
 
+// An answer has up to replica.fetch.response.max.bytes, 10 MiB; others on this loop wait while
+// records are checked and written.
+constexpr std::size_t taken_a_turn = 512 << 10;
 constexpr std::int16_t first_version_with_ids = 13;
 constexpr Timestamp latest = -1;
 constexpr Timestamp earliest = -2;
@@ -277,11 +280,18 @@ Task<Result<>> LeaderFetcher::fetch(const Link& link, const FetchPositions& posi
 
 Task<void> LeaderFetcher::take(const FetchResponse& response, const FetchPositions& asked) {
     co_await with_scope([&](Scope& scope) -> Task<void> {
+        std::size_t taken = 0;
         for (const auto& topic : response.responses) {
             for (const PartitionData& data : topic.partitions) {
                 TopicIdPartition id{topic.topic_id, data.partition_index};
                 auto at = asked.find(id);
-                if (at != asked.end()) scope.spawn(take_partition(id, at->second, data));
+                if (at == asked.end()) continue;
+                if (taken >= taken_a_turn) {
+                    taken = 0;
+                    co_await env::sleep_until(parts_.shard, parts_.shard.now());
+                }
+                if (data.records) taken += data.records->size();
+                scope.spawn(take_partition(id, at->second, data));
             }
         }
         co_await scope.join();
