@@ -5,11 +5,16 @@
 
 #include <algorithm>
 #include <gtest/gtest.h>
+#include <optional>
+#include <string>
 #include <vector>
 
+#include "client/admin.h"
 #include "client/admin_configs.h"
 #include "client/admin_topics.h"
 #include "env/sim/fabric.h"
+#include "protocol/create_topics.h"
+#include "protocol/share_group_heartbeat.h"
 #include "server/ledger_for_tests.h"
 #include "server/seeds_for_tests.h"
 #include "server/sharing_group_for_tests.h"
@@ -214,6 +219,79 @@ TEST(ShareClusterSimulation, EveryRecordIsDoneWith) {
     EXPECT_GT(accepted, 80 * count);
     EXPECT_GT(redelivered, count);
     EXPECT_GT(held, 0U);
+}
+
+// A member joins that wants a topic.
+Task<ErrorCode> join(client::Admin& admin, std::int32_t coordinator, std::string topic) {
+    auto connection = co_await admin.cluster().broker(coordinator);
+    CHECK(connection.has_value());
+    ShareGroupHeartbeatRequest request{
+        .group_id = "sharing",
+        .member_id = Uuid::random(admin.shard().random()).to_string(),
+        .member_epoch = 0};
+    request.subscribed_topic_names = {std::move(topic)};
+    auto reply = co_await (*connection)->call(request);
+    CHECK(reply.has_value());
+    co_return reply->response.error_code;
+}
+
+// One that hears of the topic later than the group's coordinator does.
+TEST(ShareClusterSimulation, AShareCoordinatorMayLagBehind) {
+    env::sim::World world(1);
+    SimulatedLog log(world);
+    SimulatedCluster cluster(
+        world, {.nodes = {{1, Roles::controller}, {11, Roles::broker}, {12, Roles::broker}},
+                .lines = "offsets.topic.replication.factor=1\noffsets.topic.num.partitions=1\n"
+                         "share.coordinator.state.topic.replication.factor=1\n"
+                         "share.coordinator.state.topic.min.isr=1\n"
+                         "share.coordinator.state.topic.num.partitions=8\n"
+                         "broker.session.timeout.ms=60000\n"});
+    ASSERT_TRUE(cluster.start_and_wait());
+    cluster.administer([](client::Admin& admin) -> Task<void> {
+        client::NewTopic topic{.name = "earlier", .partitions = 8, .replication_factor = 1};
+        EXPECT_TRUE((co_await client::create_topics(admin, {topic})).at("earlier"));
+        while (!co_await admin.cluster().coordinator(client::CoordinatorType::group, "sharing"))
+            co_await env::sleep_for(admin.shard(), Duration::milliseconds(100));
+    });
+    const metadata::Topic* offsets =
+        cluster.image(1)->topics.find(std::string_view("__consumer_offsets"));
+    ASSERT_NE(offsets, nullptr);
+    std::int32_t coordinator = offsets->partition(0)->leader;
+    std::int32_t late = coordinator == 11 ? 12 : 11;
+    cluster.administer([&](client::Admin& admin) -> Task<void> {
+        while (co_await join(admin, coordinator, "earlier") != ErrorCode::none)
+            co_await env::sleep_for(admin.shard(), Duration::milliseconds(100));
+    });
+
+    world.fabric().cut({&cluster.node(1).machine()}, {&cluster.node(late).machine()});
+    std::optional<ErrorCode> joined;
+    env::sim::Node& member = world.add_node("member");
+    member.start([&](env::Shard& shard) -> Task<int> {
+        auto config = client_config<client::AdminConfig>(
+            fmt::format("bootstrap.servers={}:9092\n", SimulatedCluster::machine(coordinator)));
+        client::Admin admin(shard, config);
+        auto body = [&]() -> Task<void> {
+            auto connection = co_await admin.cluster().broker(coordinator);
+            CHECK(connection.has_value());
+            CreateTopicsRequest request{
+                .topics = {{.name = "t", .num_partitions = 8, .replication_factor = 1}},
+                .timeout_ms = 10'000};
+            auto created = co_await (*connection)->call(request);
+            CHECK(created.has_value());
+            EXPECT_EQ(created->response.topics.at(0).error_code, ErrorCode::none);
+            while (cluster.image(coordinator)->topics.find(std::string_view("t")) == nullptr)
+                co_await env::sleep_for(shard, Duration::milliseconds(10));
+            EXPECT_EQ(cluster.image(late)->topics.find(std::string_view("t")), nullptr);
+            joined = co_await join(admin, coordinator, "t");
+        };
+        co_await and_finally(shard, body, [&] { return admin.close(); });
+        co_return 0;
+    });
+    world.run_for(Duration::seconds(1));
+    EXPECT_TRUE(member.running());
+    world.fabric().heal();
+    ASSERT_TRUE(world.run_until([&] { return !member.running(); }));
+    EXPECT_EQ(joined, ErrorCode::none);
 }
 
 }  // namespace

@@ -101,7 +101,10 @@ Task<T> SharePersister::ask(const ShareKey& key, Here here, const Request& reque
             answer = co_await ask_there<T>(state->leader, request, read);
         }
         const Outcome& outcome = outcome_of(answer);
-        if (!may_pass(outcome.error) || attempt >= most_attempts) {
+        // Another node may learn of a topic later than this one.
+        bool lags = outcome.error == ErrorCode::unknown_topic_or_partition &&
+                    image->topics.find(key.topic_id, key.partition) != nullptr;
+        if ((!may_pass(outcome.error) && !lags) || attempt >= most_attempts) {
             if (outcome.error != ErrorCode::none) {
                 LOG_DEBUG("the state of share partition {}: {}, {}", coordinator_key,
                           name_of(outcome.error), outcome.message);
