@@ -106,9 +106,7 @@ Task<Response> answer(const DescribeShareGroupOffsetsRequest& request, const Cal
             response.groups.push_back(co_await describe(asked, *image, groups, persister));
         } else {
             response.groups.push_back(
-                {.group_id = asked.group_id,
-                 .error_code = ErrorCode::unsupported_version,
-                 .error_message = std::string(meaning_of(ErrorCode::unsupported_version))});
+                {.group_id = asked.group_id, .error_code = ErrorCode::unsupported_version});
         }
     }
     co_return response;

@@ -38,7 +38,9 @@ Task<Response> answer_each(const Request& request, ShareStates& states, Ask ask,
     co_return response;
 }
 
+// As with Apache's brokers, nobody coordinates before the topic of the states is made.
 inline share::ShareCoordinator::Outcome refused_outcome(ErrorCode code) {
+    if (code == ErrorCode::coordinator_not_available) code = ErrorCode::not_coordinator;
     return {code, std::string(meaning_of(code))};
 }
 
