@@ -126,6 +126,9 @@ Task<int> run(env::Shard& shard, const config::BrokerConfig& config,
 int run_node(const config::BrokerConfig& config, std::function<void(const Process&)> ready) {
     raise_file_limit();
     env::posix::Options options{.shards = config.num_shards(), .signals = {SIGTERM, SIGINT}};
+    // With Kafka's default of 50, clients that all come back at once wait for seconds.
+    if (config.file_values().contains("socket.listen.backlog.size"))
+        options.backlog = config.socket_listen_backlog_size();
     std::vector<int> numbers = options.signals;
     env::posix::World world(std::move(options));
     return world.run([&](env::Shard& shard) { return run(shard, config, ready, numbers); });

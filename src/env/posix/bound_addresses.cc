@@ -10,8 +10,6 @@
 namespace millrace::env::posix {
 namespace {
 
-constexpr int backlog = 1024;
-
 Result<Descriptor> bind_socket(const SocketAddress& to, bool both_families, bool shared) {
     ASSIGN_OR_RETURN(Descriptor fd, open_socket(to.family()));
     int on = 1;
@@ -43,7 +41,7 @@ Result<Descriptor> BoundAddresses::listen(SocketAddress& address, bool both_fami
     if (!ours) RETURN_IF_ERROR(bind_socket(address, both_families, false));
     ASSIGN_OR_RETURN(Descriptor fd, bind_socket(address, both_families, true));
     set_buffers(fd.get(), buffers);
-    if (::listen(fd.get(), backlog) != 0) return network_failure(what, errno);
+    if (::listen(fd.get(), backlog_) != 0) return network_failure(what, errno);
     if (getsockname(fd.get(), address.get(), &address.size) != 0) {
         return network_failure(what, errno);
     }

@@ -17,6 +17,8 @@ namespace millrace::env::posix {
 // on an address makes sure that nobody else does.
 class BoundAddresses {
   public:
+    // `backlog`: how many connections may wait to be accepted on each of its sockets.
+    explicit BoundAddresses(int backlog) : backlog_(backlog) {}
     // A socket that listens at `address`. `both_families`: IPv4 as well, on an IPv6 socket. Sets
     // `address` to what was bound. Any thread.
     Result<Descriptor> listen(SocketAddress& address, bool both_families,
@@ -25,6 +27,7 @@ class BoundAddresses {
     void closed(const Address& bound);
 
   private:
+    const int backlog_;
     std::mutex mutex_;
     std::map<std::string, int> listeners_;  // by address: how many of the world's sockets
 };

@@ -86,7 +86,7 @@ int buffer_of(const Descriptor& fd, int option) {
 }
 
 TEST(PosixNetwork, AcceptedConnectionsHaveTheBuffersOfTheirListener) {
-    BoundAddresses bound;
+    BoundAddresses bound(8);
     SocketAddress address = *numeric_address({"127.0.0.1", 0});
     auto listener = bound.listen(address, false, {.send = 50'000, .receive = 60'000});
     ASSERT_TRUE(listener);

@@ -79,7 +79,7 @@ class Stop final : public Message {
 
 }  // namespace
 
-World::World(Options options) : options_(std::move(options)) {
+World::World(Options options) : options_(std::move(options)), bound_addresses_(options_.backlog) {
     // Before any thread starts, so that all of them leave these signals to Signals.
     sigset_t blocked;
     sigemptyset(&blocked);

@@ -16,11 +16,13 @@
 namespace millrace::env::posix {
 
 struct Options {
-    int shards = 0;             // 0: as many as the process may use cores
-    int helper_threads = 4;     // for what blocks
-    std::uint64_t seed = 0;     // 0: from the kernel
-    bool pin = false;           // each shard to a core
-    std::vector<int> signals;   // left to Signals instead of their default action
+    int shards = 0;            // 0: as many as the process may use cores
+    int helper_threads = 4;    // for what blocks
+    std::uint64_t seed = 0;    // 0: from the kernel
+    bool pin = false;          // each shard to a core
+    int backlog = 1024;        // connections that may wait to be accepted, on each listener of each
+                               // shard; the system has a bound, too
+    std::vector<int> signals;  // left to Signals instead of their default action
     bool timestamp_log = true;  // log lines bear the wall clock's time
 };
 
