@@ -1,9 +1,9 @@
 #include "broker/client_rates.h"
 
 #include <algorithm>
-#include <limits>
 
 #include "config/broker_config.h"
+#include "core/quotas/recent_mean.h"
 #include "env/shard.h"
 #include "metrics/declared.h"
 
@@ -11,39 +11,6 @@ namespace millrace::broker {
 namespace {
 
 using quotas::Kind;
-
-// The mean of what was noted in the last half minute to minute.
-class RecentMean {
-  public:
-    void note(double value, Time now) {
-        advance(now);
-        current_.total += value;
-        ++current_.count;
-    }
-    double mean(Time now) {
-        advance(now);
-        int count = current_.count + before_.count;
-        if (count == 0) return std::numeric_limits<double>::quiet_NaN();
-        return (current_.total + before_.total) / count;
-    }
-
-  private:
-    static constexpr Duration span = Duration::seconds(30);
-    struct Part {
-        double total = 0;
-        int count = 0;
-    };
-    void advance(Time now) {
-        if (now - began_ < span) return;
-        before_ = now - began_ < span * 2 ? current_ : Part{};
-        current_ = {};
-        began_ = now;
-    }
-
-    Time began_;
-    Part current_;
-    Part before_;
-};
 
 quotas::Window controller_window(const config::BrokerConfig& config) {
     return {config.controller_quota_window_num(),
@@ -83,7 +50,7 @@ struct ClientRates::State {
     }
 
     quotas::Rate rate;
-    RecentMean throttled;
+    quotas::RecentMean throttled;
     metrics::Registry::Reading rate_reading;
     metrics::Registry::Reading throttle_reading;
 };
@@ -95,7 +62,8 @@ ClientRates::ClientRates(env::Shard& shard, const config::BrokerConfig& config,
     : shard_(shard),
       window_(client_window(config)),
       metrics_(metrics),
-      mutations_(controller_window(config)) {}
+      mutations_(controller_window(config),
+                 [this](const auto& counted, auto& client) { return show(counted, client); }) {}
 
 ClientRates::~ClientRates() = default;
 
@@ -113,6 +81,24 @@ ClientRates::State& ClientRates::of(Kind kind, const quotas::Limit& limit) {
     };
     auto& rates = rates_[static_cast<std::size_t>(kind)];
     return *rates.of(limit.counted, shard_.now(), make).state;
+}
+
+std::shared_ptr<void> ClientRates::show(const quotas::Counted& counted,
+                                        quotas::MutationBuckets::Client& client) {
+    namespace declared = metrics::declared;
+    auto shown = std::make_shared<std::array<metrics::Registry::Reading, 3>>();
+    metrics::Labels labels{counted.user, counted.client_id};
+    auto read = [&](const metrics::GaugeDeclaration& figure, auto value) {
+        return metrics_.read_gauge(figure, labels,
+                                   [&client, value, this] { return value(client, shard_.now()); });
+    };
+    (*shown)[0] = read(declared::controller_mutation_tokens,
+                       [](auto& one, Time now) { return one.tokens.tokens(one.bound, now); });
+    (*shown)[1] = read(declared::controller_mutation_mutation_rate,
+                       [](auto& one, Time now) { return one.rate.a_second(now); });
+    (*shown)[2] = read(declared::controller_mutation_throttle_time,
+                       [](auto& one, Time now) { return one.throttled.mean(now); });
+    return shown;
 }
 
 Duration ClientRates::produced(const quotas::Limit& limit, double bytes) {

@@ -48,6 +48,8 @@ class ClientRates {
         bool is_at_rest(Time now) const;
     };
     State& of(quotas::Kind kind, const quotas::Limit& limit);
+    std::shared_ptr<void> show(const quotas::Counted& counted,
+                               quotas::MutationBuckets::Client& client);
 
     env::Shard& shard_;
     quotas::Window window_;

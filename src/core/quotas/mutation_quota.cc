@@ -3,19 +3,22 @@
 namespace millrace::quotas {
 
 bool MutationQuota::take(std::size_t partitions, Time now) {
-    TokenBucket& bucket = buckets_.of(limit_, now);
+    MutationBuckets::Client& client = buckets_.of(limit_, now);
     auto tokens = static_cast<double>(partitions);
-    if (kind_ == Kind::strict) {
-        if (bucket.is_overdrawn(limit_.bound, now)) {
-            throttle_ = bucket.throttle(limit_.bound, now);
-            return false;
-        }
-        bucket.take(tokens, limit_.bound, now);
-        return true;
+    if (kind_ == Kind::strict && client.tokens.is_overdrawn(limit_.bound, now)) {
+        wait(client, now);
+        return false;
     }
-    bucket.take(tokens, limit_.bound, now);
-    if (bucket.is_overdrawn(limit_.bound, now)) throttle_ = bucket.throttle(limit_.bound, now);
+    client.tokens.take(tokens, limit_.bound, now);
+    client.rate.record(tokens, now);
+    bool overdrawn = client.tokens.is_overdrawn(limit_.bound, now);
+    if (kind_ == Kind::permissive && overdrawn) wait(client, now);
     return true;
+}
+
+void MutationQuota::wait(MutationBuckets::Client& client, Time now) {
+    throttle_ = client.tokens.throttle(limit_.bound, now);
+    if (throttle_ > Duration()) client.throttled.note(static_cast<double>(throttle_.ms()), now);
 }
 
 }  // namespace millrace::quotas

@@ -1,8 +1,14 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <memory>
+#include <utility>
 
 #include "core/quotas/counters.h"
+#include "core/quotas/rate.h"
+#include "core/quotas/recent_mean.h"
 #include "core/quotas/token_bucket.h"
 
 namespace millrace::quotas {
@@ -10,24 +16,40 @@ namespace millrace::quotas {
 // What clients have left of partitions to make and to remove.
 class MutationBuckets {
   public:
-    explicit MutationBuckets(Window window) : window_(window) {}
+    struct Client {
+        explicit Client(Window window) : tokens(window) {}
+        TokenBucket tokens;
+        double bound = 0;
+        // What it made and removed, over the window of Kafka's figures that have none of their own.
+        Rate rate{{.samples = 2, .sample = Duration::seconds(30)}};
+        RecentMean throttled;         // milliseconds
+        std::shared_ptr<void> shown;  // as long as the client is counted
+    };
+    // Is told of each client that begins to be counted, for its figures; what it returns is kept
+    // beside the client.
+    using Show = std::function<std::shared_ptr<void>(const Counted&, Client&)>;
+    explicit MutationBuckets(Window window, Show show = {})
+        : window_(window), show_(std::move(show)) {}
 
-    TokenBucket& of(const Limit& limit, Time now) {
-        Bucket& found = buckets_.of(limit.counted, now, [&](const Counted&) {
-            return Bucket{TokenBucket(window_), limit.bound};
-        });
+    Client& of(const Limit& limit, Time now) {
+        auto make = [&](const Counted& counted) {
+            Entry made{std::make_unique<Client>(window_)};
+            if (show_) made.client->shown = show_(counted, *made.client);
+            return made;
+        };
+        Client& found = *clients_.of(limit.counted, now, make).client;
         found.bound = limit.bound;
-        return found.bucket;
+        return found;
     }
 
   private:
-    struct Bucket {
-        TokenBucket bucket;
-        double bound = 0;
-        bool is_at_rest(Time now) const { return bucket.is_at_rest(bound, now); }
+    struct Entry {
+        std::unique_ptr<Client> client;
+        bool is_at_rest(Time now) const { return client->tokens.is_at_rest(client->bound, now); }
     };
     Window window_;
-    Counters<Bucket> buckets_;
+    Show show_;
+    Counters<Entry> clients_;
 };
 
 // What one request makes and removes of partitions, against its client's quota (KIP-599).
@@ -50,6 +72,8 @@ class MutationQuota {
     Duration throttle() const { return throttle_; }
 
   private:
+    void wait(MutationBuckets::Client& client, Time now);
+
     MutationBuckets& buckets_;
     Limit limit_;
     Kind kind_;

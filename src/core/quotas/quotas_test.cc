@@ -162,6 +162,25 @@ TEST(Limits, AddressesHaveTheirOwnQuotas) {
     EXPECT_FALSE(limits.empty());
 }
 
+TEST(MutationQuota, ShowsWhatClientsDo) {
+    int shown = 0;
+    MutationBuckets::Client* client = nullptr;
+    MutationBuckets buckets(Window{}, [&](const Counted& counted, MutationBuckets::Client& one) {
+        EXPECT_EQ(counted.user, "u");
+        client = &one;
+        return std::make_shared<int>(++shown);
+    });
+    Limit limit{1, {"u", ""}};
+    MutationQuota quota(buckets, limit, MutationQuota::Kind::strict);
+    EXPECT_TRUE(quota.take(30, at_ms(0)));
+    EXPECT_FALSE(quota.take(1, at_ms(0)));
+    ASSERT_NE(client, nullptr);
+    EXPECT_EQ(shown, 1);
+    EXPECT_EQ(client->tokens.tokens(1, at_ms(0)), 11 - 30);
+    EXPECT_EQ(client->rate.a_second(at_ms(0)), 1) << "30 in half a minute";
+    EXPECT_EQ(client->throttled.mean(at_ms(0)), 19'000);
+}
+
 TEST(Counters, ThoseAtRestAreForgottenOnceThereAreMany) {
     Counters<Rate> rates;
     auto rate_of = [&](int client, Time now) -> Rate& {
