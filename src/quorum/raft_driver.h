@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <optional>
 #include <vector>
@@ -40,10 +39,8 @@ class QuorumListener {
 // one loop turn share one write and one sync.
 class RaftDriver final : private env::Timer {
   public:
-    // Goes on during a loop turn; none: that of the shard.
-    using Clock = std::function<Time()>;
     RaftDriver(env::Shard& shard, MetadataLog& log, Peers& peers, raft::Raft raft,
-               QuorumListener& listener, Clock clock = {});
+               QuorumListener& listener);
 
     // Takes part in the quorum, by tasks in `scope`, which ends before this object.
     void start(Scope& scope);
@@ -95,10 +92,7 @@ class RaftDriver final : private env::Timer {
     Task<void> keep_state();
     Task<void> sync();
 
-    Time precise_now() const { return clock_ ? clock_() : shard_.now(); }
-
     env::Shard& shard_;
-    Clock clock_;
     MetadataLog& log_;
     Peers& peers_;
     raft::Raft raft_;

@@ -8,7 +8,6 @@
 #include <sys/resource.h>
 
 #include "base/condition.h"
-#include "env/posix/host_addresses.h"
 #include "env/posix/precise_clock.h"
 #include "env/posix/signals.h"
 #include "env/posix/world.h"
@@ -102,8 +101,7 @@ Task<int> run(env::Shard& shard, const config::BrokerConfig& config,
     };
     auto started = co_await start_unless_asked(
         signals,
-        Process::start(shard, config, store,
-                       {add_process_figures, env::posix::precise_now, env::posix::addresses_of}));
+        Process::start(shard, config, store, add_process_figures, env::posix::precise_now));
     if (!started) co_return done;
     Started& process = *started;
     if (!process) {

@@ -4,14 +4,11 @@
 
 namespace millrace::broker {
 
-ShareHosts::ShareHosts(env::Shard& shard, const config::BrokerConfig& config,
-                       metrics::Registry& registry)
-    : Hosts(shard, metadata::share_group_state_topic),
-      config_(config),
-      figures_(shard, registry, all()) {}
+ShareHosts::ShareHosts(env::Shard& shard, const config::BrokerConfig& config)
+    : Hosts(shard, metadata::share_group_state_topic), config_(config) {}
 
 std::shared_ptr<ShareHost> ShareHosts::make(const std::shared_ptr<Partition>& partition) {
-    auto host = std::make_shared<ShareHost>(shard_, partition, config_, figures_);
+    auto host = std::make_shared<ShareHost>(shard_, partition, config_);
     host->set_image(image_);
     return host;
 }

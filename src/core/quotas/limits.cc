@@ -61,17 +61,7 @@ bool any_of_clients(const Table& table) {
     });
 }
 
-std::vector<std::string> hosts_named_in(const Table& table) {
-    std::vector<std::string> hosts;
-    for (const auto& [entity, quotas] : table) {
-        const metadata::QuotaEntityPart& part = entity.front();
-        bool named = part.type == ip_type && part.name && quotas->contains(connection_key);
-        if (named && !config::IpAddress::parse(*part.name)) hosts.push_back(*part.name);
-    }
-    return hosts;
-}
-
-ConnectionLimits::ConnectionLimits(const Table& table, const Hosts& hosts) {
+ConnectionLimits::ConnectionLimits(const Table& table) {
     for (const auto& [entity, quotas] : table) {
         if (entity.front().type != ip_type) continue;
         auto found = quotas->find(connection_key);
@@ -79,11 +69,9 @@ ConnectionLimits::ConnectionLimits(const Table& table, const Hosts& hosts) {
         const std::optional<std::string>& name = entity.front().name;
         if (!name) {
             any_ = found->second;
-            continue;
+        } else if (auto address = config::IpAddress::parse(*name)) {
+            by_address_[*address] = found->second;
         }
-        auto host = hosts.find(*name);
-        auto address = host == hosts.end() ? config::IpAddress::parse(*name) : host->second;
-        if (address) by_address_[*address] = found->second;
     }
 }
 
