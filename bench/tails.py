@@ -27,7 +27,7 @@ import tempfile
 
 from hot_path import LOADS, ROOT, Limit, create, nodes, shape
 
-SERVERS = {"limit": ("limit", {}), "millrace": ("millrace", {"log__flush__acks__all": "false"}),
+SERVERS = {"limit": None, "millrace": ("millrace", {"log__flush__acks__all": "false"}),
            "synced": ("millrace", {}), "apache": ("apache", {})}
 STEADY = {**shape(1, 100), "connections": 8, "acks": -1}
 BULK = {**shape(255, 1024), "connections": 1, "acks": 1}
@@ -37,61 +37,79 @@ PATIENT = ["--patient"]
 FIGURES = {"p50": "p50_us", "p99": "p99_us", "p99.9": "p999_us"}
 
 
-class Tails:
-    """One server, its producer, and what can be beside it."""
+class TheLimit(Limit):
+    """It knows one topic."""
 
-    def __init__(self, options, kind, folder):
-        self.options = options
-        self.limited = kind == "limit"
-        if self.limited:
-            folder.mkdir(exist_ok=True)
-            self.node = Limit(folder, options.build / "bench" / "limit", options.server_core, None)
-            self.node.begin("tails", LOADS["produce-1k"])
-            self.data = folder / "data"
-        else:
-            name, overrides = SERVERS[kind]
-            self.node = nodes.make(name, folder / kind, **overrides)
-            command = self.node.server_command()
-            self.node.server_command = lambda: [
-                *options.first, "taskset", "-c", options.server_core, *command]
-            self.node.start()
-            self.data = self.node.data
-        if options.real_time:
-            # The loop, as it is the first thread: its helpers stay behind it.
-            subprocess.run(["chrt", "-f", "-p", "21", str(self.node.process.pid)], check=True)
-        self.topics = 0
-
-    def words(self, topic, command, **options):
-        words = ["taskset", "-c", self.options.load_core, self.options.build / "bench" / "load",
-                 "--port", self.node.port, "--topic", topic, "--partitions", PARTITIONS,
-                 "--pid", self.node.process.pid, command]
-        for name, value in options.items():
-            words += [f"--{name}", value]
-        return [str(word) for word in words]
+    def __init__(self, options, folder):
+        super().__init__(folder, options.build / "bench" / "limit", options.server_core, None)
+        self.begin("tails", LOADS["produce-1k"])
 
     def begin_topic(self):
-        if self.limited:
-            return "tails"
+        return "tails"
+
+    def logs(self, _topic):
+        return (self.folder / "data").glob("*.log")
+
+    def kill(self):
+        self.end("tails")
+
+
+class Broker:
+    def __init__(self, options, name, folder, **overrides):
+        self.node = nodes.make(name, folder, **overrides)
+        command = self.node.server_command()
+        self.node.server_command = lambda: [
+            *options.first, "taskset", "-c", options.server_core, *command]
+        self.node.start()
+        self.port, self.pid, self.kill = self.node.port, self.node.process.pid, self.node.kill
+        self.topics = 0
+
+    def begin_topic(self):
         self.topics += 1
         topic = f"tails-{self.topics}"
         create(self.node, topic, PARTITIONS)
         return topic
 
+    def logs(self, topic):
+        return self.node.data.glob(f"{topic}-*/*.log")
+
+
+class Tails:
+    """One server, its producer, and what can be beside it."""
+
+    def __init__(self, options, kind, folder):
+        self.options = options
+        if kind == "limit":
+            self.server = TheLimit(options, folder)
+        else:
+            name, overrides = SERVERS[kind]
+            self.server = Broker(options, name, folder / kind, **overrides)
+        if options.real_time:
+            # The loop, as it is the first thread: its helpers stay behind it.
+            subprocess.run(["chrt", "-f", "-p", "21", str(self.server.pid)], check=True)
+
+    def words(self, topic, command, **options):
+        words = ["taskset", "-c", self.options.load_core, self.options.build / "bench" / "load",
+                 "--port", self.server.port, "--topic", topic, "--partitions", PARTITIONS,
+                 "--pid", self.server.pid, command]
+        for name, value in options.items():
+            words += [f"--{name}", value]
+        return [str(word) for word in words]
+
     def steady(self):
         rate, seconds = self.options.rate, self.options.seconds
-        topic = self.begin_topic()
+        topic = self.server.begin_topic()
         words = self.words(topic, "produce", **STEADY, rate=rate, warm=rate,
                            requests=rate * seconds)
         done = subprocess.run([*self.options.first, *words, *PATIENT, "--stamped"],
-                              capture_output=True,
-                              text=True, check=False)
+                              capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise SystemExit(f"steady producer: {done.stderr}")
         return json.loads(done.stdout)
 
     def fill(self):
         """A topic of --megabytes, on stable storage."""
-        self.cold = self.begin_topic()
+        self.cold = self.server.begin_topic()
         batches = max(100 * PARTITIONS, self.options.megabytes * 1000 // 255)
         # A connection has one partition.
         filled = {**BULK, "connections": PARTITIONS}
@@ -102,7 +120,7 @@ class Tails:
 
     def forget(self):
         """Takes the topic's files out of the page cache."""
-        for path in self.data.glob("*.log" if self.limited else f"{self.cold}-*/*.log"):
+        for path in self.server.logs(self.cold):
             with open(path, "rb") as file:
                 os.fsync(file.fileno())
                 os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
@@ -114,7 +132,7 @@ class Tails:
             words = self.words(self.cold, "consume", **shape(255, 1024), bytes=1 << 50,
                                **{"end-offset": self.end_offset})
         else:
-            words = self.words(self.begin_topic(), "produce", **BULK, rate=BULK_RATE,
+            words = self.words(self.server.begin_topic(), "produce", **BULK, rate=BULK_RATE,
                                requests=1 << 40) + PATIENT
         # The load's core is the producer's first: what is measured is the node.
         first = ["chrt", "-f", "10"] if self.options.real_time else ["nice", "-n", "19"]
@@ -125,12 +143,6 @@ class Tails:
                     raise SystemExit(f"{neighbour} has ended by itself")
             finally:
                 process.kill()
-
-    def end(self):
-        if self.limited:
-            self.node.end("tails")
-        else:
-            self.node.kill()
 
     def round(self):
         told = {"alone": self.steady()}
@@ -187,7 +199,7 @@ def main():
                 tails.steady()  # warms up
                 table(kind, [tails.round() for _ in range(options.rounds)])
             finally:
-                tails.end()
+                tails.server.kill()
 
 
 if __name__ == "__main__":
