@@ -158,18 +158,11 @@ TEST(LargeGroups, OfShareGroups) {
             co_await ledger.produce(shard, 0, 400, "");
             co_await ledger.check(shard);
         };
-        auto is_done = [&](Time, std::size_t) {
-            for (std::int32_t i = 0; i < partitions; ++i) {
-                for (std::int64_t offset = 0; offset < ledger.end(i); ++offset)
-                    if (!group.is_done(i, offset)) return false;
-            }
-            return true;
-        };
         Trial trial(seed,
                     {.name = "share",
                      .life = [&](env::Shard& shard,
                                  const bool& leaves) { return group.take_part(shard, leaves); },
-                     .is_shared_out = is_done,
+                     .is_shared_out = [&](Time, std::size_t) { return group.is_done_with(ledger); },
                      .finish = [&] { group.finish(); },
                      .is_given = write});
         trial.run();

@@ -39,15 +39,7 @@ constexpr std::string_view no_hurry =
     "delivery.timeout.ms=1200000\nmax.block.ms=1200000\nrequest.timeout.ms=4000\n";
 
 ClusterShape shape_of(std::uint64_t seed, std::string_view more = {}) {
-    ClusterShape shape;
-    if (seed % 2 == 0) {
-        shape.nodes = {{1, Roles::both}, {2, Roles::both}, {3, Roles::both}};
-    } else {
-        shape.nodes = {
-            {1, Roles::controller}, {11, Roles::broker}, {12, Roles::broker}, {13, Roles::broker}};
-    }
-    shape.lines = std::string(lines) + std::string(more);
-    return shape;
+    return three_brokers(seed, std::string(lines) + std::string(more));
 }
 
 enum class Segments { here, tiered };

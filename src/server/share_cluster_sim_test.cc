@@ -45,24 +45,12 @@ constexpr std::string_view no_hurry =
 // Until whatever a fault has begun is over: sessions and locks that were of it.
 constexpr Duration to_calm_down = Duration::seconds(20);
 
-ClusterShape shape_of(std::uint64_t seed) {
-    ClusterShape shape;
-    if (seed % 2 == 0) {
-        shape.nodes = {{1, Roles::both}, {2, Roles::both}, {3, Roles::both}};
-    } else {
-        shape.nodes = {
-            {1, Roles::controller}, {11, Roles::broker}, {12, Roles::broker}, {13, Roles::broker}};
-    }
-    shape.lines = std::string(lines);
-    return shape;
-}
-
 class Trial {
   public:
     explicit Trial(std::uint64_t seed)
         : world_(seed, {.shuffle_coroutines = seed % 2 == 0}),
           log_(world_),
-          cluster_(world_, shape_of(seed)),
+          cluster_(world_, three_brokers(seed, std::string(lines))),
           ledger_("t", partitions, servers()),
           group_("sharing", "t", servers()),
           producer_(world_.add_node("producer")),
@@ -87,7 +75,7 @@ class Trial {
             << "the producers did not end";
         ASSERT_TRUE(cluster_.wait_for([&] { return cluster_.settled(); }));
         run_on(world_, checker_, [this](env::Shard& shard) { return ledger_.check(shard); });
-        ASSERT_TRUE(wait_for([&] { return is_done(); })) << "records are left";
+        ASSERT_TRUE(wait_for([&] { return group_.is_done_with(ledger_); })) << "records are left";
         group_.finish();
         ASSERT_TRUE(wait_for([&] {
             return std::ranges::none_of(members_, [](auto* each) { return each->running(); });
@@ -135,13 +123,6 @@ class Trial {
     }
     void start_members() {
         for (env::sim::Node* each : members_) start(*each);
-    }
-    bool is_done() const {
-        for (std::int32_t i = 0; i < partitions; ++i) {
-            for (std::int64_t offset = 0; offset < ledger_.end(i); ++offset)
-                if (!group_.is_done(i, offset)) return false;
-        }
-        return true;
     }
     // All is well for a while, in which holds are watched.
     void rest() {

@@ -61,7 +61,7 @@ class Trial : private NodeTrial {
         for (env::sim::Node* each : members_) start(*each);
         wait_for("the producer", [&] { return !producer_.running(); });
         on_admin([this](env::Shard& shard) { return ledger_.check(shard); });
-        wait_for("the records", [&] { return is_done(); });
+        wait_for("the records", [&] { return group_.is_done_with(ledger_); });
         group_.finish();
         wait_for("the members", [&] {
             return std::ranges::none_of(members_, [](auto* each) { return each->running(); });
@@ -82,13 +82,6 @@ class Trial : private NodeTrial {
             }
             co_return 0;
         });
-    }
-    bool is_done() const {
-        for (std::int32_t i = 0; i < partitions; ++i) {
-            for (std::int64_t offset = 0; offset < ledger_.end(i); ++offset)
-                if (!group_.is_done(i, offset)) return false;
-        }
-        return true;
     }
     void suffer() {
         world_.run_for(Duration::milliseconds(random().between(0, 4000)));

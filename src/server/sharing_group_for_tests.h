@@ -15,6 +15,7 @@
 #include "protocol/share_fetch.h"
 #include "protocol/share_group_heartbeat.h"
 #include "server/clients_for_tests.h"
+#include "server/ledger_for_tests.h"
 
 namespace millrace::server {
 
@@ -44,6 +45,13 @@ class SharingGroup {
     std::size_t held() const { return held_count_; }  // that were watched so
     std::size_t accepted() const { return accepted_.size(); }
     std::size_t redelivered() const { return redelivered_; }
+    bool is_done_with(const Ledger& ledger) const {
+        for (std::int32_t i = 0; i < ledger.partitions(); ++i) {
+            for (std::int64_t offset = 0; offset < ledger.end(i); ++offset)
+                if (!is_done(i, offset)) return false;
+        }
+        return true;
+    }
     // Somebody has accepted it, or may have; or it was given out as often as may be.
     bool is_done(std::int32_t partition, std::int64_t offset) const {
         Place place{partition, offset};

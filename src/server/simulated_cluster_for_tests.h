@@ -24,6 +24,18 @@ struct ClusterShape {
     std::string lines;  // of every node's configuration
 };
 
+// Three brokers, by turns also the controllers, and beside a single one.
+inline ClusterShape three_brokers(std::uint64_t seed, std::string lines) {
+    ClusterShape shape{.lines = std::move(lines)};
+    if (seed % 2 == 0) {
+        shape.nodes = {{1, Roles::both}, {2, Roles::both}, {3, Roles::both}};
+    } else {
+        shape.nodes = {
+            {1, Roles::controller}, {11, Roles::broker}, {12, Roles::broker}, {13, Roles::broker}};
+    }
+    return shape;
+}
+
 // Nodes of a simulated world that are one cluster: node N is on machine "nodeN", where brokers
 // listen on port 9092 and controllers on 9093. The controllers are the voters.
 class SimulatedCluster {
