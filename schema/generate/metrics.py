@@ -7,7 +7,7 @@ from pathlib import Path
 from output import write_if_changed
 from table import read_table
 
-KINDS = ["counter", "gauge", "meter", "histogram", "timer"]
+KINDS = ["counter", "gauge", "average", "maximum", "meter", "histogram", "timer"]
 
 
 def safe(text: str) -> str:

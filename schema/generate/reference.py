@@ -92,7 +92,8 @@ def configs_page(schema: Path) -> str:
 
 
 def metrics_page(schema: Path) -> str:
-    attributes = {"counter": ["Value"], "gauge": ["Value"], "meter": ["Count"],
+    attributes = {"counter": ["Value"], "gauge": ["Value"], "average": ["Value"],
+                  "maximum": ["Value"], "meter": ["Count"],
                   "histogram": ["99thPercentile"], "timer": ["99thPercentile"]}
     rows = []
     for row in read_table(schema / "metrics/metrics.tsv"):

@@ -14,6 +14,16 @@ net::ConnectionCounts::Limits connection_limits(const config::BrokerConfig& conf
         .total = static_cast<std::size_t>(config.max_connections()),
         .per_ip = static_cast<std::size_t>(config.max_connections_per_ip()),
     };
+    if (config.broker_endpoints().size() > 1) limits.of_brokers = config.inter_broker_listener();
+    for (const auto* endpoints : {&config.broker_endpoints(), &config.controller_endpoints()}) {
+        for (const config::Endpoint& each : *endpoints) {
+            auto text = config.listener_text(each.listener, "max.connections");
+            std::size_t count = 0;
+            if (!text) continue;
+            std::from_chars(text->data(), text->data() + text->size(), count);
+            limits.per_listener.insert_or_assign(each.listener, count);
+        }
+    }
     std::string_view rest = config.max_connections_per_ip_overrides();  // ADDRESS:COUNT,…
     while (!rest.empty()) {
         std::string_view entry = rest.substr(0, rest.find(','));
@@ -53,9 +63,10 @@ Broker::Broker(env::Shard& shard, Node node, config::BrokerConfig config, Parts 
       replication_quotas_(config_),
       remote_quotas_(config_),
       clock_(std::move(parts.clock)),
+      resolve_(std::move(parts.resolve)),
       connections_(connection_limits(config_),
-                   [this](const std::string& host) {
-                       return connection_rates_->throttle(host, shard_.now());
+                   [this](const net::ListenerInfo& listener, const std::string& host) {
+                       return connection_rates_->admit(listener, host, shard_.now());
                    }),
       channel_(shard, parts.quorum, config_),
       scope_(shard) {}
@@ -88,7 +99,9 @@ Task<void> Broker::make_shards() {
             std::make_unique<ShardState>(there, node_, config_);
         co_return;
     });
-    connection_rates_.emplace(states_[0]->metadata, client_window(config_));
+    connection_rates_ = std::make_unique<ConnectionRates>(
+        shard_, states_[0]->metadata, states_[0]->config, states_[0]->metrics, resolve_);
+    connection_rates_->start();
     moves_ = std::make_unique<ReplicaMoves>(shard_, directories_, states_[0]->config);
     if (store_ != nullptr) remote_indexes_.emplace(shard_, *store_, states_[0]->config);
     ShardFront::Shared shared{node_,   directories_, *moves_,      replication_quotas_,
@@ -124,8 +137,8 @@ void Broker::make_parts() {
                                                     config_, end_node_);
     assignments_ = std::make_unique<Assignments>(shard_, front().controllers, states_[0]->metadata,
                                                  node_.id, states_[0]->metrics);
-    cluster_metrics_ = std::make_unique<ClusterMetrics>(states_[0]->metrics, states_[0]->metadata,
-                                                        quorum_, node_.id);
+    cluster_metrics_ = std::make_unique<ClusterMetrics>(shard_, states_[0]->metrics,
+                                                        states_[0]->metadata, quorum_, config_);
     directory_metrics_ = std::make_unique<LogDirectoryMetrics>(states_[0]->metrics, directories_,
                                                                states_[0]->config);
     std::vector<ShardFollower> followers;
@@ -213,9 +226,12 @@ Task<Result<>> Broker::open_partitions() {
 }
 
 Task<void> Broker::follow_metadata() {
+    cluster_metrics_->follow();
     for (;;) {
         metadata::ImagePtr image = co_await quorum_.image_after(publisher_->published_offset());
         co_await publisher_->publish(std::move(image));
+        cluster_metrics_->follow();
+        connections_.limit(connection_limits(states_[0]->config));
         co_await tls_->reconfigure();
         if (!config_.is_broker()) continue;
         lifecycle_->tell_cordons();
@@ -354,6 +370,7 @@ Task<Result<>> Broker::stop(bool hand_over) {
         co_await front.controllers.close();
     });
     co_await lifecycle_->stop();
+    co_await connection_rates_->stop();
     co_await cleaner_->stop();
     co_await on_all([this](env::Shard& there) {
         return states_[static_cast<std::size_t>(there.id())]->upkeep.stop();
@@ -415,6 +432,7 @@ Task<void> Broker::destroy_shards() {
         co_return;
     });
     moves_.reset();
+    connection_rates_.reset();
     co_await on_all([this](env::Shard& there) -> Task<void> {
         states_[static_cast<std::size_t>(there.id())].reset();
         co_return;

@@ -35,7 +35,8 @@ class Broker {
         LogDirectories& directories;
         quorum::MetadataQuorum& quorum;
         storage::remote::ObjectStore* store = nullptr;  // of tiered storage; null: there is none
-        WorkMeter::Clock clock;  // for quotas on a shard's time; none: that of the shards
+        WorkMeter::Clock clock;  // for quotas on the shards' time; none: that of the shards
+        ConnectionRates::Resolve resolve;
     };
     // `end_node`: the node cannot go on, for this reason.
     Broker(env::Shard& shard, Node node, config::BrokerConfig config, Parts parts,
@@ -89,9 +90,10 @@ class Broker {
     RemoteQuotas remote_quotas_;
     std::optional<RemoteIndexes> remote_indexes_;
     WorkMeter::Clock clock_;
+    ConnectionRates::Resolve resolve_;
     net::ConnectionCounts connections_;
     std::atomic<std::size_t> share_sessions_ = 0;
-    std::optional<ConnectionRates> connection_rates_;
+    std::unique_ptr<ConnectionRates> connection_rates_;
     ControllerChannel channel_;
     std::vector<std::unique_ptr<ShardState>> states_;
     std::vector<std::unique_ptr<ShardFront>> fronts_;

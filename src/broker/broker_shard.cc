@@ -99,6 +99,17 @@ groups::GroupOptions group_options(const config::BrokerConfig& config) {
     };
 }
 
+GroupHostOptions group_host_options(const config::BrokerConfig& config) {
+    return {
+        .groups = group_options(config),
+        .log = {.load_bytes = static_cast<std::uint64_t>(config.offsets_load_buffer_size()),
+                .base_sequence = 0,
+                .codec =
+                    codec_of_id(config.offsets_topic_compression_codec()).value_or(Codec::none),
+                .patience = Duration::milliseconds(config.offsets_commit_timeout_ms())},
+    };
+}
+
 transactions::TransactionOptions transaction_options(const config::BrokerConfig& config) {
     return {.max_timeout_ms = config.transaction_max_timeout_ms(),
             .expiration_ms = config.transactional_id_expiration_ms(),
@@ -121,11 +132,6 @@ std::size_t queued_bytes(const config::BrokerConfig& config, int shards) {
            static_cast<std::size_t>(shards);
 }
 
-WorkMeter::Clock clock_of(env::Shard& shard, const WorkMeter::Clock& precise) {
-    if (precise) return precise;
-    return [&shard] { return shard.now(); };
-}
-
 }  // namespace
 
 ShardState::ShardState(env::Shard& s, const Node& node, const config::BrokerConfig& c)
@@ -135,9 +141,9 @@ ShardState::ShardState(env::Shard& s, const Node& node, const config::BrokerConf
       client_rates(s, c, metrics),
       partitions(s, node.id, metrics),
       upkeep(s, partitions, config),
-      groups(s, group_options(config), metrics),
+      groups(s, group_host_options(config), metrics),
       transactions(s, transaction_options(c)),
-      share_states(s, config),
+      share_states(s, config, metrics),
       share_partitions(s, metrics) {
     partitions.listen(groups);
     partitions.listen(transactions);
@@ -201,7 +207,7 @@ ShardFront::ShardFront(ShardState& state, const Shared& shared)
                shared.replication_quotas,
                state.tls_profiles,
                client_quotas},
-      dispatcher(services, clock_of(state.shard, shared.clock)),
+      dispatcher(services, shared.clock),
       server(state.shard, dispatcher, session_limits(state.config),
              queued_bytes(state.config, router.shards()), shared.connections, state.metrics) {
     state.partitions.verify_with(joins);

@@ -149,6 +149,42 @@ TEST(WorkMeter, CountsWorkAndNoWaits) {
     });
 }
 
+// What a shard is asked to do by another one counts where the request came from.
+TEST(WorkMeter, CountsTheWorkOfOtherShards) {
+    env::sim::World world(1);
+    env::sim::Node& node = world.add_node("node", {.shards = 3});
+    int code = world.run(node, [&](env::Shard& shard) -> Task<int> {
+        TickingClock ticking;
+        auto works = [&](env::Shard& there) -> Task<int> {
+            ticking.now = ticking.now + Duration::milliseconds(100);
+            co_await env::sleep_for(there, Duration::seconds(5));
+            ticking.now = ticking.now + Duration::milliseconds(20);
+            co_return there.id();
+        };
+        auto notes = [&](env::Shard&) -> Task<void> {
+            ticking.now = ticking.now + Duration::milliseconds(3);
+            co_return;
+        };
+        Duration inside;
+        WorkMeter meter(shard, ticking.clock);
+        auto work = [&]() -> Task<net::Reply> {
+            for (int to = 0; to < 3; ++to) {
+                EXPECT_EQ(co_await measured_call_on(shard, to, works), to);
+                co_await measured_call_on(shard, to, notes);
+            }
+            inside = meter.worked();
+            co_return net::Reply{};
+        };
+        (void)co_await meter.run(work());
+        EXPECT_GE(inside, Duration::milliseconds(3 * 123));
+        EXPECT_LT(inside, Duration::milliseconds(3 * 123 + 50));
+        // Whom nobody measures is not.
+        EXPECT_EQ(co_await measured_call_on(shard, 1, works), 1);
+        co_return 0;
+    });
+    EXPECT_EQ(code, 0);
+}
+
 TEST(WorkMeter, ACancellationReachesTheWork) {
     in_world([](env::Shard& shard) -> Task<void> {
         TickingClock ticking;

@@ -34,7 +34,7 @@ class ClientRates {
     // Nothing counts of a fetch that is to wait, for this or another reason: it brings nothing.
     enum class Fetch : std::uint8_t { brings_records, waits_anyway };
     Duration fetched(const quotas::Limit& limit, double bytes, Fetch fetch);
-    // Of a shard's time; one sample's time is the longest wait.
+    // Of the shards' time; one sample's time is the longest wait.
     Duration worked(const quotas::Limit& limit, Duration work);
 
     // Shard 0's, where the controller decides.

@@ -1,7 +1,12 @@
 #include "broker/cluster_metrics.h"
 
+#include <algorithm>
 #include <limits>
+#include <string>
+#include <utility>
 
+#include "core/metadata/changes.h"
+#include "env/shard.h"
 #include "metrics/declared.h"
 
 namespace millrace::broker {
@@ -11,6 +16,29 @@ namespace declared = metrics::declared;
 
 constexpr double running = 3;  // BrokerState.RUNNING
 
+// BrokerRegistrationState.
+double registration_state(const metadata::Broker* broker) {
+    if (broker == nullptr) return -1;
+    if (broker->fenced) return 10;
+    return broker->in_controlled_shutdown ? 20 : 30;
+}
+
+// "eligible.leader.replicas.version" as "eligibleLeaderReplicasVersion".
+std::string label_of(std::string_view feature) {
+    std::string label;
+    bool capital = false;
+    for (char letter : feature) {
+        if (letter == '.') {
+            capital = true;
+            continue;
+        }
+        label += capital && letter >= 'a' && letter <= 'z' ? static_cast<char>(letter - 'a' + 'A')
+                                                           : letter;
+        capital = false;
+    }
+    return label;
+}
+
 // A value that there are no samples of, as Apache's library tells it.
 double or_nan(const std::optional<double>& value) {
     return value.value_or(std::numeric_limits<double>::quiet_NaN());
@@ -18,12 +46,20 @@ double or_nan(const std::optional<double>& value) {
 
 }  // namespace
 
-ClusterMetrics::ClusterMetrics(metrics::Registry& registry, const MetadataCache& metadata,
-                               const quorum::MetadataQuorum& quorum, std::int32_t node_id)
-    : registry_(registry), metadata_(metadata), quorum_(quorum), node_id_(node_id) {
+ClusterMetrics::ClusterMetrics(env::Shard& shard, metrics::Registry& registry,
+                               const MetadataCache& metadata, const quorum::MetadataQuorum& quorum,
+                               const config::BrokerConfig& config)
+    : shard_(shard),
+      registry_(registry),
+      metadata_(metadata),
+      quorum_(quorum),
+      node_id_(config.node_id()),
+      is_controller_(config.is_controller()),
+      session_timeout_(Duration::milliseconds(config.broker_session_timeout_ms())) {
     read_cluster();
     read_quorum();
     read_figures();
+    if (is_controller_) read_controller();
 }
 
 void ClusterMetrics::read(const metrics::GaugeDeclaration& declaration, Of of) {
@@ -79,6 +115,92 @@ void ClusterMetrics::read_cluster() {
     });
 }
 
+// Between the last applied record and now.
+double ClusterMetrics::lag_ms() const {
+    Timestamp applied = quorum_.figures().last_applied;
+    return static_cast<double>(applied < 0 ? 0 : shard_.wall_ms() - applied);
+}
+
+// Here nothing waits in a queue of events, in which it could run out of time.
+void ClusterMetrics::read_controller() {
+    for (const auto* never : {&declared::kafka_controller_timed_out_broker_heartbeat_count,
+                              &declared::kafka_controller_event_queue_operations_timed_out_count})
+        read(*never, [] { return 0.0; });
+    read(declared::kafka_controller_last_applied_record_lag_ms, [this] { return lag_ms(); });
+    registry_.meter(declared::controller_stats_unclean_leader_elections_per_sec);
+    registry_.meter(declared::controller_stats_election_from_eligible_leader_replicas_per_sec);
+}
+
+void ClusterMetrics::follow() {
+    metadata::ImagePtr image = metadata_.image();
+    follow_features(image->features);
+    if (!is_controller_) return;
+    std::erase_if(brokers_,
+                  [&](const auto& each) { return image->brokers.find(each.first) == nullptr; });
+    for (const auto& [id, broker] : image->brokers) {
+        if (!brokers_.contains(id)) brokers_.emplace(id, figures_of(id));
+    }
+    count_elections(*image);
+    seen_ = std::move(image);
+}
+
+void ClusterMetrics::follow_features(const metadata::Features& features) {
+    std::erase_if(features_, [&](const auto& each) { return features.level_of(each.first) == 0; });
+    auto show = [&](std::string_view name, std::function<double()> level) {
+        if (features_.contains(name)) return;
+        features_.emplace(name, registry_.read_gauge(declared::metadata_loader_finalized_level,
+                                                     {label_of(name)}, std::move(level)));
+    };
+    auto level = [this](std::string name) {
+        return [this, name] {
+            return static_cast<double>(metadata_.image()->features.level_of(name));
+        };
+    };
+    if (features.metadata_version)
+        show(metadata::metadata_version_feature,
+             level(std::string(metadata::metadata_version_feature)));
+    for (const auto& [name, now] : features.levels) show(name, level(name));
+}
+
+ClusterMetrics::Readings ClusterMetrics::figures_of(std::int32_t broker) {
+    metrics::Labels labels{std::to_string(broker)};
+    Readings readings;
+    auto state = [this, broker] {
+        return registration_state(metadata_.image()->brokers.find(broker));
+    };
+    readings.push_back(
+        registry_.read_gauge(declared::kafka_controller_broker_registration_state, labels, state));
+    // Who has not been heard of counts as away for a whole session, as with Apache's controllers.
+    auto since = [this, broker] {
+        auto heard = quorum_.since_heartbeat(broker).value_or(session_timeout_);
+        return static_cast<double>(std::min(heard, session_timeout_).ms());
+    };
+    readings.push_back(registry_.read_gauge(
+        declared::kafka_controller_time_since_last_heartbeat_received_ms, labels, since));
+    return readings;
+}
+
+// What the log held when this node started was elected before.
+void ClusterMetrics::count_elections(const metadata::Image& image) {
+    if (seen_ == nullptr) return;
+    std::uint64_t unclean = 0;
+    std::uint64_t from_elr = 0;
+    for (const metadata::TopicChange& topic : metadata::diff(*seen_, image).topics) {
+        if (topic.created() || topic.deleted()) continue;
+        for (const metadata::PartitionChange& partition : topic.partitions) {
+            if (partition.before == nullptr || partition.after == nullptr) continue;
+            const metadata::Partition& before = *partition.before;
+            const metadata::Partition& after = *partition.after;
+            if (!after.has_leader() || after.leader == before.leader) continue;
+            unclean += after.recovery == metadata::LeaderRecovery::recovering;
+            from_elr += metadata::contains(before.elr, after.leader);
+        }
+    }
+    registry_.meter(declared::controller_stats_unclean_leader_elections_per_sec).mark(unclean);
+    registry_.meter(declared::controller_stats_election_from_eligible_leader_replicas_per_sec)
+        .mark(from_elr);
+}
+
 void ClusterMetrics::read_quorum() {
     read(declared::kafka_controller_active_controller_count,
          [this] { return quorum_.leader_id() == node_id_ ? 1.0 : 0.0; });
@@ -126,6 +248,27 @@ void ClusterMetrics::read_figures() {
         declared::kafka_controller_metadata_error_count);
     number.operator()<&QuorumFigures::operations_started>(
         declared::kafka_controller_event_queue_operations_started_count);
+    kraft_version_ =
+        registry_.read_gauge(declared::metadata_loader_finalized_level, {label_of("kraft.version")},
+                             [this] { return static_cast<double>(quorum_.kraft_version()); });
+    number.operator()<&QuorumFigures::unknown_voters>(
+        declared::raft_metrics_number_unknown_voter_connections);
+    number.operator()<&QuorumFigures::idle>(declared::raft_metrics_poll_idle_ratio_avg);
+    number.operator()<&QuorumFigures::snapshots_loaded>(
+        declared::metadata_loader_handle_load_snapshot_count);
+    number.operator()<&QuorumFigures::snapshot_bytes>(
+        declared::snapshot_emitter_latest_snapshot_generated_bytes);
+    figure(declared::snapshot_emitter_latest_snapshot_generated_age_ms,
+           [](const QuorumFigures& f) { return static_cast<double>(f.snapshot_age.ms()); });
+    number.operator()<&QuorumFigures::last_applied>(
+        declared::broker_metadata_metrics_last_applied_record_timestamp);
+    read(declared::broker_metadata_metrics_last_applied_record_offset,
+         [this] { return static_cast<double>(metadata_.image()->offset); });
+    read(declared::broker_metadata_metrics_last_applied_record_lag_ms, [this] { return lag_ms(); });
+    // What cannot be loaded or applied ends the node.
+    for (const auto* never : {&declared::broker_metadata_metrics_metadata_load_error_count,
+                              &declared::broker_metadata_metrics_metadata_apply_error_count})
+        read(*never, [] { return 0.0; });
     figure(declared::raft_metrics_commit_latency_avg,
            [](const QuorumFigures& f) { return or_nan(f.commit_latency_average); });
     figure(declared::raft_metrics_commit_latency_max,

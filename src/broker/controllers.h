@@ -10,6 +10,7 @@
 #include "broker/envelope.h"
 #include "broker/handler.h"
 #include "broker/metadata_cache.h"
+#include "broker/work_meter.h"
 #include "config/broker_config.h"
 #include "core/controller/create_topics.h"
 #include "env/shard.h"
@@ -76,7 +77,7 @@ class Controllers {
         }
         quorum::Asker asker{caller.peer().listener->name, caller.version()};
         auto ask = [&](env::Shard&) { return quorum_.answer(request, asker); };
-        auto told = co_await env::call_on(shard_, 0, ask);
+        auto told = co_await measured_call_on(shard_, 0, ask);
         co_return std::move(told.response);
     }
 
@@ -105,7 +106,7 @@ class Controllers {
     template <typename Command>
     Task<Result<quorum::ResponseOf<Command>>> decide_here(const Command& command) {
         auto on_controller = [&](env::Shard&) { return quorum_.submit(Command(command)); };
-        ASSIGN_OR_CO_RETURN(auto committed, co_await env::call_on(shard_, 0, on_controller));
+        ASSIGN_OR_CO_RETURN(auto committed, co_await measured_call_on(shard_, 0, on_controller));
         co_await metadata_.until(
             [&](const metadata::Image& image) { return image.offset >= committed.offset; });
         co_return std::move(committed.response);

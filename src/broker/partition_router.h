@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "broker/partitions/partitions.h"
+#include "broker/work_meter.h"
 #include "env/shard.h"
 
 namespace millrace::broker {
@@ -23,11 +24,16 @@ class PartitionRouter {
     // Those of this shard.
     Partitions& local() const { return *by_shard_[static_cast<std::size_t>(here_.id())]; }
 
-    // Runs `function(Partitions&) -> Task<T>` on a shard.
+    // Runs `function(Partitions&) -> Task<T>` on a shard, measured where the caller is.
     template <typename Function>
     auto on(int shard, Function function) -> std::invoke_result_t<Function&, Partitions&> {
         Partitions& partitions = *by_shard_[static_cast<std::size_t>(shard)];
         auto there = [&](env::Shard&) { return function(partitions); };
+        WorkMeter* meter = nullptr;
+        if (!is_here(shard))
+            meter = WorkMeter::of((co_await current_cancellation()).executor(), here_);
+        if (meter != nullptr) [[unlikely]]
+            co_return co_await meter->measured_on(shard, there);
         co_return co_await env::call_on(here_, shard, there);
     }
 

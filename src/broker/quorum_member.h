@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "broker/handler.h"
+#include "broker/work_meter.h"
 #include "env/shard.h"
 #include "quorum/metadata_quorum.h"
 
@@ -19,7 +20,7 @@ class QuorumMember {
         -> decltype(std::declval<quorum::MetadataQuorum&>().answer(request, quorum::Asker{})) {
         quorum::Asker asker{caller.peer().listener->name, caller.version()};
         auto ask = [&](env::Shard&) { return quorum_.answer(request, asker); };
-        co_return co_await env::call_on(shard_, 0, ask);
+        co_return co_await measured_call_on(shard_, 0, ask);
     }
 
   private:

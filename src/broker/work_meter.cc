@@ -1,11 +1,7 @@
 #include "broker/work_meter.h"
 
-#include <optional>
-#include <utility>
-
 #include "base/check.h"
 #include "base/pool.h"
-#include "base/scope.h"
 
 namespace millrace::broker {
 
@@ -25,23 +21,12 @@ struct WorkMeter::Step {
 
 // The request may end in resume(), but not the meter: whoever waits for it goes on by the loop.
 WorkMeter::Step WorkMeter::step(std::coroutine_handle<> coroutine) {
-    resumed_ = clock_();
+    resumed_ = now();
     coroutine.resume();
     before_ = worked();
     co_return;
 }
 
 void WorkMeter::post(std::coroutine_handle<> coroutine) { shard_.post(step(coroutine).coroutine); }
-
-Task<net::Reply> WorkMeter::run(Task<net::Reply> task) {
-    std::optional<net::Reply> reply;
-    auto keep = [&]() -> Task<void> { reply.emplace(co_await std::move(task)); };
-    Scope scope(*this);
-    resumed_ = clock_();
-    scope.spawn(keep());
-    before_ = worked();
-    co_await scope.join();
-    co_return *std::move(reply);
-}
 
 }  // namespace millrace::broker

@@ -6,7 +6,9 @@
 
 namespace millrace::metrics {
 
-enum class Kind : std::uint8_t { counter, gauge, meter, histogram, timer };
+// The figures of shards are summed up, but for an average, which is that of all their samples, and
+// a maximum.
+enum class Kind : std::uint8_t { counter, gauge, average, maximum, meter, histogram, timer };
 
 // One line of schema/metrics. Its samples are named family + "_" + attribute, as Prometheus's JMX
 // exporter names the attributes of Kafka's MBeans when it has no rules; one attribute of its own
@@ -24,6 +26,8 @@ struct Declaration {
 // A declaration by kind, so that a meter is not asked for where a gauge was declared.
 struct CounterDeclaration : Declaration {};
 struct GaugeDeclaration : Declaration {};
+struct AverageDeclaration : Declaration {};
+struct MaximumDeclaration : Declaration {};
 struct MeterDeclaration : Declaration {};
 struct HistogramDeclaration : Declaration {};
 struct TimerDeclaration : Declaration {};

@@ -4,6 +4,7 @@
 #include <set>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include "metrics/declared.h"
 #include "metrics/registry.h"
@@ -15,13 +16,26 @@ using Names = std::set<std::string>;
 // Label names by sample and its label `name`, separated by a tab.
 using Samples = std::map<std::string, std::set<Names>>;
 
-void make(Registry& registry, const Declaration& declaration, const Labels& labels) {
+// What is read at a snapshot is so while the readings live.
+using Readings = std::vector<Registry::Reading>;
+
+Readings make(Registry& registry, const Declaration& declaration, const Labels& labels) {
+    static const RecentSamples none;
+    Readings readings;
     switch (declaration.kind) {
         case Kind::counter:
             registry.counter(static_cast<const CounterDeclaration&>(declaration), labels);
             break;
         case Kind::gauge:
             registry.gauge(static_cast<const GaugeDeclaration&>(declaration), labels);
+            break;
+        case Kind::average:
+            readings.push_back(registry.read_average(
+                static_cast<const AverageDeclaration&>(declaration), labels, none));
+            break;
+        case Kind::maximum:
+            readings.push_back(registry.read_maximum(
+                static_cast<const MaximumDeclaration&>(declaration), labels, none));
             break;
         case Kind::meter:
             registry.meter(static_cast<const MeterDeclaration&>(declaration), labels);
@@ -33,15 +47,17 @@ void make(Registry& registry, const Declaration& declaration, const Labels& labe
             registry.timer(static_cast<const TimerDeclaration&>(declaration), labels);
             break;
     }
+    return readings;
 }
 
-// Of every declared metric, once with all labels and once with those it cannot be without. Label
-// values are all "x".
+// Of every declared metric, with those labels that it cannot be without and each number of those
+// behind them. Label values are all "x".
 Samples declared_samples() {
     Registry registry{Time()};
+    std::vector<Readings> readings;
     for (const Declaration* declaration : declared::all) {
-        make(registry, *declaration, Labels(declaration->labels.size(), "x"));
-        make(registry, *declaration, Labels(declaration->required_labels, "x"));
+        for (std::size_t n = declaration->required_labels; n <= declaration->labels.size(); ++n)
+            readings.push_back(make(registry, *declaration, Labels(n, "x")));
     }
     Samples samples;
     std::istringstream text(registry.snapshot(Time()).text());

@@ -65,6 +65,28 @@ Timer& Registry::timer(const TimerDeclaration& declaration, Labels labels) {
 
 Registry::Reading Registry::read_gauge(const GaugeDeclaration& declaration, Labels labels,
                                        std::function<double()> read) {
+    return read_figure(declaration, std::move(labels),
+                       [read = std::move(read)](const Key& key, Snapshot& snapshot) {
+                           snapshot.add_value(*key.first, key.second, read());
+                       });
+}
+Registry::Reading Registry::read_average(const AverageDeclaration& declaration, Labels labels,
+                                         const RecentSamples& samples) {
+    return read_figure(
+        declaration, std::move(labels), [this, &samples](const Key& key, Snapshot& snapshot) {
+            snapshot.add_average(*key.first, key.second,
+                                 {.sum = samples.sum(now_), .count = samples.count(now_)});
+        });
+}
+Registry::Reading Registry::read_maximum(const MaximumDeclaration& declaration, Labels labels,
+                                         const RecentSamples& samples) {
+    return read_figure(declaration, std::move(labels),
+                       [this, &samples](const Key& key, Snapshot& snapshot) {
+                           snapshot.add_maximum(*key.first, key.second, samples.max(now_));
+                       });
+}
+
+Registry::Reading Registry::read_figure(const Declaration& declaration, Labels labels, Read read) {
     CHECK(labels.size() >= declaration.required_labels &&
           labels.size() <= declaration.labels.size());
     readings_[next_id_] = {{&declaration, std::move(labels)}, std::move(read)};
@@ -103,9 +125,7 @@ Snapshot Registry::snapshot(Time now) {
     for (const auto& [key, gauge] : gauges_) {
         snapshot.add_value(*key.first, key.second, gauge->value());
     }
-    for (const auto& [id, gauge] : readings_) {
-        snapshot.add_value(*gauge.key.first, gauge.key.second, gauge.read());
-    }
+    for (const auto& [id, figure] : readings_) figure.read(figure.key, snapshot);
     for (const auto& [key, meter] : meters_) {
         snapshot.add_rates(*key.first, key.second, rates_of(*meter, now_));
     }

@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "metrics/declaration.h"
 #include "metrics/instruments.h"
+#include "metrics/recent_samples.h"
 #include "metrics/snapshot.h"
 
 namespace millrace::metrics {
@@ -54,6 +55,11 @@ class Registry {
     };
     [[nodiscard]] Reading read_gauge(const GaugeDeclaration& declaration, Labels labels,
                                      std::function<double()> read);
+    // The same for those of recent samples, which live as long. NaN where there are none.
+    [[nodiscard]] Reading read_average(const AverageDeclaration& declaration, Labels labels,
+                                       const RecentSamples& samples);
+    [[nodiscard]] Reading read_maximum(const MaximumDeclaration& declaration, Labels labels,
+                                       const RecentSamples& samples);
 
     void remove(const Declaration& declaration, const Labels& labels);
     // Every instrument with this label: a topic that was deleted.
@@ -67,10 +73,12 @@ class Registry {
     using Key = std::pair<const Declaration*, Labels>;
     template <typename Instrument>
     using Instruments = std::map<Key, std::unique_ptr<Instrument>>;
-    struct ReadGauge {
+    using Read = std::function<void(const Key&, Snapshot&)>;
+    struct ReadFigure {
         Key key;
-        std::function<double()> read;
+        Read read;
     };
+    Reading read_figure(const Declaration& declaration, Labels labels, Read read);
 
     template <typename Function>
     void each_map(Function function);
@@ -82,7 +90,7 @@ class Registry {
     Instruments<Meter> meters_;
     Instruments<Histogram> histograms_;
     Instruments<Timer> timers_;
-    std::map<std::uint64_t, ReadGauge> readings_;
+    std::map<std::uint64_t, ReadFigure> readings_;
 };
 
 }  // namespace millrace::metrics

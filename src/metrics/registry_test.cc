@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <limits>
+#include <vector>
 
 #include "metrics/declared.h"
 
@@ -50,6 +51,34 @@ TEST(Meter, CountsItsTicksNotTheirCalls) {
     seldom.tick(at_second(60));
     EXPECT_NEAR(often.one_minute_rate(), seldom.one_minute_rate(), 1e-9);
     EXPECT_EQ(often.one_minute_rate(), 5);
+}
+
+TEST(Exposition, AveragesAndMaximaAreThoseOfAllShards) {
+    Registry one(at_second(0));
+    Registry other(at_second(0));
+    RecentSamples of_one;
+    RecentSamples of_other;
+    std::vector<Registry::Reading> readings;
+    auto read = [&](Registry& registry, const RecentSamples& samples) {
+        readings.push_back(registry.read_average(
+            declared::group_coordinator_metrics_partition_load_time_avg, {}, samples));
+        readings.push_back(registry.read_maximum(
+            declared::group_coordinator_metrics_partition_load_time_max, {}, samples));
+    };
+    read(one, of_one);
+    read(other, of_other);
+    auto text = [&] {
+        Snapshot both = one.snapshot(at_second(1));
+        both.merge(other.snapshot(at_second(1)));
+        return both.text();
+    };
+    EXPECT_THAT(text(), HasSubstr("partition_load_time_avg NaN\n"));
+    EXPECT_THAT(text(), HasSubstr("partition_load_time_max NaN\n"));
+    for (double ms : {10, 20, 30}) of_one.add(ms, at_second(1));
+    EXPECT_THAT(text(), HasSubstr("partition_load_time_max 30\n"));
+    of_other.add(60, at_second(1));
+    EXPECT_THAT(text(), HasSubstr("partition_load_time_avg 30\n"));
+    EXPECT_THAT(text(), HasSubstr("partition_load_time_max 60\n"));
 }
 
 TEST(Exposition, NamesAreThoseOfTheJmxExporter) {

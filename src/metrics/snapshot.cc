@@ -1,5 +1,6 @@
 #include "metrics/snapshot.h"
 
+#include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
 #include <functional>
@@ -75,6 +76,19 @@ void Snapshot::add_value(const Declaration& declaration, const std::vector<std::
     at(declaration, labels).value += value;
 }
 
+void Snapshot::add_average(const Declaration& declaration, const std::vector<std::string>& labels,
+                           const Average& average) {
+    Average& sum = at(declaration, labels).average;
+    sum.sum += average.sum;
+    sum.count += average.count;
+}
+
+void Snapshot::add_maximum(const Declaration& declaration, const std::vector<std::string>& labels,
+                           std::optional<double> maximum) {
+    std::optional<double>& most = at(declaration, labels).maximum;
+    if (maximum) most = std::max(most.value_or(*maximum), *maximum);
+}
+
 void Snapshot::add_rates(const Declaration& declaration, const std::vector<std::string>& labels,
                          const Rates& rates) {
     Rates& sum = at(declaration, labels).rates;
@@ -93,6 +107,8 @@ void Snapshot::add_histogram(const Declaration& declaration, const std::vector<s
 void Snapshot::merge(const Snapshot& other) {
     for (const auto& [key, figures] : other.figures_) {
         add_value(*figures.declaration, key.second, figures.value);
+        add_average(*figures.declaration, key.second, figures.average);
+        add_maximum(*figures.declaration, key.second, figures.maximum);
         add_rates(*figures.declaration, key.second, figures.rates);
         add_histogram(*figures.declaration, key.second, figures.histogram);
     }
@@ -119,6 +135,10 @@ std::string Snapshot::text() const {
         };
         Kind kind = declaration.kind;
         if (kind == Kind::counter || kind == Kind::gauge) sample("Value", figures.value);
+        if (kind == Kind::average) {
+            sample("Value", figures.average.sum / static_cast<double>(figures.average.count));
+        }
+        if (kind == Kind::maximum) sample("Value", figures.maximum.value_or(std::nan("")));
         if (kind == Kind::meter || kind == Kind::timer) {
             sample("Count", static_cast<double>(figures.rates.count));
             sample("MeanRate", figures.rates.mean);

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,15 +20,24 @@ class Snapshot {
         double mean = 0, one_minute = 0, five_minutes = 0, fifteen_minutes = 0;
     };
 
+    struct Average {
+        double sum = 0;
+        std::uint64_t count = 0;
+    };
+
     void add_value(const Declaration& declaration, const std::vector<std::string>& labels,
                    double value);
+    void add_average(const Declaration& declaration, const std::vector<std::string>& labels,
+                     const Average& average);
+    void add_maximum(const Declaration& declaration, const std::vector<std::string>& labels,
+                     std::optional<double> maximum);
     void add_rates(const Declaration& declaration, const std::vector<std::string>& labels,
                    const Rates& rates);
     void add_histogram(const Declaration& declaration, const std::vector<std::string>& labels,
                        const Histogram& histogram);
 
     // Takes in the figures of another shard: values, counts and rates are summed, distributions
-    // merged.
+    // merged; a maximum is the greater one.
     void merge(const Snapshot& other);
 
     // Prometheus' text format 0.0.4 (Content-Type text/plain; version=0.0.4), sorted by name.
@@ -37,6 +47,8 @@ class Snapshot {
     struct Figures {
         const Declaration* declaration = nullptr;
         double value = 0;
+        Average average;
+        std::optional<double> maximum;
         Rates rates;
         Histogram histogram;
     };

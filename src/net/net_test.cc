@@ -226,8 +226,12 @@ TEST(Server, HoldsAndClosesConnectionsThatComeTooFast) {
     in_world([](Shard& shard) -> Task<void> {
         constexpr Duration held = Duration::milliseconds(30);
         int admitted = 0;
-        Fixture f(shard, {}, {},
-                  [&](const std::string&) { return admitted++ == 0 ? Duration() : held; });
+        auto pace = [&](const ListenerInfo& listener, const std::string& host) {
+            EXPECT_EQ(listener.name, "PLAINTEXT");
+            EXPECT_EQ(host, "127.0.0.1");
+            return ConnectionCounts::Pace{.held = admitted++ == 0 ? Duration() : held};
+        };
+        Fixture f(shard, {}, {}, pace);
         auto first = co_await f.connect();
         EXPECT_TRUE(co_await first->write(f.heartbeat(2)));
         EXPECT_EQ(co_await f.next(*first), 2);
@@ -238,6 +242,52 @@ TEST(Server, HoldsAndClosesConnectionsThatComeTooFast) {
         EXPECT_EQ(f.counts.total(), 1U);
         co_await f.stop();
     });
+}
+
+// The first connection is served late, and the second is asked about again once the listener has
+// rested.
+TEST(Server, AListenerThatRestsAcceptsNothing) {
+    in_world([](Shard& shard) -> Task<void> {
+        constexpr Duration delay = Duration::milliseconds(40);
+        Time rests_until;
+        int asked = 0;
+        auto pace = [&](const ListenerInfo&, const std::string&) -> ConnectionCounts::Pace {
+            ++asked;
+            if (asked == 2) return {.again = delay};
+            rests_until = shard.now() + delay;
+            return {.delay = delay};
+        };
+        Fixture f(shard, {}, {}, pace);
+        auto first = co_await f.connect();
+        auto second = co_await f.connect();
+        EXPECT_TRUE(co_await first->write(f.heartbeat(2)));
+        EXPECT_TRUE(co_await second->write(f.heartbeat(4)));
+        EXPECT_EQ(co_await f.next(*first), 2);
+        EXPECT_GE(shard.now(), rests_until);
+        EXPECT_EQ(co_await f.next(*second), 4);
+        EXPECT_GE(shard.now(), rests_until);
+        EXPECT_EQ(asked, 3);
+        EXPECT_EQ(f.counts.total(), 2U);
+        co_await f.stop();
+    });
+}
+
+TEST(Server, ListenersHaveBoundsOfTheirOwn) {
+    ConnectionCounts counts({.total = 3, .per_listener = {{"A", 1}}, .of_brokers = "BROKERS"});
+    ListenerInfo a{.name = "A"};
+    ListenerInfo b{.name = "B"};
+    ListenerInfo own{.name = "BROKERS"};
+    EXPECT_EQ(counts.admit(a, "h").refused, "");
+    EXPECT_EQ(counts.admit(a, "h").refused, "max.connections of listener A is 1");
+    EXPECT_EQ(counts.admit(b, "h").refused, "");
+    EXPECT_EQ(counts.admit(b, "h").refused, "");
+    EXPECT_EQ(counts.admit(b, "h").refused, "max.connections is 3");
+    EXPECT_EQ(counts.admit(own, "h").refused, "");
+    counts.release(a, "h");
+    counts.release(own, "h");
+    EXPECT_EQ(counts.admit(a, "h").refused, "");
+    counts.limit({.total = 4});
+    EXPECT_EQ(counts.admit(a, "h").refused, "");
 }
 
 TEST(Server, StopAnswersWhatHasArrived) {

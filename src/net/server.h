@@ -16,32 +16,44 @@ namespace millrace::net {
 class ConnectionCounts {
   public:
     struct Limits {
-        std::size_t total = 2147483647;   // max.connections
-        std::size_t per_ip = 2147483647;  // max.connections.per.ip
+        std::size_t total = 2147483647;                                // max.connections
+        std::size_t per_ip = 2147483647;                               // max.connections.per.ip
+        std::map<std::string, std::size_t, std::less<>> per_listener;  // max.connections of its own
+        std::string of_brokers;  // the listener that `total` does not hold for; empty: none
         std::map<std::string, std::size_t, std::less<>> per_ip_overrides;
     };
-    // How long a new connection of a host that makes too many a second is held before it is closed,
-    // so that its client does not come again at once (KIP-612); zero: it may stay.
-    using Throttle = std::function<Duration(const std::string& host)>;
+    // What becomes of a new connection where too many come in a second (KIP-612). While its
+    // listener is at rest for `again`, it is asked about anew afterwards. Otherwise its listener
+    // rests for `delay` before the connection is served; or it is held for `held` and closed, so
+    // that its client does not come again at once.
+    struct Pace {
+        Duration again;
+        Duration delay;
+        Duration held;
+    };
+    using Throttle = std::function<Pace(const ListenerInfo& listener, const std::string& host)>;
     explicit ConnectionCounts(Limits limits, Throttle throttle = {})
         : limits_(std::move(limits)), throttle_(std::move(throttle)) {}
 
     struct Admission {
         std::string refused;  // why the connection may not stay; empty when it may
-        Duration held;
+        Pace pace;
     };
-    // A connection that may stay is released by its host.
-    Admission admit(const std::string& host);
-    void release(const std::string& host);
+    // A connection that may stay, and need not be asked about again, is to be released.
+    Admission admit(const ListenerInfo& listener, const std::string& host);
+    void release(const ListenerInfo& listener, const std::string& host);
+    // For those that come from now on.
+    void limit(Limits limits) { limits_ = std::move(limits); }
     std::size_t total() const { return total_; }
 
   private:
-    std::string reason_against(const std::string& host);
+    std::string reason_against(const ListenerInfo& listener, const std::string& host);
 
     Limits limits_;
     Throttle throttle_;
     std::size_t total_ = 0;
     std::map<std::string, std::size_t, std::less<>> by_host_;
+    std::map<std::string, std::size_t, std::less<>> by_listener_;
 };
 
 // The connections of one shard. Every shard has a server of its own on the same addresses.
@@ -66,8 +78,11 @@ class Server {
         const TlsProfiles* profiles;  // null: plaintext
     };
     Task<void> accept_all(const Entrance& entrance);
-    Task<void> serve(std::unique_ptr<env::Connection> connection, const Entrance& entrance);
-    Task<void> hold(Duration held);
+    Task<ConnectionCounts::Admission> admit(const Entrance& entrance, const std::string& host);
+    Task<void> serve(std::unique_ptr<env::Connection> connection, const Entrance& entrance,
+                     Duration delay);
+    Task<void> run_session(std::unique_ptr<env::Connection> connection, const Entrance& entrance);
+    Task<void> hold(std::unique_ptr<env::Connection> connection, Duration held);
 
     ConnectionCounts& counts_;
     SessionShared shared_;

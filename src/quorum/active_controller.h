@@ -58,6 +58,10 @@ class ActiveController {
     // leaders that are preferred (auto.leader.rebalance.enable) or may be unclean.
     Task<void> keep_time();
 
+    // When a broker was heard of, or the term began for one that was not fenced then.
+    std::optional<Time> last_heard(std::int32_t broker) const {
+        return sessions_.last_heard(broker);
+    }
     // Others vote than before, or kraft.version has risen.
     void set_voters(std::vector<std::int32_t> ids, std::int16_t kraft_version);
 

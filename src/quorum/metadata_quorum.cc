@@ -32,6 +32,10 @@ QuorumStatus MetadataQuorum::status() const { return replica_->status(); }
 
 QuorumFigures MetadataQuorum::figures() const { return replica_->figures(); }
 
+std::optional<Duration> MetadataQuorum::since_heartbeat(std::int32_t broker) const {
+    return replica_->since_heartbeat(broker);
+}
+
 std::optional<env::Address> MetadataQuorum::leader_address() const {
     return replica_->leader_address();
 }

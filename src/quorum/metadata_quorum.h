@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -68,6 +69,8 @@ struct QuorumFigures {
     std::int32_t voted = raft::no_node;
     std::int64_t log_end = 0;
     std::int32_t log_end_epoch = 0;
+    std::int64_t unknown_voters = 0;  // of which it is not known where they are heard
+    double idle = 1;                  // the part of the time in which there was nothing to do
     bool voter_change_uncommitted = false;
     bool ignores_static_voters = false;
     double append_rate = 0;
@@ -81,6 +84,10 @@ struct QuorumFigures {
     std::int64_t elections = 0;
     std::int64_t failed_snapshots = 0;
     std::int64_t operations_started = 0;  // commands that a controller here began
+    std::int64_t snapshots_loaded = 0;
+    // Of the last snapshot that was made here; the age is from the start while there is none.
+    std::uint64_t snapshot_bytes = 0;
+    Duration snapshot_age;
 };
 
 // What any shard may ask at any time.
@@ -95,6 +102,7 @@ struct QuorumOptions {
     Uuid directory_id;      // of metadata.log.dir
     std::string directory;  // metadata.log.dir
     const config::BrokerConfig& config;
+    std::function<Time()> clock = {};  // goes on during loop turns; none: that of the shard
 };
 
 // This node's replica of the metadata log, and the controller while it leads. Lives on shard 0.
@@ -130,6 +138,9 @@ class MetadataQuorum {
     }
     QuorumStatus status() const;
     QuorumFigures figures() const;
+    // How long ago the controller that this node is heard of a broker in its term; nothing where
+    // it is none, or has not.
+    std::optional<Duration> since_heartbeat(std::int32_t broker) const;
     // Where the active controller is heard, while this node follows it.
     std::optional<env::Address> leader_address() const;
 

@@ -45,6 +45,7 @@ MetadataReplica::MetadataReplica(env::Shard& shard, const QuorumOptions& options
       self_{options.node_id, options.directory_id},
       directory_(options.directory),
       config_(options.config),
+      clock_(options.clock),
       standing_(standing),
       image_(std::make_shared<const metadata::Image>()),
       scope_(shard) {}
@@ -76,10 +77,12 @@ Result<> MetadataReplica::take_over(LogContents contents) {
     recovered.voters = contents.voters;
     QuorumListener& listener = *this;
     raft::Raft raft(std::move(options), std::move(recovered), shard_.random().fork());
-    driver_ = std::make_unique<RaftDriver>(shard_, *log_, *peers_, std::move(raft), listener);
+    driver_ =
+        std::make_unique<RaftDriver>(shard_, *log_, *peers_, std::move(raft), listener, clock_);
     answers_.emplace(cluster_id_, *log_, *driver_, config_);
     image_ = contents.snapshot;
-    last_snapshot_ = shard_.now();
+    last_snapshot_ = snapshot_made_ = shard_.now();
+    if (log_->latest_snapshot().offset > 0) ++snapshots_loaded_;
     committed_.emplace(log_->log(), std::move(contents), log_->latest_snapshot().offset,
                        log_->log().end_offset());
     return {};
@@ -208,6 +211,7 @@ void MetadataReplica::snapshot_installed(const DownloadedSnapshot& snapshot) {
              snapshot.size);
     committed_->resume(snapshot.image, snapshot.id.offset);
     publish({snapshot.image, 0, snapshot.last_contained});
+    ++snapshots_loaded_;
     bytes_since_snapshot_ = 0;
     last_snapshot_ = shard_.now();
     cleaned_.notify_all();
@@ -339,6 +343,8 @@ Task<Result<>> MetadataReplica::make_snapshot() {
     });
     if (!size) co_return fail(std::move(size).error());
     LOG_INFO("{}: {} bytes", log_->path_of(snapshot_name(id)), *size);
+    snapshot_bytes_ = *size;
+    snapshot_made_ = shard_.now();
     log_->add_snapshot(id, *size, head.last_contained);
     driver_->snapshot_made();
     co_return clean_log();
@@ -415,7 +421,20 @@ QuorumFigures MetadataReplica::figures() const {
     figures.elections = elections_;
     figures.failed_snapshots = failed_snapshots_;
     figures.operations_started = operations_started_;
+    figures.unknown_voters = std::ranges::count_if(
+        raft.voters().voters(),
+        [&](const raft::Voter& voter) { return !voter.hears_on(config_.controller_listener()); });
+    figures.idle = measured.idle(now);
+    figures.snapshots_loaded = snapshots_loaded_;
+    figures.snapshot_bytes = snapshot_bytes_;
+    figures.snapshot_age = now - snapshot_made_;
     return figures;
+}
+
+std::optional<Duration> MetadataReplica::since_heartbeat(std::int32_t broker) const {
+    if (controller_ == nullptr) return std::nullopt;
+    auto heard = controller_->last_heard(broker);
+    return heard ? std::optional(shard_.now() - *heard) : std::nullopt;
 }
 
 Task<void> MetadataReplica::leader_changed(std::int32_t from) {

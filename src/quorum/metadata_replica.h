@@ -39,6 +39,7 @@ class MetadataReplica final : private QuorumListener {
     Task<metadata::ImagePtr> image_after(std::int64_t offset);
     QuorumStatus status() const;
     QuorumFigures figures() const;
+    std::optional<Duration> since_heartbeat(std::int32_t broker) const;
     Task<void> leader_changed(std::int32_t from);
     std::optional<env::Address> leader_address() const;
     Task<Result<std::int64_t>> commit(const Decide& decide);
@@ -93,6 +94,7 @@ class MetadataReplica final : private QuorumListener {
     raft::ReplicaKey self_;
     std::string directory_;
     config::BrokerConfig config_;
+    RaftDriver::Clock clock_;
     SharedStanding& standing_;
     storage::DirectoryHealth health_;
     std::unique_ptr<MetadataLog> log_;
@@ -117,6 +119,9 @@ class MetadataReplica final : private QuorumListener {
     std::int32_t elected_epoch_ = -1;  // the last one whose leader was known here
     std::int64_t elections_ = 0;
     std::int64_t failed_snapshots_ = 0;
+    std::int64_t snapshots_loaded_ = 0;
+    std::uint64_t snapshot_bytes_ = 0;
+    Time snapshot_made_;
     std::int64_t operations_started_ = 0;
     std::uint64_t bytes_since_snapshot_ = 0;
     Timestamp last_timestamp_ = 0;  // of what image_ holds

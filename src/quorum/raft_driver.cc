@@ -12,8 +12,9 @@
 namespace millrace::quorum {
 
 RaftDriver::RaftDriver(env::Shard& shard, MetadataLog& log, Peers& peers, raft::Raft raft,
-                       QuorumListener& listener)
+                       QuorumListener& listener, Clock clock)
     : shard_(shard),
+      clock_(std::move(clock)),
       log_(log),
       peers_(peers),
       raft_(std::move(raft)),
@@ -75,7 +76,9 @@ void RaftDriver::step(const raft::Event& event) {
     CHECK(!stepping_);
     if (error_ || ended_) return;
     stepping_ = true;
+    Time began = precise_now();
     carry_out(raft_.step(event, shard_.now()));
+    figures_.worked(precise_now() - began, shard_.now());
     stepping_ = false;
     stepped_.notify_all();
     for (raft::Send& each : std::exchange(to_send_, {})) scope_->spawn(send(std::move(each)));

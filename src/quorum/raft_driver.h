@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <vector>
@@ -39,8 +40,10 @@ class QuorumListener {
 // one loop turn share one write and one sync.
 class RaftDriver final : private env::Timer {
   public:
+    // Goes on during a loop turn; none: that of the shard.
+    using Clock = std::function<Time()>;
     RaftDriver(env::Shard& shard, MetadataLog& log, Peers& peers, raft::Raft raft,
-               QuorumListener& listener);
+               QuorumListener& listener, Clock clock = {});
 
     // Takes part in the quorum, by tasks in `scope`, which ends before this object.
     void start(Scope& scope);
@@ -92,7 +95,10 @@ class RaftDriver final : private env::Timer {
     Task<void> keep_state();
     Task<void> sync();
 
+    Time precise_now() const { return clock_ ? clock_() : shard_.now(); }
+
     env::Shard& shard_;
+    Clock clock_;
     MetadataLog& log_;
     Peers& peers_;
     raft::Raft raft_;

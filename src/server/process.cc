@@ -60,23 +60,20 @@ Result<> check_supported(const config::BrokerConfig& config) {
 }  // namespace
 
 Process::Process(env::Shard& shard, config::BrokerConfig config, OpenStore open_store,
-                 MoreFigures more_figures, broker::WorkMeter::Clock clock)
+                 Around around)
     : shard_(shard),
       config_(std::move(config)),
       open_store_(std::move(open_store)),
-      more_figures_(std::move(more_figures)),
-      clock_(std::move(clock)),
+      around_(std::move(around)),
       scope_(shard) {}
 
 Process::~Process() = default;
 
 Task<Result<std::unique_ptr<Process>>> Process::start(env::Shard& shard,
                                                       config::BrokerConfig config,
-                                                      OpenStore open_store,
-                                                      MoreFigures more_figures,
-                                                      broker::WorkMeter::Clock clock) {
-    std::unique_ptr<Process> process(new Process(shard, std::move(config), std::move(open_store),
-                                                 std::move(more_figures), std::move(clock)));
+                                                      OpenStore open_store, Around around) {
+    std::unique_ptr<Process> process(
+        new Process(shard, std::move(config), std::move(open_store), std::move(around)));
     Result<> started;
     bool cancelled = false;
     try {
@@ -105,6 +102,7 @@ Task<Result<>> Process::start_all() {
         .directory_id = directory->meta()->directory_id.value_or(Uuid()),
         .directory = config_.metadata_directory(),
         .config = config_,
+        .clock = around_.clock,
     };
     ASSIGN_OR_CO_RETURN(quorum_, co_await quorum::MetadataQuorum::open(shard_, std::move(options)));
     scope_.spawn(watch_quorum());
@@ -115,7 +113,8 @@ Task<Result<>> Process::start_all() {
                       .version = std::string(version)};
     broker_ = std::make_unique<broker::Broker>(
         shard_, std::move(node), config_,
-        broker::Broker::Parts{*directories_, *quorum_, store_.get(), clock_},
+        broker::Broker::Parts{*directories_, *quorum_, store_.get(), around_.clock,
+                              around_.resolve},
         [this](Error error) { fail_with(std::move(error)); });
     CO_RETURN_IF_ERROR(serve_metrics());  // which tell how far the start is
     CO_RETURN_IF_ERROR(co_await broker_->start());
@@ -177,7 +176,7 @@ Result<> Process::serve_metrics() {
 Task<net::HttpResponse> Process::answer_http(std::string_view path) {
     if (path != "/metrics") co_return net::HttpResponse{.status = 404, .body = "see /metrics\n"};
     metrics::Snapshot snapshot = co_await broker_->metrics();
-    if (more_figures_) more_figures_(snapshot);
+    if (around_.more_figures) around_.more_figures(snapshot);
     co_return net::HttpResponse{.content_type = "text/plain; version=0.0.4; charset=utf-8",
                                 .body = snapshot.text()};
 }

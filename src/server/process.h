@@ -23,19 +23,22 @@ namespace millrace::server {
 // used on shard 0.
 class Process {
   public:
-    // Adds figures that only the world around the node knows, at each scrape.
-    using MoreFigures = std::function<void(metrics::Snapshot&)>;
+    // What only the world around the node knows; each may be left out.
+    struct Around {
+        // Adds figures at each scrape.
+        std::function<void(metrics::Snapshot&)> more_figures;
+        broker::WorkMeter::Clock clock;  // goes on during loop turns
+        broker::ConnectionRates::Resolve resolve;
+    };
     // Opens what tiered storage keeps segments in. Blocking.
     using OpenStore = std::function<Result<std::unique_ptr<storage::remote::ObjectStore>>(
         const config::BrokerConfig&)>;
     // Opens the log directories, takes part in the quorum, and ends when clients are served.
-    // Errors are for the operator: what cannot be done, and what to change. `clock` goes on during
-    // loop turns, where the world has one.
+    // Errors are for the operator: what cannot be done, and what to change.
     static Task<Result<std::unique_ptr<Process>>> start(env::Shard& shard,
                                                         config::BrokerConfig config,
                                                         OpenStore open_store = {},
-                                                        MoreFigures more_figures = {},
-                                                        broker::WorkMeter::Clock clock = {});
+                                                        Around around = {});
     ~Process();
 
     // Ends when the node cannot go on: stop() it then, and tell the operator why.
@@ -49,8 +52,7 @@ class Process {
     const std::vector<env::Address>& metrics_addresses() const { return metrics_addresses_; }
 
   private:
-    Process(env::Shard& shard, config::BrokerConfig config, OpenStore open_store,
-            MoreFigures more_figures, broker::WorkMeter::Clock clock);
+    Process(env::Shard& shard, config::BrokerConfig config, OpenStore open_store, Around around);
     Task<Result<>> start_all();
     Result<> open_directories();
     Task<Result<>> open_store();
@@ -62,8 +64,7 @@ class Process {
     env::Shard& shard_;
     config::BrokerConfig config_;
     OpenStore open_store_;
-    MoreFigures more_figures_;
-    broker::WorkMeter::Clock clock_;
+    Around around_;
     std::unique_ptr<storage::remote::ObjectStore> store_;
     std::unique_ptr<broker::LogDirectories> directories_;
     std::unique_ptr<quorum::MetadataQuorum> quorum_;

@@ -100,6 +100,38 @@ TEST(Quotas, ConnectionsOfAllShardsAreOneClient) {
     });
 }
 
+// The time that requests take is of one client, too, whichever shards its connections and the
+// partitions are on.
+TEST(Quotas, WorkOfAllShardsIsOneClients) {
+    for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+        env::sim::World world(seed);
+        SimulatedLog log(world);
+        SimulatedNode node(world, 4);
+        Duration passed;  // each reading of the clock takes a millisecond
+        node.measure_with([&] { return Time() + (passed = passed + Duration::milliseconds(1)); });
+        env::sim::Node& clients = world.add_node("clients");
+        node.start_and_wait();
+        run_on(world, clients, [](env::Shard& shard) { return create_topic(shard, "t", 4, true); });
+        run_on(world, clients, [&](env::Shard& shard) -> Task<void> {
+            co_await set_quota(shard, "request_percentage", 10);
+            Duration before = passed;
+            Time begun = shard.now();
+            std::int32_t told = 0;
+            for (std::int32_t i = 0; told == 0 && i < 4000; ++i) {
+                co_await with_admin(shard, [&](client::Admin& admin) -> Task<void> {
+                    told = co_await produce(admin, i % 4, 10);
+                });
+            }
+            // A second in ten; between two of its steps the clock is read in vain.
+            EXPECT_LT(shard.now() - begun, Duration::seconds(5));
+            EXPECT_GE(passed - before, Duration::milliseconds(1000));
+            EXPECT_LE(passed - before, Duration::milliseconds(2200));
+        });
+        node.ask_to_stop();
+        EXPECT_TRUE(world.run_until([&] { return !node.running(); }));
+    }
+}
+
 TEST(Quotas, AThrottledConnectionIsMuted) {
     on_node([](env::Shard& shard) -> Task<void> {
         co_await set_quota(shard, "producer_byte_rate", bound);

@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 
 #include "base/condition.h"
+#include "env/posix/host_addresses.h"
 #include "env/posix/precise_clock.h"
 #include "env/posix/signals.h"
 #include "env/posix/world.h"
@@ -101,7 +102,8 @@ Task<int> run(env::Shard& shard, const config::BrokerConfig& config,
     };
     auto started = co_await start_unless_asked(
         signals,
-        Process::start(shard, config, store, add_process_figures, env::posix::precise_now));
+        Process::start(shard, config, store,
+                       {add_process_figures, env::posix::precise_now, env::posix::addresses_of}));
     if (!started) co_return done;
     Started& process = *started;
     if (!process) {

@@ -82,6 +82,8 @@ class SimulatedNode {
     SimulatedNode(const SimulatedNode&) = delete;
     ~SimulatedNode() { kill(); }
 
+    // What the work on requests is measured with, from its next start on.
+    void measure_with(broker::WorkMeter::Clock clock) { clock_ = std::move(clock); }
     // What it opens for tiered storage, from its next start on.
     void keep_segments_in(Process::OpenStore open_store) { open_store_ = std::move(open_store); }
     void start() {
@@ -150,7 +152,7 @@ class SimulatedNode {
     }
 
     Task<int> live(env::Shard& shard) {
-        auto process = co_await Process::start(shard, config_, open_store_);
+        auto process = co_await Process::start(shard, config_, open_store_, {.clock = clock_});
         EXPECT_TRUE(process || doomed_) << (process ? "" : process.error().message);
         if (!process) {
             reason_ = process.error().message;
@@ -192,6 +194,7 @@ class SimulatedNode {
     env::sim::Node& machine_;
     config::BrokerConfig config_;
     Process::OpenStore open_store_;
+    broker::WorkMeter::Clock clock_;
     const Process* process_ = nullptr;
     Condition stop_;
     bool stop_wanted_ = false;

@@ -37,12 +37,13 @@ CoordinatorLog::CoordinatorLog(env::Shard& shard, std::shared_ptr<Partition> par
 
 ErrorCode CoordinatorLog::ready() const {
     if (stopped_) return ErrorCode::not_coordinator;
-    return loaded_ ? ErrorCode::none : ErrorCode::coordinator_load_in_progress;
+    return stage_ == Stage::active ? ErrorCode::none : ErrorCode::coordinator_load_in_progress;
 }
 
 // Loading --------------------------------------------------------------------------------------
 
 Task<void> CoordinatorLog::load() {
+    Time began = shard_.now();
     co_await partition_->recovered();
     storage::Offset next = partition_->log().start_offset();
     while (next < partition_->high_watermark()) {
@@ -55,13 +56,15 @@ Task<void> CoordinatorLog::load() {
         if (!replayed) {
             LOG_ERROR("{} cannot be loaded: {}", partition_->identity().to_string(),
                       replayed.error().message);
+            stage_ = Stage::failed;
             co_return;
         }
         if (batches->empty()) break;
         co_await env::sleep_for(shard_, Duration());  // others have their turn
     }
     applied_end_ = next;
-    loaded_ = true;
+    stage_ = Stage::active;
+    load_time_ = shard_.now() - began;
     state_.loaded();
 }
 
@@ -99,7 +102,8 @@ Result<> CoordinatorLog::replay(Bytes batches, storage::Offset& next) {
 ErrorCode CoordinatorLog::write_now(const std::vector<coordinator::Record>& records,
                                     const WrittenBy& by) {
     bool transactional = by.producer_id != no_producer_id;
-    BatchBuilder builder({.producer_id = by.producer_id,
+    BatchBuilder builder({.codec = options_.codec,
+                          .producer_id = by.producer_id,
                           .producer_epoch = by.producer_epoch,
                           .base_sequence = transactional ? no_sequence : options_.base_sequence,
                           .transactional = transactional});
@@ -145,9 +149,16 @@ Task<ErrorCode> CoordinatorLog::end_transaction(TransactionEnd end) {
 Task<ErrorCode> CoordinatorLog::settled() {
     if (stopped_) co_return ErrorCode::not_coordinator;
     if (partition_->high_watermark() >= applied_end_) co_return ErrorCode::none;
-    Result<> committed = co_await partition_->committed(applied_end_);
+    std::optional<Result<>> committed;
+    if (options_.patience == Duration::max()) {
+        committed = co_await partition_->committed(applied_end_);
+    } else {
+        committed = co_await env::with_deadline(shard_, shard_.now() + options_.patience,
+                                                partition_->committed(applied_end_));
+    }
     if (stopped_) co_return ErrorCode::not_coordinator;
-    co_return committed ? ErrorCode::none : as_coordinator_error(committed.error().code);
+    if (!committed) co_return ErrorCode::coordinator_not_available;
+    co_return *committed ? ErrorCode::none : as_coordinator_error(committed->error().code);
 }
 
 }  // namespace millrace::broker

@@ -36,9 +36,13 @@ class CoordinatorLog {
       protected:
         ~State() = default;
     };
+    enum class Stage : std::uint8_t { loading, active, failed };
     struct Options {
         std::uint64_t load_bytes = 5 << 20;        // that are read at a time
         std::int32_t base_sequence = no_sequence;  // of batches without a producer
+        Codec codec = Codec::none;
+        // Who waits longer for a commit is told that there is no coordinator: it may ask again.
+        Duration patience = Duration::max();
     };
 
     CoordinatorLog(env::Shard& shard, std::shared_ptr<Partition> partition, State& state,
@@ -49,6 +53,9 @@ class CoordinatorLog {
     void refuse() { stopped_ = true; }
     Task<void> stop() { co_await scope_.close(); }
     bool is_stopped() const { return stopped_; }
+    Stage stage() const { return stage_; }
+    // How long it took to get to be active.
+    Duration load_time() const { return load_time_; }
     // None when the state can be used; coordinator_load_in_progress, not_coordinator.
     ErrorCode ready() const;
 
@@ -93,7 +100,8 @@ class CoordinatorLog {
     State& state_;
     Options options_;
     storage::Offset applied_end_ = 0;
-    bool loaded_ = false;
+    Stage stage_ = Stage::loading;
+    Duration load_time_;
     bool stopped_ = false;
     Scope scope_;
 };

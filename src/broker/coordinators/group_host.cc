@@ -33,15 +33,15 @@ constexpr Duration due_retry = Duration::milliseconds(500);
 }  // namespace
 
 GroupHost::GroupHost(env::Shard& shard, std::shared_ptr<Partition> partition,
-                     const groups::GroupOptions& options, TransactionVerifier& verifier,
-                     SharePersister& persister, Rebalances rebalances)
+                     const GroupHostOptions& options, TransactionVerifier& verifier,
+                     SharePersister& persister, GroupFigures& figures)
     : shard_(shard),
-      options_(options),
+      options_(options.groups),
       verifier_(verifier),
       persister_(persister),
-      rebalances_(rebalances),
-      coordinator_(options),
-      log_(shard, std::move(partition), *this, {.base_sequence = 0}),
+      figures_(figures),
+      coordinator_(options.groups),
+      log_(shard, std::move(partition), *this, options.log),
       shares_due_(shard, log_,
                   {.what = "members of share groups",
                    .wake_at = [this] { return coordinator_.shares().wake_at(); },
@@ -54,6 +54,7 @@ GroupHost::GroupHost(env::Shard& shard, std::shared_ptr<Partition> partition,
 void GroupHost::loaded() {
     coordinator_.set_wall_clock(shard_.now(), shard_.wall_ms());
     coordinator_.loaded(shard_.now());
+    figures_.loads.loaded(log_.load_time(), shard_.now());
     schedule();
     follow_consumers();
     shares_due_.follow();
@@ -82,7 +83,16 @@ Task<void> GroupHost::expire_offsets() {
         coordinator_.set_wall_clock(shard_.now(), shard_.wall_ms());
         std::expected<int, ErrorCode> expired = 1;
         while (expired && *expired > 0) {
-            expired = co_await log_.run([&] { return coordinator_.expire_offsets(shard_.now()); });
+            std::size_t before = 0;
+            expired = co_await log_.run(
+                [&] {
+                    before = coordinator_.offset_count();
+                    return coordinator_.expire_offsets(shard_.now());
+                },
+                {},
+                [&](const auto&) {
+                    figures_.expirations.add(before - coordinator_.offset_count());
+                });
         }
         if (!expired) {
             LOG_WARN("expired offsets stay in {}: {}", log_.partition().identity().to_string(),
@@ -102,6 +112,7 @@ Task<void> GroupHost::append(groups::Append append) {
     coordinator_.committed(append.id, outcome ? ErrorCode::none : outcome.error(), shard_.now(),
                            effects);
     act(std::move(effects));
+    count_rebalances();
 }
 
 void GroupHost::act(groups::Effects effects) {
@@ -215,8 +226,9 @@ Task<LeaveGroupResponse> GroupHost::leave(const LeaveGroupRequest& request, std:
 }
 
 Task<std::vector<ErrorCode>> GroupHost::commit_offsets(groups::Commit offsets) {
-    auto codes =
-        co_await log_.run([&] { return coordinator_.commit_offsets(offsets, shard_.now()); });
+    auto codes = co_await log_.run(
+        [&] { return coordinator_.commit_offsets(offsets, shard_.now()); }, {},
+        [&](const auto& decision) { figures_.commits.add(decision.records.size()); });
     if (codes) co_return *std::move(codes);
     co_return std::vector<ErrorCode>(offsets.partitions.size(), codes.error());
 }
@@ -248,12 +260,14 @@ Task<std::vector<ErrorCode>> GroupHost::commit_offsets(groups::Commit offsets,
             pending.release();
             return coordinator_.commit_offsets(offsets, shard_.now());
         },
-        by);
+        by, [&](const auto& decision) { figures_.commits.add(decision.records.size()); });
     co_return codes ? *std::move(codes) : all(codes.error());
 }
 
 Task<OffsetDeleteResponse> GroupHost::delete_offsets(const OffsetDeleteRequest& request) {
-    auto response = co_await log_.run([&] { return coordinator_.delete_offsets(request); });
+    auto response = co_await log_.run(
+        [&] { return coordinator_.delete_offsets(request); }, {},
+        [&](const auto& decision) { figures_.deletions.add(decision.records.size()); });
     if (!response) co_return OffsetDeleteResponse{.error_code = response.error()};
     co_return *std::move(response);
 }
@@ -314,11 +328,10 @@ void GroupHost::conclude(const std::string& group_id, groups::Migration migratio
 }
 
 void GroupHost::count_rebalances() {
-    auto count = [](metrics::Counter& counter, std::uint64_t& counted, std::uint64_t now) {
-        counter.add(now - std::exchange(counted, now));
-    };
-    count(rebalances_.consumer, counted_consumer_, coordinator_.consumers().rebalances());
-    count(rebalances_.streams, counted_streams_, coordinator_.streams().rebalances());
+    figures_.consumer_rebalances.follow(coordinator_.consumers().rebalances(), counted_.consumer);
+    figures_.share_rebalances.follow(coordinator_.shares().rebalances(), counted_.share);
+    figures_.streams_rebalances.follow(coordinator_.streams().rebalances(), counted_.streams);
+    figures_.classic_rebalances.follow(coordinator_.classic_rebalances(), counted_.classic);
 }
 
 // Sees to what is due now, or when it will be.

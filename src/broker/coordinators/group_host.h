@@ -12,9 +12,9 @@
 #include "base/scope.h"
 #include "broker/coordinators/coordinator_log.h"
 #include "broker/coordinators/due_work.h"
+#include "broker/coordinators/group_figures.h"
 #include "core/groups/group_coordinator.h"
 #include "env/shard.h"
-#include "metrics/instruments.h"
 
 namespace millrace::broker {
 
@@ -34,10 +34,9 @@ struct StreamsHeartbeat {
     std::vector<CreateTopicsRequest::CreatableTopic> missing;
 };
 
-// How often the groups of a shard have been assigned anew.
-struct Rebalances {
-    metrics::Counter& consumer;
-    metrics::Counter& streams;
+struct GroupHostOptions {
+    groups::GroupOptions groups;
+    CoordinatorLog::Options log;
 };
 
 // Drives the groups of one partition of __consumer_offsets that this node leads: who waits for what
@@ -45,8 +44,8 @@ struct Rebalances {
 class GroupHost final : private CoordinatorLog::State {
   public:
     GroupHost(env::Shard& shard, std::shared_ptr<Partition> partition,
-              const groups::GroupOptions& options, TransactionVerifier& verifier,
-              SharePersister& persister, Rebalances rebalances);
+              const GroupHostOptions& options, TransactionVerifier& verifier,
+              SharePersister& persister, GroupFigures& figures);
 
     // Replays the log; until then everything is answered COORDINATOR_LOAD_IN_PROGRESS.
     void start() { log_.start(); }
@@ -54,6 +53,7 @@ class GroupHost final : private CoordinatorLog::State {
     Task<void> stop();
     // None when the groups can be used.
     ErrorCode ready() const { return log_.ready(); }
+    CoordinatorLog::Stage stage() const { return log_.stage(); }
     // What coordinator() says is committed then. An error as clients may hear it.
     Task<ErrorCode> settled() { return log_.settled(); }
 
@@ -158,10 +158,15 @@ class GroupHost final : private CoordinatorLog::State {
     const groups::GroupOptions& options_;
     TransactionVerifier& verifier_;
     SharePersister& persister_;
-    Rebalances rebalances_;
+    GroupFigures& figures_;
     groups::GroupCoordinator coordinator_;
-    std::uint64_t counted_consumer_ = 0;
-    std::uint64_t counted_streams_ = 0;
+    struct Counted {
+        std::uint64_t consumer = 0;
+        std::uint64_t share = 0;
+        std::uint64_t streams = 0;
+        std::uint64_t classic = 0;
+    };
+    Counted counted_;  // of rebalances
     groups::Ticket last_ticket_ = 0;
     std::map<groups::Ticket, Waiting> waiting_;
     Wake<&GroupHost::tick> wake_{*this};

@@ -27,6 +27,7 @@ auto GroupHost::decide_share(Decide decide)
         return coordinator::Decision<Response>{std::move(decision.response),
                                                std::move(decision.records)};
     });
+    count_rebalances();
     shares_due_.follow();
     if (!response) co_return std::unexpected(response.error());
     decided.response = *std::move(response);

@@ -2,7 +2,6 @@
 
 #include <set>
 #include <string>
-#include <vector>
 
 #include "broker/coordinators/group_host.h"
 #include "broker/coordinators/hosts.h"
@@ -12,7 +11,7 @@ namespace millrace::broker {
 // The group hosts of one shard.
 class GroupHosts final : public Hosts<GroupHost> {
   public:
-    GroupHosts(env::Shard& shard, groups::GroupOptions options, metrics::Registry& registry);
+    GroupHosts(env::Shard& shard, GroupHostOptions options, metrics::Registry& registry);
 
     // Before the first partition is led.
     void verify_with(TransactionVerifier& verifier) { verifier_ = &verifier; }
@@ -24,12 +23,11 @@ class GroupHosts final : public Hosts<GroupHost> {
   private:
     std::shared_ptr<GroupHost> make(const std::shared_ptr<Partition>& partition) override;
 
-    groups::GroupOptions options_;
-    Rebalances rebalances_;
+    GroupHostOptions options_;
+    GroupFigures figures_;
     TransactionVerifier* verifier_ = nullptr;
     SharePersister* persister_ = nullptr;
     metadata::ImagePtr image_ = std::make_shared<const metadata::Image>();
-    std::vector<metrics::Registry::Reading> readings_;
 };
 
 }  // namespace millrace::broker

@@ -13,16 +13,20 @@ Outcome outcome_of(ErrorCode code) { return {code, std::string(meaning_of(code))
 }  // namespace
 
 ShareHost::ShareHost(env::Shard& shard, std::shared_ptr<Partition> partition,
-                     const config::BrokerConfig& config)
+                     const config::BrokerConfig& config, ShareFigures& figures)
     : shard_(shard),
       config_(config),
+      figures_(figures),
       coordinator_(
           {.updates_per_snapshot = config.share_coordinator_snapshot_update_records_per_snapshot(),
            .cold_snapshot_interval_ms =
                config.share_coordinator_cold_partition_snapshot_interval_ms()}),
       log_(shard, std::move(partition), *this,
            {.load_bytes = static_cast<std::uint64_t>(config.share_coordinator_load_buffer_size()),
-            .base_sequence = 0}) {}
+            .base_sequence = 0,
+            .codec = codec_of_id(config.share_coordinator_state_topic_compression_codec())
+                         .value_or(Codec::none),
+            .patience = Duration::milliseconds(config.share_coordinator_write_timeout_ms())}) {}
 
 Task<void> ShareHost::stop() {
     log_.refuse();
@@ -30,6 +34,7 @@ Task<void> ShareHost::stop() {
 }
 
 void ShareHost::loaded() {
+    figures_.loads.loaded(log_.load_time(), shard_.now());
     log_.scope().spawn(snapshot_cold());
     log_.scope().spawn(prune());
     LOG_DEBUG("{} holds {} share partitions", log_.partition().identity().to_string(),
@@ -46,14 +51,21 @@ Task<Outcome> ShareHost::initialize(share::ShareKey key, std::int32_t state_epoc
 }
 
 Task<Outcome> ShareHost::write(share::ShareKey key, Coordinator::Write what) {
-    auto done = co_await log_.run([&] { return coordinator_.write(key, what, shard_.wall_ms()); });
+    Time began = shard_.now();
+    auto done = co_await log_.run([&] {
+        figures_.writes.add(1);
+        return coordinator_.write(key, what, shard_.wall_ms());
+    });
+    figures_.written(shard_.now() - began, shard_.now());
     co_return done ? *std::move(done) : outcome_of(done.error());
 }
 
 Task<share::ShareCoordinator::Read> ShareHost::read(share::ShareKey key,
                                                     std::int32_t leader_epoch) {
-    auto done =
-        co_await log_.run([&] { return coordinator_.read(key, leader_epoch, shard_.wall_ms()); });
+    // A leader of a newer epoch is noted.
+    auto done = co_await log_.run(
+        [&] { return coordinator_.read(key, leader_epoch, shard_.wall_ms()); }, {},
+        [&](const auto& decision) { figures_.writes.add(decision.records.empty() ? 0 : 1); });
     if (done) co_return *std::move(done);
     co_return Coordinator::Read{.outcome = outcome_of(done.error()), .batches = {}};
 }
@@ -110,7 +122,9 @@ Task<void> ShareHost::prune() {
             *offset > partition.high_watermark())
             continue;
         Result<storage::Offset> deleted = partition.delete_records(*offset);
-        if (!deleted) {
+        if (deleted) {
+            figures_.pruned(partition.identity(), *deleted);
+        } else {
             LOG_WARN("redundant records stay in {}: {}", partition.identity().to_string(),
                      deleted.error().message);
         }

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "broker/coordinators/coordinator_log.h"
+#include "broker/coordinators/share_figures.h"
 #include "config/broker_config.h"
 #include "core/share/share_coordinator.h"
 
@@ -16,12 +17,13 @@ class ShareHost final : private CoordinatorLog::State {
     using Coordinator = share::ShareCoordinator;
 
     ShareHost(env::Shard& shard, std::shared_ptr<Partition> partition,
-              const config::BrokerConfig& config);
+              const config::BrokerConfig& config, ShareFigures& figures);
 
     // Replays the log; until then everything is answered COORDINATOR_LOAD_IN_PROGRESS.
     void start() { log_.start(); }
     Task<void> stop();
     ErrorCode ready() const { return log_.ready(); }
+    CoordinatorLog::Stage stage() const { return log_.stage(); }
     void set_image(metadata::ImagePtr image) { coordinator_.set_image(std::move(image)); }
 
     Task<Coordinator::Outcome> initialize(share::ShareKey key, std::int32_t state_epoch,
@@ -42,6 +44,7 @@ class ShareHost final : private CoordinatorLog::State {
 
     env::Shard& shard_;
     const config::BrokerConfig& config_;
+    ShareFigures& figures_;
     Coordinator coordinator_;
     CoordinatorLog log_;
 };

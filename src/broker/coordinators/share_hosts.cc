@@ -4,11 +4,14 @@
 
 namespace millrace::broker {
 
-ShareHosts::ShareHosts(env::Shard& shard, const config::BrokerConfig& config)
-    : Hosts(shard, metadata::share_group_state_topic), config_(config) {}
+ShareHosts::ShareHosts(env::Shard& shard, const config::BrokerConfig& config,
+                       metrics::Registry& registry)
+    : Hosts(shard, metadata::share_group_state_topic),
+      config_(config),
+      figures_(shard, registry, all()) {}
 
 std::shared_ptr<ShareHost> ShareHosts::make(const std::shared_ptr<Partition>& partition) {
-    auto host = std::make_shared<ShareHost>(shard_, partition, config_);
+    auto host = std::make_shared<ShareHost>(shard_, partition, config_, figures_);
     host->set_image(image_);
     return host;
 }

@@ -12,7 +12,7 @@ namespace millrace::broker {
 class ShareHosts final : public Hosts<ShareHost> {
   public:
     // `config` is read for as long as the hosts live.
-    ShareHosts(env::Shard& shard, const config::BrokerConfig& config);
+    ShareHosts(env::Shard& shard, const config::BrokerConfig& config, metrics::Registry& registry);
 
     void set_image(const metadata::ImagePtr& image);
     // The state of topics that were deleted goes, too.
@@ -22,6 +22,7 @@ class ShareHosts final : public Hosts<ShareHost> {
     std::shared_ptr<ShareHost> make(const std::shared_ptr<Partition>& partition) override;
 
     const config::BrokerConfig& config_;
+    ShareFigures figures_;
     metadata::ImagePtr image_ = std::make_shared<const metadata::Image>();
 };
 

@@ -235,6 +235,12 @@ bool was_late(const std::vector<Item>& items) {
     return read;
 }
 
+// Whether a partition was its own to take from, and had room.
+std::size_t had(const std::vector<Item>& items) {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(items, [](const Item& item) { return item.reading.offset >= 0; }));
+}
+
 // How long quotas have the client wait. It is asked before anything is acquired: what a client is
 // not given must not be held for it.
 Task<Duration> fetch_and_acquire(ShareLeaders& leaders, ClientQuotas& quotas,
@@ -244,6 +250,10 @@ Task<Duration> fetch_and_acquire(ShareLeaders& leaders, ClientQuotas& quotas,
     for (int tries = 0; tries < most_tries; ++tries) {
         bool expired = co_await read_until_enough(leaders, sessions, wanted, deadline, items);
         if (expired) sessions.metrics().fetch_expired();
+        if (tries == 0) {
+            sessions.metrics().fetched(wanted.member.group_id, had(items), items.size(),
+                                       leaders.here().now() - caller.request.received);
+        }
         if (tries == 0 && quotas.any()) [[unlikely]] {
             Duration wait = co_await quotas.fetched(caller.request, bytes_to_send(wanted, items));
             if (wait > Duration()) co_return wait;

@@ -7,7 +7,6 @@
 #include "broker/share/share_reading.h"
 #include "client/iso_duration.h"
 #include "config/group_config.h"
-#include "metrics/declared.h"
 
 namespace millrace::broker {
 namespace {
@@ -104,19 +103,11 @@ Task<void> LedShare::load() {
     changed();
 }
 
-metrics::Labels LedShare::labels() const {
-    return {key_.group_id, topic(), std::to_string(key_.partition)};
-}
-
 void LedShare::watch_figures() {
-    auto read = [&](const metrics::GaugeDeclaration& declaration, auto value) {
-        readings_.push_back(parts_.metrics.registry().read_gauge(
-            declaration, labels(), [this, value] { return static_cast<double>(value(*share_)); }));
-    };
-    read(metrics::declared::share_partition_metrics_in_flight_message_count,
-         [](const SharePartition& share) { return share.in_flight(); });
-    read(metrics::declared::share_partition_metrics_in_flight_batch_count,
-         [](const SharePartition& share) { return share.batches(); });
+    figures_.emplace(parts_.metrics.registry(),
+                     metrics::Labels{key_.group_id, topic(), std::to_string(key_.partition)});
+    figures_->read_in_flight([this] { return static_cast<double>(share_->in_flight()); },
+                             [this] { return static_cast<double>(share_->batches()); });
 }
 
 // Where share.auto.offset.reset says.
@@ -144,9 +135,7 @@ void LedShare::end(ErrorCode why, std::string message) {
     state_ = why;
     why_ = std::move(message);
     wake_.stop();
-    readings_.clear();
-    parts_.metrics.registry().remove(
-        metrics::declared::share_partition_metrics_acquisition_lock_timeout_per_sec, labels());
+    figures_.reset();
     written_.notify_all();
     changed();
 }
@@ -184,6 +173,7 @@ Task<LedShare::Reading> LedShare::read(Wanted asked) {
     if (reading.is_anothers) co_return reading;
     std::optional<Offset> offset = share_->fetch_offset(limits());
     if (!offset) co_return reading;
+    figures_->turn_begins(asked.ticket, parts_.shard.now());
     reading.offset = *offset;
     FetchTerms wanted{.offset = *offset,
                       .max_bytes = std::min(asked.max_bytes, most_read_bytes),
@@ -244,6 +234,7 @@ LedShare::Acquired LedShare::acquire(const std::string& member_id, share::Acquir
                                       limits(), parts_.shard.now());
     reschedule();
     if (result.acquired.empty()) return result;
+    figures_->given_out(result.acquired);
     Offset first = result.acquired.front().first;
     Offset last = result.acquired.back().last;
     for (const share::AcquiredRecords& each : result.acquired)
@@ -260,12 +251,14 @@ LedShare::Acquired LedShare::acquire(const std::string& member_id, share::Acquir
 
 void LedShare::leave(const FetchTicket& ticket) {
     if (line_.leave(ticket, sight())) news_.notify();
+    if (figures_) figures_->turn_ends(ticket, parts_.shard.now());
 }
 
 void LedShare::rest(const FetchTicket& ticket, const Reading& reading) {
     std::optional<FetchLine::Sight> seen;
     if (!reading.is_anothers) seen = reading.seen;
     if (line_.rest(ticket, seen)) news_.notify();
+    if (figures_) figures_->turn_ends(ticket, parts_.shard.now());
 }
 
 bool LedShare::has_news(const FetchTicket& ticket, const Reading& reading) {
@@ -311,10 +304,7 @@ void LedShare::expire() {
     std::uint64_t count = 0;
     for (const share::StateBatch& each : change.batches)
         count += static_cast<std::uint64_t>(each.last - each.first + 1);
-    parts_.metrics.registry()
-        .meter(metrics::declared::share_partition_metrics_acquisition_lock_timeout_per_sec,
-               labels())
-        .mark(count);
+    figures_->timed_out(count);
     parts_.scope.spawn(
         [](std::shared_ptr<LedShare> self, SharePartition::Change expired) -> Task<void> {
             Result<> written = co_await self->write(std::move(expired));

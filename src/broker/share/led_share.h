@@ -12,6 +12,7 @@
 #include "broker/partitions/partition.h"
 #include "broker/share/fetch_line.h"
 #include "broker/share/share_metrics.h"
+#include "broker/share/share_partition_figures.h"
 #include "broker/share/share_persister.h"
 #include "config/broker_config.h"
 #include "core/share/share_partition.h"
@@ -110,7 +111,6 @@ class LedShare : public std::enable_shared_from_this<LedShare> {
     const Terms& terms();
     const share::ShareLimits& limits() { return terms().limits; }
     Task<void> load();
-    metrics::Labels labels() const;
     void watch_figures();
     Task<Result<share::Offset>> first_offset();
     Task<void> take_start();
@@ -138,7 +138,7 @@ class LedShare : public std::enable_shared_from_this<LedShare> {
     std::uint64_t changes_ = 0;
     Terms terms_;
     Wake wake_{*this};
-    std::vector<metrics::Registry::Reading> readings_;
+    std::optional<SharePartitionFigures> figures_;  // once it is loaded
 };
 
 }  // namespace millrace::broker

@@ -44,6 +44,15 @@ void ShareMetrics::fetch_expired() {
     registry_.meter(declared::delayed_share_fetch_metrics_expires_per_sec).mark();
 }
 
+void ShareMetrics::fetched(const std::string& group_id, std::size_t had, std::size_t asked,
+                           Duration after) {
+    registry_
+        .histogram(declared::share_group_metrics_request_topic_partitions_fetch_ratio, {group_id})
+        .update(static_cast<double>(100 * had / asked));
+    registry_.histogram(declared::share_group_metrics_topic_partitions_acquire_time_ms, {group_id})
+        .update(static_cast<double>(after.ms()));
+}
+
 void ShareMetrics::loaded(Duration took) {
     registry_.histogram(declared::share_group_metrics_partition_load_time_ms)
         .update(static_cast<double>(took.ms()));

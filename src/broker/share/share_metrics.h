@@ -24,6 +24,8 @@ class ShareMetrics {
     void fetch_failed(std::uint64_t topics);
     void acknowledge_failed(std::uint64_t topics);
     void fetch_expired();  // its wait was over
+    // It had a part of the partitions that it asked for to itself, after a time.
+    void fetched(const std::string& group_id, std::size_t had, std::size_t asked, Duration after);
 
     void loaded(Duration took);
     void acknowledged(const std::vector<share::Acknowledgement>& acknowledgements);

@@ -25,6 +25,23 @@ TEST(ShareMetrics, CountsRecordsByWhatBecameOfThem) {
     EXPECT_EQ(count("Renew"), 2U);
 }
 
+TEST(ShareMetrics, TellsWhichPartOfItsPartitionsAFetchHad) {
+    metrics::Registry registry{Time()};
+    ShareMetrics share(registry);
+    share.fetched("g", 2, 3, Duration::milliseconds(40));
+    share.fetched("g", 0, 3, Duration::milliseconds(500));
+    share.fetched("other", 1, 1, Duration());
+    auto& ratio = registry.histogram(
+        declared::share_group_metrics_request_topic_partitions_fetch_ratio, {"g"});
+    auto& after =
+        registry.histogram(declared::share_group_metrics_topic_partitions_acquire_time_ms, {"g"});
+    EXPECT_EQ(ratio.count(), 2U);
+    EXPECT_EQ(ratio.max(), 66);
+    EXPECT_EQ(ratio.min(), 0);
+    EXPECT_EQ(after.min(), 40);
+    EXPECT_EQ(after.max(), 500);
+}
+
 TEST(ShareMetrics, CountsRequestsOfEachTopicAndOfAll) {
     metrics::Registry registry{Time()};
     ShareMetrics share(registry);

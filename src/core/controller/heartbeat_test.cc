@@ -218,6 +218,16 @@ TEST(FenceGoneBroker, ANewTermHasHeardOfNobody) {
     }
 }
 
+TEST(Sessions, TellWhenABrokerWasHeardOf) {
+    Sessions sessions(Duration::seconds(9));
+    EXPECT_EQ(sessions.last_heard(1), std::nullopt);
+    Time now = Time() + Duration::seconds(5);
+    sessions.touch(1, 7, 100, now);
+    EXPECT_EQ(sessions.last_heard(1), now);
+    sessions.forget(1);
+    EXPECT_EQ(sessions.last_heard(1), std::nullopt);
+}
+
 TEST(Sessions, ANewControllerGivesEverybodyAWholeSession) {
     ControllerForTests controller;
     controller.start_brokers(2);

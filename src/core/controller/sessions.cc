@@ -49,6 +49,11 @@ bool Sessions::is_valid(std::int32_t broker, std::int64_t epoch, Time now) const
            at->second.last_heard + timeout_ > now;
 }
 
+std::optional<Time> Sessions::last_heard(std::int32_t broker) const {
+    auto at = brokers_.find(broker);
+    return at == brokers_.end() ? std::nullopt : std::optional(at->second.last_heard);
+}
+
 std::optional<std::int64_t> Sessions::shutdown_offset(std::int32_t broker) const {
     auto at = brokers_.find(broker);
     if (at == brokers_.end() || at->second.shutdown_offset < 0) return std::nullopt;

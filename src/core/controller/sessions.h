@@ -35,6 +35,8 @@ class Sessions {
 
     bool is_valid(std::int32_t broker, std::int64_t epoch, Time now) const;
     std::optional<std::int64_t> shutdown_offset(std::int32_t broker) const;
+    // Or when the term began; nothing for one that has no session.
+    std::optional<Time> last_heard(std::int32_t broker) const;
     // How far the slowest broker that is not fenced nor shutting down has read; the largest
     // number when there is none.
     std::int64_t lowest_offset(const metadata::Image& image) const;

@@ -149,8 +149,22 @@ void GroupCoordinator::committed(std::uint64_t append, ErrorCode outcome, Time n
     ClassicGroup* group = find(write.group_id);
     if (group == nullptr) return;
     Actions actions;
+    bool was_completing = group->state() == GroupState::completing_rebalance;
     group->written(write.write, outcome, now, actions);
+    if (was_completing && group->state() == GroupState::stable) ++classic_rebalances_;
     take(*group, std::move(actions), effects);
+}
+
+std::size_t GroupCoordinator::classic_count(GroupState state) const {
+    return static_cast<std::size_t>(std::ranges::count_if(
+        groups_, [state](const auto& group) { return group.second->state() == state; }));
+}
+
+std::size_t GroupCoordinator::offset_count() const {
+    std::size_t count = 0;
+    for (const auto& [group, topics] : offsets_)
+        for (const auto& [topic, partitions] : topics) count += partitions.size();
+    return count;
 }
 
 // Membership -----------------------------------------------------------------------------------

@@ -175,6 +175,10 @@ class GroupCoordinator {
     DescribeGroupsResponse::DescribedGroup describe(const std::string& group_id) const;
     Decision<ErrorCode> delete_group(const std::string& group_id) const;
     std::size_t classic_count() const { return groups_.size(); }
+    std::size_t classic_count(GroupState state) const;
+    // That classic groups have completed.
+    std::uint64_t classic_rebalances() const { return classic_rebalances_; }
+    std::size_t offset_count() const;
     std::size_t group_count() const {
         return groups_.size() + consumers_.all().size() + shares_.all().size() +
                streams_.all().size();
@@ -222,6 +226,7 @@ class GroupCoordinator {
     std::map<std::string, GroupMetadataValue> restored_;  // while loading
     std::map<std::uint64_t, GroupWrite> appends_;
     std::uint64_t next_append_ = 0;
+    std::uint64_t classic_rebalances_ = 0;
     bool loading_ = true;
     Timestamp wall_zero_ = 0;  // of the wall clock at Time()
 };

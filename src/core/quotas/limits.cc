@@ -61,7 +61,17 @@ bool any_of_clients(const Table& table) {
     });
 }
 
-ConnectionLimits::ConnectionLimits(const Table& table) {
+std::vector<std::string> hosts_named_in(const Table& table) {
+    std::vector<std::string> hosts;
+    for (const auto& [entity, quotas] : table) {
+        const metadata::QuotaEntityPart& part = entity.front();
+        bool named = part.type == ip_type && part.name && quotas->contains(connection_key);
+        if (named && !config::IpAddress::parse(*part.name)) hosts.push_back(*part.name);
+    }
+    return hosts;
+}
+
+ConnectionLimits::ConnectionLimits(const Table& table, const Hosts& hosts) {
     for (const auto& [entity, quotas] : table) {
         if (entity.front().type != ip_type) continue;
         auto found = quotas->find(connection_key);
@@ -69,9 +79,11 @@ ConnectionLimits::ConnectionLimits(const Table& table) {
         const std::optional<std::string>& name = entity.front().name;
         if (!name) {
             any_ = found->second;
-        } else if (auto address = config::IpAddress::parse(*name)) {
-            by_address_[*address] = found->second;
+            continue;
         }
+        auto host = hosts.find(*name);
+        auto address = host == hosts.end() ? config::IpAddress::parse(*name) : host->second;
+        if (address) by_address_[*address] = found->second;
     }
 }
 

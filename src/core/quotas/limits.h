@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "config/ip_address.h"
 #include "core/metadata/image.h"
@@ -44,11 +45,16 @@ Limits limits_of(const Table& table, std::string_view user, std::string_view cli
 // Whether any user or client id has a quota.
 bool any_of_clients(const Table& table);
 
+// The names of hosts that have quotas; addresses are none.
+std::vector<std::string> hosts_named_in(const Table& table);
+
 // The quotas on new connections (KIP-612).
 class ConnectionLimits {
   public:
     ConnectionLimits() = default;
-    explicit ConnectionLimits(const Table& table);
+    // `hosts`: where those are that the table calls by name; others of them have no quota.
+    using Hosts = std::map<std::string, config::IpAddress, std::less<>>;
+    explicit ConnectionLimits(const Table& table, const Hosts& hosts = {});
 
     bool empty() const { return !any_ && by_address_.empty(); }
     // Connections a second from this address.

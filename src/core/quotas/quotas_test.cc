@@ -162,6 +162,22 @@ TEST(Limits, AddressesHaveTheirOwnQuotas) {
     EXPECT_FALSE(limits.empty());
 }
 
+TEST(Limits, HostsHaveTheQuotasOfTheirNames) {
+    Table table = table_of({
+        {entity({{"ip", "10.0.0.1"}}), {{"connection_creation_rate", 3}}},
+        {entity({{"ip", "somewhere.example"}}), {{"connection_creation_rate", 1}}},
+        {entity({{"ip", "elsewhere.example"}}), {{"connection_creation_rate", 2}}},
+        {entity({{"user", "host.example"}}), {{"producer_byte_rate", 2}}},
+    });
+    EXPECT_EQ(hosts_named_in(table),
+              (std::vector<std::string>{"elsewhere.example", "somewhere.example"}));
+    auto address = [](const char* text) { return *config::IpAddress::parse(text); };
+    ConnectionLimits limits(table, {{"somewhere.example", address("10.0.0.7")}});
+    EXPECT_EQ(limits.of(address("10.0.0.7")), 1);
+    EXPECT_EQ(limits.of(address("10.0.0.1")), 3);
+    EXPECT_EQ(limits.of(address("10.0.0.8")), std::nullopt);
+}
+
 TEST(MutationQuota, ShowsWhatClientsDo) {
     int shown = 0;
     MutationBuckets::Client* client = nullptr;
