@@ -138,8 +138,9 @@ void ClusterMetrics::follow() {
     std::erase_if(brokers_,
                   [&](const auto& each) { return image->brokers.find(each.first) == nullptr; });
     for (const auto& [id, broker] : image->brokers) {
-        if (!brokers_.contains(id)) brokers_.emplace(id, figures_of(id));
+        if (!brokers_.contains(id)) brokers_.emplace(id, registration_of(id));
     }
+    follow_heartbeats(*image);
     count_elections(*image);
     seen_ = std::move(image);
 }
@@ -162,22 +163,29 @@ void ClusterMetrics::follow_features(const metadata::Features& features) {
     for (const auto& [name, now] : features.levels) show(name, level(name));
 }
 
-ClusterMetrics::Readings ClusterMetrics::figures_of(std::int32_t broker) {
-    metrics::Labels labels{std::to_string(broker)};
-    Readings readings;
-    auto state = [this, broker] {
-        return registration_state(metadata_.image()->brokers.find(broker));
-    };
-    readings.push_back(
-        registry_.read_gauge(declared::kafka_controller_broker_registration_state, labels, state));
-    // Who has not been heard of counts as away for a whole session, as with Apache's controllers.
-    auto since = [this, broker] {
-        auto heard = quorum_.since_heartbeat(broker).value_or(session_timeout_);
-        return static_cast<double>(std::min(heard, session_timeout_).ms());
-    };
-    readings.push_back(registry_.read_gauge(
-        declared::kafka_controller_time_since_last_heartbeat_received_ms, labels, since));
-    return readings;
+ClusterMetrics::Reading ClusterMetrics::registration_of(std::int32_t broker) {
+    return registry_.read_gauge(
+        declared::kafka_controller_broker_registration_state, {std::to_string(broker)},
+        [this, broker] { return registration_state(metadata_.image()->brokers.find(broker)); });
+}
+
+// Only the active controller hears of brokers.
+void ClusterMetrics::follow_heartbeats(const metadata::Image& image) {
+    if (quorum_.leader_id() != node_id_) return heartbeats_.clear();
+    std::erase_if(heartbeats_, [&](const auto& each) { return !brokers_.contains(each.first); });
+    for (const auto& [id, broker] : image.brokers) {
+        if (!heartbeats_.contains(id)) heartbeats_.emplace(id, heartbeat_of(id));
+    }
+}
+
+// Who has not been heard of counts as away for a whole session, as with Apache's controllers.
+ClusterMetrics::Reading ClusterMetrics::heartbeat_of(std::int32_t broker) {
+    return registry_.read_gauge(
+        declared::kafka_controller_time_since_last_heartbeat_received_ms, {std::to_string(broker)},
+        [this, broker] {
+            auto heard = quorum_.since_heartbeat(broker).value_or(session_timeout_);
+            return static_cast<double>(std::min(heard, session_timeout_).ms());
+        });
 }
 
 // What the log held when this node started was elected before.

@@ -30,7 +30,8 @@ class ClusterMetrics {
 
   private:
     using Of = std::function<double()>;
-    using Readings = std::vector<metrics::Registry::Reading>;
+    using Reading = metrics::Registry::Reading;
+    using OfBrokers = std::map<std::int32_t, Reading>;
     void read(const metrics::GaugeDeclaration& declaration, Of of);
     void read_cluster();
     void read_controller();
@@ -39,7 +40,9 @@ class ClusterMetrics {
     double count_partitions(bool (*counts)(const metadata::Partition&)) const;
     double lag_ms() const;
     void follow_features(const metadata::Features& features);
-    Readings figures_of(std::int32_t broker);
+    Reading registration_of(std::int32_t broker);
+    void follow_heartbeats(const metadata::Image& image);
+    Reading heartbeat_of(std::int32_t broker);
     void count_elections(const metadata::Image& image);
 
     env::Shard& shard_;
@@ -50,10 +53,11 @@ class ClusterMetrics {
     bool is_controller_;
     Duration session_timeout_;
     metadata::ImagePtr seen_;  // the last image that elections were counted up to
-    Readings readings_;
-    std::map<std::int32_t, Readings> brokers_;
-    metrics::Registry::Reading kraft_version_;  // which no image has
-    std::map<std::string, metrics::Registry::Reading, std::less<>> features_;
+    std::vector<Reading> readings_;
+    OfBrokers brokers_;
+    OfBrokers heartbeats_;   // while it is the active controller
+    Reading kraft_version_;  // which no image has
+    std::map<std::string, Reading, std::less<>> features_;
 };
 
 }  // namespace millrace::broker

@@ -405,7 +405,8 @@ QuorumFigures MetadataReplica::figures() const {
     const RaftFigures& measured = driver_->figures();
     Time now = shard_.now();
     QuorumFigures figures;
-    figures.voted = raft.state().voted.id;
+    bool stands = raft.is_leader() || raft.role() == raft::Role::candidate;
+    figures.voted = stands ? self_.id : raft.state().voted.id;
     figures.log_end = raft.log().end;
     figures.log_end_epoch = raft.log().last_epoch();
     figures.voter_change_uncommitted = raft.is_leader() && raft.voters_uncommitted();
