@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "config/broker_config.h"
-#include "core/quotas/recent_mean.h"
 #include "env/shard.h"
 #include "metrics/declared.h"
 
@@ -19,7 +18,7 @@ quotas::Window controller_window(const config::BrokerConfig& config) {
 
 struct Figures {
     const metrics::GaugeDeclaration& rate;
-    const metrics::GaugeDeclaration& throttle;
+    const metrics::AverageDeclaration& throttle;
 };
 
 Figures figures_of(Kind kind) {
@@ -45,12 +44,12 @@ struct ClientRates::State {
 
     Duration throttle(double bound, Time now) {
         Duration wait = rate.throttle(bound, now);
-        if (wait > Duration()) throttled.note(static_cast<double>(wait.ms()), now);
+        if (wait > Duration()) throttled.add(static_cast<double>(wait.ms()), now);
         return wait;
     }
 
     quotas::Rate rate;
-    quotas::RecentMean throttled;
+    RecentSamples throttled;
     metrics::Registry::Reading rate_reading;
     metrics::Registry::Reading throttle_reading;
 };
@@ -75,8 +74,7 @@ ClientRates::State& ClientRates::of(Kind kind, const quotas::Limit& limit) {
         State* read = state.get();
         state->rate_reading = metrics_.read_gauge(
             figures.rate, labels, [read, this] { return read->rate.a_second(shard_.now()); });
-        state->throttle_reading = metrics_.read_gauge(
-            figures.throttle, labels, [read, this] { return read->throttled.mean(shard_.now()); });
+        state->throttle_reading = metrics_.read_average(figures.throttle, labels, read->throttled);
         return Metered{std::move(state)};
     };
     auto& rates = rates_[static_cast<std::size_t>(kind)];
@@ -96,8 +94,8 @@ std::shared_ptr<void> ClientRates::show(const quotas::Counted& counted,
                        [](auto& one, Time now) { return one.tokens.tokens(one.bound, now); });
     (*shown)[1] = read(declared::controller_mutation_mutation_rate,
                        [](auto& one, Time now) { return one.rate.a_second(now); });
-    (*shown)[2] = read(declared::controller_mutation_throttle_time,
-                       [](auto& one, Time now) { return one.throttled.mean(now); });
+    (*shown)[2] = metrics_.read_average(declared::controller_mutation_throttle_time, labels,
+                                        client.throttled);
     return shown;
 }
 

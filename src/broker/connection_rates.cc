@@ -6,7 +6,6 @@
 
 #include "broker/client_rates.h"
 #include "broker/log.h"
-#include "core/quotas/recent_mean.h"
 #include "env/shard.h"
 #include "metrics/declared.h"
 
@@ -25,8 +24,8 @@ struct ConnectionRates::Listener {
     explicit Listener(quotas::Window window) : rate(window) {}
 
     quotas::Rate rate;
-    quotas::RecentMean throttled;
-    quotas::RecentMean addresses_throttled;
+    RecentSamples throttled;
+    RecentSamples addresses_throttled;
     Time rests_until;
     metrics::Registry::Reading rate_reading;
     metrics::Registry::Reading throttled_reading;
@@ -55,16 +54,14 @@ ConnectionRates::Listener& ConnectionRates::of(const std::string& name) {
     if (listener != nullptr) return *listener;
     listener = std::make_unique<Listener>(window_);
     Listener* read = listener.get();
-    auto now = [this] { return shard_.now(); };
     listener->rate_reading =
         metrics_.read_gauge(declared::socket_server_metrics_connection_accept_rate, {name},
-                            [=] { return read->rate.a_second(now()); });
-    listener->throttled_reading =
-        metrics_.read_gauge(declared::socket_server_metrics_connection_accept_throttle_time, {name},
-                            [=] { return read->throttled.mean(now()); });
+                            [=, this] { return read->rate.a_second(shard_.now()); });
+    listener->throttled_reading = metrics_.read_average(
+        declared::socket_server_metrics_connection_accept_throttle_time, {name}, read->throttled);
     listener->addresses_reading =
-        metrics_.read_gauge(declared::socket_server_metrics_ip_connection_accept_throttle_time,
-                            {name}, [=] { return read->addresses_throttled.mean(now()); });
+        metrics_.read_average(declared::socket_server_metrics_ip_connection_accept_throttle_time,
+                              {name}, read->addresses_throttled);
     return *listener;
 }
 
@@ -99,12 +96,12 @@ ConnectionRates::Pace ConnectionRates::admit(const net::ListenerInfo& info, cons
     listener.rate.record(1, now);
     pace.delay = std::max(pace.delay, throttle(listener.rate, bound_of(info.name), now));
     if (pace.delay > Duration()) {
-        listener.throttled.note(static_cast<double>(pace.delay.ms()), now);
+        listener.throttled.add(static_cast<double>(pace.delay.ms()), now);
         listener.rests_until = now + pace.delay;
     }
     pace.held = throttle_address(host, now);
     if (pace.held == Duration()) return pace;
-    listener.addresses_throttled.note(static_cast<double>(pace.held.ms()), now);
+    listener.addresses_throttled.add(static_cast<double>(pace.held.ms()), now);
     listener.rate.record(-1, now);
     if (counts) node_.record(-1, now);
     return pace;

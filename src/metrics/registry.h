@@ -8,10 +8,10 @@
 #include <utility>
 #include <vector>
 
+#include "base/recent_samples.h"
 #include "base/time.h"
 #include "metrics/declaration.h"
 #include "metrics/instruments.h"
-#include "metrics/recent_samples.h"
 #include "metrics/snapshot.h"
 
 namespace millrace::metrics {

@@ -4,9 +4,9 @@
 #include <deque>
 #include <optional>
 
+#include "base/recent_samples.h"
 #include "base/time.h"
 #include "core/raft/raft.h"
-#include "metrics/recent_samples.h"
 
 namespace millrace::quorum {
 
@@ -26,8 +26,8 @@ class RaftFigures {
     double idle(Time now) const;
     // Milliseconds from an append of a leader to its commit, and from the beginning of an election
     // to its leader.
-    const metrics::RecentSamples& commit_latency() const { return commit_latency_; }
-    const metrics::RecentSamples& election_latency() const { return election_latency_; }
+    const RecentSamples& commit_latency() const { return commit_latency_; }
+    const RecentSamples& election_latency() const { return election_latency_; }
 
   private:
     struct Uncommitted {
@@ -35,11 +35,11 @@ class RaftFigures {
         Time appended;
     };
 
-    metrics::RecentSamples appended_;
-    metrics::RecentSamples fetched_;
-    metrics::RecentSamples worked_;  // seconds
-    metrics::RecentSamples commit_latency_;
-    metrics::RecentSamples election_latency_;
+    RecentSamples appended_;
+    RecentSamples fetched_;
+    RecentSamples worked_;  // seconds
+    RecentSamples commit_latency_;
+    RecentSamples election_latency_;
     std::deque<Uncommitted> uncommitted_;
     std::optional<Time> election_began_;
 };

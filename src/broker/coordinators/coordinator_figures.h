@@ -6,9 +6,9 @@
 #include <string_view>
 #include <vector>
 
+#include "base/recent_samples.h"
 #include "broker/coordinators/coordinator_log.h"
 #include "env/shard.h"
-#include "metrics/recent_samples.h"
 #include "metrics/registry.h"
 
 namespace millrace::broker {
@@ -29,7 +29,7 @@ class CountAndRate {
   private:
     env::Shard& shard_;
     metrics::Counter& count_;
-    metrics::RecentSamples recent_;
+    RecentSamples recent_;
     metrics::Registry::Reading reading_;
 };
 
@@ -50,7 +50,7 @@ class LoadFigures {
     void loaded(Duration took, Time now) { recent_.add(static_cast<double>(took.ms()), now); }
 
   private:
-    metrics::RecentSamples recent_;
+    RecentSamples recent_;
     std::vector<metrics::Registry::Reading> readings_;
 };
 

@@ -29,7 +29,7 @@ class ShareFigures {
 
   private:
     metrics::Registry& registry_;
-    metrics::RecentSamples latency_;
+    RecentSamples latency_;
     std::vector<metrics::Registry::Reading> readings_;
 };
 

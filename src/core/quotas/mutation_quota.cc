@@ -18,7 +18,7 @@ bool MutationQuota::take(std::size_t partitions, Time now) {
 
 void MutationQuota::wait(MutationBuckets::Client& client, Time now) {
     throttle_ = client.tokens.throttle(limit_.bound, now);
-    if (throttle_ > Duration()) client.throttled.note(static_cast<double>(throttle_.ms()), now);
+    if (throttle_ > Duration()) client.throttled.add(static_cast<double>(throttle_.ms()), now);
 }
 
 }  // namespace millrace::quotas

@@ -6,9 +6,9 @@
 #include <memory>
 #include <utility>
 
+#include "base/recent_samples.h"
 #include "core/quotas/counters.h"
 #include "core/quotas/rate.h"
-#include "core/quotas/recent_mean.h"
 #include "core/quotas/token_bucket.h"
 
 namespace millrace::quotas {
@@ -22,7 +22,7 @@ class MutationBuckets {
         double bound = 0;
         // What it made and removed, over the window of Kafka's figures that have none of their own.
         Rate rate{{.samples = 2, .sample = Duration::seconds(30)}};
-        RecentMean throttled;         // milliseconds
+        RecentSamples throttled;      // milliseconds
         std::shared_ptr<void> shown;  // as long as the client is counted
     };
     // Is told of each client that begins to be counted, for its figures; what it returns is kept

@@ -194,7 +194,7 @@ TEST(MutationQuota, ShowsWhatClientsDo) {
     EXPECT_EQ(shown, 1);
     EXPECT_EQ(client->tokens.tokens(1, at_ms(0)), 11 - 30);
     EXPECT_EQ(client->rate.a_second(at_ms(0)), 1) << "30 in half a minute";
-    EXPECT_EQ(client->throttled.mean(at_ms(0)), 19'000);
+    EXPECT_EQ(client->throttled.average(at_ms(0)), 19'000);
 }
 
 TEST(Counters, ThoseAtRestAreForgottenOnceThereAreMany) {

@@ -1,12 +1,12 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <deque>
 #include <optional>
 
 #include "base/time.h"
 
-namespace millrace::metrics {
+namespace millrace {
 
 // Samples of the last half minute to minute, in two windows of thirty seconds, as Apache Kafka's
 // own metrics library keeps them.
@@ -31,7 +31,7 @@ class RecentSamples {
     };
     Window sum_of(Time now) const;
 
-    std::deque<Window> windows_;  // at most two
+    std::array<Window, 2> windows_;  // the older one first
 };
 
-}  // namespace millrace::metrics
+}  // namespace millrace

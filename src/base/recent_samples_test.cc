@@ -1,8 +1,8 @@
-#include "metrics/recent_samples.h"
+#include "base/recent_samples.h"
 
 #include <gtest/gtest.h>
 
-namespace millrace::metrics {
+namespace millrace {
 namespace {
 
 Time at(std::int64_t ms) { return Time() + Duration::milliseconds(ms); }
@@ -29,4 +29,4 @@ TEST(RecentSamples, ARateIsOfHalfAMinuteAtLeast) {
 }
 
 }  // namespace
-}  // namespace millrace::metrics
+}  // namespace millrace

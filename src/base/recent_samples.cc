@@ -1,22 +1,21 @@
-#include "metrics/recent_samples.h"
+#include "base/recent_samples.h"
 
 #include <algorithm>
 
-namespace millrace::metrics {
+namespace millrace {
 namespace {
 
 constexpr Duration window_length = Duration::seconds(30);
-constexpr std::size_t windows_kept = 2;
 constexpr Duration remembered = window_length * 2;
 
 }  // namespace
 
 void RecentSamples::add(double value, Time now) {
-    if (windows_.empty() || now - windows_.back().began >= window_length) {
-        windows_.push_back({.began = now});
-        if (windows_.size() > windows_kept) windows_.pop_front();
+    auto& [older, window] = windows_;
+    if (window.count == 0 || now - window.began >= window_length) {
+        older = window;
+        window = {.began = now};
     }
-    Window& window = windows_.back();
     window.max = window.count == 0 ? value : std::max(window.max, value);
     window.sum += value;
     ++window.count;
@@ -25,7 +24,7 @@ void RecentSamples::add(double value, Time now) {
 RecentSamples::Window RecentSamples::sum_of(Time now) const {
     Window total{.began = now};
     for (const Window& window : windows_) {
-        if (now - window.began >= remembered) continue;
+        if (window.count == 0 || now - window.began >= remembered) continue;
         total.began = std::min(total.began, window.began);
         total.max = total.count == 0 ? window.max : std::max(total.max, window.max);
         total.sum += window.sum;
@@ -52,4 +51,4 @@ double RecentSamples::rate(Time now) const {
     return total.sum * 1e9 / static_cast<double>(time.ns());
 }
 
-}  // namespace millrace::metrics
+}  // namespace millrace
