@@ -10,6 +10,7 @@
 #include "cli/quotas.h"
 #include "cli/scram.h"
 #include "client/admin_configs.h"
+#include "client/client_config.h"
 
 namespace millrace::cli {
 
@@ -76,7 +77,8 @@ struct Changes {
 Result<Changes> read_changes(env::Shard& shard, const Arguments& arguments) {
     Changes changes;
     if (arguments.has("add-config-file")) {
-        ASSIGN_OR_RETURN(auto file, read_properties(shard, arguments.text("add-config-file")));
+        ASSIGN_OR_RETURN(auto file,
+                         client::read_properties(shard, arguments.text("add-config-file")));
         changes.added = file.all();
         RETURN_IF_ERROR(check_config_keys(changes.added));
     }

@@ -5,6 +5,7 @@
 #include "cli/arguments.h"
 #include "cli/output.h"
 #include "client/admin.h"
+#include "client/client_config.h"
 #include "env/disk.h"
 #include "env/shard.h"
 
@@ -25,32 +26,22 @@ Result<client::AdminConfig> admin_config(env::Shard& shard, const Arguments& arg
                                          std::vector<config::Property> more) {
     config::Properties properties;
     if (auto file = given_if_declared(arguments, "command-config")) {
-        ASSIGN_OR_RETURN(properties, read_properties(shard, *file));
+        ASSIGN_OR_RETURN(properties, client::read_properties(shard, *file));
     }
     for (config::Property& one : more) properties.set(std::move(one.key), std::move(one.value));
     std::vector<config::Property> all = properties.all();
     auto brokers = given_if_declared(arguments, "bootstrap-server");
     auto controllers = given_if_declared(arguments, "bootstrap-controller");
-    if (brokers || controllers) {
-        std::erase_if(all, [](const config::Property& one) {
-            return one.key == "bootstrap.servers" || one.key == "bootstrap.controllers";
-        });
-        all.push_back({brokers ? "bootstrap.servers" : "bootstrap.controllers",
-                       std::string(brokers ? *brokers : *controllers)});
-    }
+    if (brokers)
+        return client::AdminConfig::parse(std::move(all),
+                                          {"bootstrap.servers", std::string(*brokers)});
+    if (controllers)
+        return client::AdminConfig::parse(std::move(all),
+                                          {"bootstrap.controllers", std::string(*controllers)});
     return client::AdminConfig::parse(all);
 }
 
 }  // namespace
-
-Result<config::Properties> read_properties(env::Shard& shard, std::string_view path) {
-    ASSIGN_OR_RETURN(std::string content, read_named_file(shard, path));
-    auto parsed = config::Properties::parse(content);
-    if (parsed) return parsed;
-    Error error = std::move(parsed).error();
-    error.message = fmt::format("{}: {}", path, error.message);
-    return fail(std::move(error));
-}
 
 Result<config::Properties> client_properties(env::Shard& shard, const Arguments& arguments,
                                              std::initializer_list<std::string_view> files,
@@ -58,7 +49,7 @@ Result<config::Properties> client_properties(env::Shard& shard, const Arguments&
     config::Properties properties;
     for (std::string_view flag : files) {
         if (!arguments.has(flag)) continue;
-        ASSIGN_OR_RETURN(properties, read_properties(shard, arguments.text(flag)));
+        ASSIGN_OR_RETURN(properties, client::read_properties(shard, arguments.text(flag)));
     }
     for (std::string_view flag : assignments) {
         RETURN_IF_ERROR(add_assignments(arguments, flag, properties));
@@ -90,7 +81,7 @@ Result<AdminRun> with_old_config(env::Shard& shard, const Arguments& arguments,
     RETURN_IF_ERROR(arguments.alone(flag, {"command-config"}));
     AdminRun how;
     if (!arguments.has(flag)) return how;
-    ASSIGN_OR_RETURN(auto properties, read_properties(shard, arguments.text(flag)));
+    ASSIGN_OR_RETURN(auto properties, client::read_properties(shard, arguments.text(flag)));
     how.more = properties.all();
     return how;
 }

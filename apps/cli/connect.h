@@ -21,9 +21,6 @@ namespace millrace::cli {
 class Arguments;
 class Output;
 
-// The properties of a file; an error names the file.
-Result<config::Properties> read_properties(env::Shard& shard, std::string_view path);
-
 // Every `KEY=VALUE` of a repeated flag; a value may be empty, a key alone has an empty one.
 Result<> add_assignments(const Arguments& arguments, std::string_view flag,
                          config::Properties& into);

@@ -7,6 +7,7 @@
 #include "cli/arguments.h"
 #include "cli/connect.h"
 #include "cli/output.h"
+#include "client/client_config.h"
 #include "env/shard.h"
 
 namespace millrace::cli {
@@ -16,7 +17,8 @@ Result<std::unique_ptr<MessageFormat>> chosen_format(env::Shard& shard,
     if (arguments.as_json()) return make_json_format();
     config::Properties properties;
     if (arguments.has("formatter-config")) {
-        ASSIGN_OR_RETURN(properties, read_properties(shard, arguments.text("formatter-config")));
+        ASSIGN_OR_RETURN(properties,
+                         client::read_properties(shard, arguments.text("formatter-config")));
     }
     for (std::string_view part : {"key", "value"}) {
         std::string_view given = arguments.text(fmt::format("{}-deserializer", part));

@@ -104,7 +104,8 @@ Result<client::ProducerConfig> producer_config(env::Shard& shard, const Argument
 Result<MessageReader> message_reader(env::Shard& shard, const Arguments& arguments) {
     config::Properties properties;
     if (arguments.has("reader-config")) {
-        ASSIGN_OR_RETURN(properties, read_properties(shard, arguments.text("reader-config")));
+        ASSIGN_OR_RETURN(properties,
+                         client::read_properties(shard, arguments.text("reader-config")));
     }
     RETURN_IF_ERROR(add_assignments(arguments, "property", properties));
     RETURN_IF_ERROR(add_assignments(arguments, "reader-property", properties));

@@ -9,6 +9,7 @@
 #include "cli/output.h"
 #include "cli/voters.h"
 #include "client/admin_cluster.h"
+#include "client/client_config.h"
 #include "env/shard.h"
 
 namespace millrace::cli {
@@ -164,7 +165,7 @@ Task<Result<>> describe(client::Admin& admin, const Arguments& arguments, Output
 
 Task<Result<>> add_controller(client::Admin& admin, const Arguments& arguments, Output& output) {
     ASSIGN_OR_CO_RETURN(auto properties,
-                        read_properties(admin.shard(), arguments.text("command-config")));
+                        client::read_properties(admin.shard(), arguments.text("command-config")));
     ASSIGN_OR_CO_RETURN(Voter voter, read_voter(admin.shard(), properties));
     bool dry = arguments.has("dry-run");
     if (!dry) CO_RETURN_IF_ERROR(co_await add_voter(admin, voter));

@@ -6,6 +6,7 @@
 
 #include "cli/arguments.h"
 #include "cli/connect.h"
+#include "client/client_config.h"
 #include "client/retry.h"
 #include "config/endpoints.h"
 #include "config/text.h"
@@ -45,7 +46,7 @@ Result<Uuid> directory_id(env::Shard& shard, const config::Properties& node) {
             fmt::format("neither metadata.log.dir nor log.dirs is set: {}", is_it_a_controllers));
     }
     std::string path = fmt::format("{}/meta.properties", directory);
-    ASSIGN_OR_RETURN(auto meta, read_properties(shard, path));
+    ASSIGN_OR_RETURN(auto meta, client::read_properties(shard, path));
     std::string_view id = meta.get("directory.id");
     if (id.empty()) return misuse(fmt::format("{} has no directory.id", path));
     return Uuid::parse(id);

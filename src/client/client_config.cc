@@ -7,6 +7,8 @@
 #include "client/client_config_parser.h"
 #include "client/iso_duration.h"
 #include "config/text.h"
+#include "env/disk.h"
+#include "env/shard.h"
 
 namespace millrace::client {
 namespace {
@@ -173,6 +175,22 @@ Result<ShareConsumerConfig> ShareConsumerConfig::parse(
     RETURN_IF_ERROR(parser.verdict());
     made.warnings_ = parser.take_warnings();
     return made;
+}
+
+Result<config::Properties> read_properties(env::Shard& shard, std::string_view path) {
+    ASSIGN_OR_RETURN(std::string content, env::read_file(shard.disk(), path));
+    auto parsed = config::Properties::parse(content);
+    if (parsed) return parsed;
+    return fail(parsed.error().code, fmt::format("{}: {}", path, parsed.error().message));
+}
+
+Result<AdminConfig> AdminConfig::parse(std::vector<config::Property> properties,
+                                       config::Property bootstrap) {
+    std::erase_if(properties, [](const config::Property& one) {
+        return one.key == "bootstrap.servers" || one.key == "bootstrap.controllers";
+    });
+    properties.push_back(std::move(bootstrap));
+    return parse(properties);
 }
 
 Result<AdminConfig> AdminConfig::parse(const std::vector<config::Property>& properties) {

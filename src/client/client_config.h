@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -13,7 +14,14 @@
 #include "config/properties.h"
 #include "records/compression.h"
 
+namespace millrace::env {
+class Shard;
+}
+
 namespace millrace::client {
+
+// The properties of a file; an error names the file.
+Result<config::Properties> read_properties(env::Shard& shard, std::string_view path);
 
 // What producers, consumers and admins are configured with: Kafka's keys through the generated
 // accessors (config.linger_ms()), and in C++'s types what is more than a number or a text.
@@ -106,6 +114,10 @@ class ShareConsumerConfig : public config::ConsumerSettings {
 class AdminConfig : public config::AdminSettings {
   public:
     static Result<AdminConfig> parse(const std::vector<config::Property>& properties);
+    // Begins where `bootstrap` says, which is bootstrap.servers or bootstrap.controllers, and not
+    // where the properties do.
+    static Result<AdminConfig> parse(std::vector<config::Property> properties,
+                                     config::Property bootstrap);
 
     const std::vector<std::string>& warnings() const { return warnings_; }
     const ClusterOptions& cluster() const { return cluster_; }

@@ -4,31 +4,12 @@
 #include <utility>
 
 #include "client/admin_cluster.h"
+#include "client/client_config.h"
 #include "config/properties.h"
-#include "env/disk.h"
 #include "env/shard.h"
 
 namespace millrace::server {
 namespace {
-
-Result<config::Properties> properties_of(env::Shard& shard, const std::string& path) {
-    if (path.empty()) return config::Properties();
-    ASSIGN_OR_RETURN(std::string content, env::read_file(shard.disk(), path));
-    auto parsed = config::Properties::parse(content);
-    if (parsed) return parsed;
-    return fail(parsed.error().code, fmt::format("{}: {}", path, parsed.error().message));
-}
-
-// What the command line names counts, and not what the file does.
-Result<client::AdminConfig> config_of(const config::Properties& file, std::string key,
-                                      std::string value) {
-    std::vector<config::Property> all = file.all();
-    std::erase_if(all, [](const config::Property& one) {
-        return one.key == "bootstrap.servers" || one.key == "bootstrap.controllers";
-    });
-    all.push_back({std::move(key), std::move(value)});
-    return client::AdminConfig::parse(all);
-}
 
 // Whoever names a broker for a controller, or the other way round, is told the flag for it.
 Error with_hint(Error error, std::string_view flag) {
@@ -70,18 +51,23 @@ Task<Result<Controllers>> find_controllers(env::Shard& shard, const client::Admi
 
 Task<Result<std::unique_ptr<LiveMetadata>>> LiveMetadata::open(env::Shard& shard,
                                                                LiveAddress address) {
-    ASSIGN_OR_CO_RETURN(auto file, properties_of(shard, address.command_config));
+    config::Properties file;
+    if (!address.command_config.empty()) {
+        ASSIGN_OR_CO_RETURN(file, client::read_properties(shard, address.command_config));
+    }
     std::optional<std::string> cluster_id;
     if (!address.cluster_id.empty()) cluster_id = address.cluster_id;
     if (!address.bootstrap_server.empty()) {
         ASSIGN_OR_CO_RETURN(auto brokers,
-                            config_of(file, "bootstrap.servers", address.bootstrap_server));
+                            client::AdminConfig::parse(
+                                file.all(), {"bootstrap.servers", address.bootstrap_server}));
         ASSIGN_OR_CO_RETURN(Controllers found, co_await find_controllers(shard, brokers));
         address.bootstrap_controller = found.addresses;
         if (!cluster_id) cluster_id = found.cluster_id;
     }
     ASSIGN_OR_CO_RETURN(auto config,
-                        config_of(file, "bootstrap.controllers", address.bootstrap_controller));
+                        client::AdminConfig::parse(
+                            file.all(), {"bootstrap.controllers", address.bootstrap_controller}));
     co_return std::make_unique<LiveMetadata>(shard, config, std::move(cluster_id));
 }
 
