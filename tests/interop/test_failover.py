@@ -90,7 +90,7 @@ def report(name, waits):
 
 @pytest.mark.parametrize("controllers, brokers", [
     ("millrace", "millrace"), ("millrace", "apache"), ("apache", "apache"),
-], ids="-".join)
+])
 def test_a_leader_that_is_killed(folder, request, controllers, brokers):
     times = 100 if request.config.getoption("--full") and brokers == "millrace" else 3
     cluster = make(folder / f"leader-{controllers}-{brokers}", controllers, brokers)
