@@ -39,6 +39,12 @@ std::optional<std::string_view> assignor_named(std::string_view text) {
     return std::nullopt;
 }
 
+// As Java's first consumer of a process calls itself, without a group, too.
+std::string consumer_name(const ClientConfigParser& parser) {
+    return fmt::format("consumer-{}-{}", parser.text_or("group.id", "null"),
+                       parser.text_or("group.instance.id", "1"));
+}
+
 int level_of(Codec codec, const config::ProducerSettings& settings) {
     switch (codec) {
         case Codec::gzip:
@@ -56,6 +62,9 @@ int level_of(Codec codec, const config::ProducerSettings& settings) {
 
 Result<ProducerConfig> ProducerConfig::parse(const std::vector<config::Property>& properties) {
     ClientConfigParser parser(config::producer_catalogue(), "producer", properties);
+    if (!parser.is_set("client.id")) {
+        parser.call_it(fmt::format("producer-{}", parser.text_or("transactional.id", "1")));
+    }
     ProducerConfig made(parser.take_values());
     made.cluster_ = parser.cluster_options(made);
     made.cluster_.allow_auto_topic_creation = true;
@@ -100,6 +109,7 @@ Result<ProducerConfig> ProducerConfig::parse(const std::vector<config::Property>
 
 Result<ConsumerConfig> ConsumerConfig::parse(const std::vector<config::Property>& properties) {
     ClientConfigParser parser(config::consumer_catalogue(), "consumer", properties);
+    parser.call_it(consumer_name(parser));
     ConsumerConfig made(parser.take_values());
     made.cluster_ = parser.cluster_options(made);
     made.cluster_.allow_auto_topic_creation = made.allow_auto_create_topics();
@@ -155,6 +165,7 @@ Result<ConsumerConfig> ConsumerConfig::parse(const std::vector<config::Property>
 Result<ShareConsumerConfig> ShareConsumerConfig::parse(
     const std::vector<config::Property>& properties) {
     ClientConfigParser parser(config::consumer_catalogue(), "consumer", properties);
+    parser.call_it(consumer_name(parser));
     ShareConsumerConfig made(parser.take_values());
     made.cluster_ = parser.cluster_options(made);
     made.cluster_.allow_auto_topic_creation = made.allow_auto_create_topics();
@@ -195,6 +206,7 @@ Result<AdminConfig> AdminConfig::parse(std::vector<config::Property> properties,
 
 Result<AdminConfig> AdminConfig::parse(const std::vector<config::Property>& properties) {
     ClientConfigParser parser(config::admin_catalogue(), "admin", properties);
+    parser.call_it("adminclient-1");
     AdminConfig made(parser.take_values());
     made.cluster_ = parser.cluster_options(made);
     auto controllers = parser.addresses("bootstrap.controllers", made.bootstrap_controllers());

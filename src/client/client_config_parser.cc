@@ -65,6 +65,17 @@ void ClientConfigParser::parse_values() {
     }
 }
 
+void ClientConfigParser::call_it(std::string name) {
+    const config::Definition& key = *catalogue_.find("client.id");
+    config::Value& value = values_[catalogue_.index_of(key)];
+    if (std::get<std::string>(value).empty()) value = std::move(name);
+}
+
+std::string ClientConfigParser::text_or(std::string_view key, std::string_view otherwise) const {
+    auto text = texts_.find(key);
+    return std::string(text == texts_.end() ? otherwise : std::string_view(text->second.value));
+}
+
 void ClientConfigParser::wrong(std::string_view key, std::string_view sentence) {
     auto at = texts_.find(key);
     errors_.push_back(

@@ -20,12 +20,15 @@ class ClientConfigParser {
     ClientConfigParser(const config::Catalogue& catalogue, std::string_view kind,
                        const std::vector<config::Property>& properties);
 
+    // Where client.id is not set; brokers count and list clients by it, and an empty one is nobody.
+    void call_it(std::string name);
     std::vector<config::Value> take_values() { return std::move(values_); }
     std::vector<std::string> take_warnings() { return std::move(warnings_); }
     // INVALID_CONFIG with a line for each wrong key.
     Result<> verdict() const;
 
     bool is_set(std::string_view key) const { return texts_.contains(key); }
+    std::string text_or(std::string_view key, std::string_view otherwise) const;
     void wrong(std::string_view key, std::string_view sentence);
     void require(bool holds, std::string_view key, std::string_view sentence) {
         if (!holds) wrong(key, sentence);

@@ -94,6 +94,26 @@ TEST(ClientConfig, ReadsWhatAllClientsHave) {
     EXPECT_THAT(config.warnings(), IsEmpty());
 }
 
+// Names as Apache Kafka's clients give themselves; a producer may be told to have none.
+TEST(ClientConfig, ClientsNameThemselves) {
+    auto name_of = [](const auto& config) {
+        EXPECT_EQ(config.client_id(), config.cluster().pool.connection.client_id);
+        return config.client_id();
+    };
+    auto admin = [](const Texts& texts) { return *AdminConfig::parse(properties(texts)); };
+    auto sharer = [](const Texts& texts) { return *ShareConsumerConfig::parse(properties(texts)); };
+    EXPECT_EQ(name_of(producer({})), "producer-1");
+    EXPECT_EQ(name_of(producer({{"transactional.id", "t"}})), "producer-t");
+    EXPECT_EQ(name_of(producer({{"client.id", ""}})), "");
+    EXPECT_EQ(name_of(consumer({})), "consumer-null-1");
+    EXPECT_EQ(name_of(consumer({{"group.id", "g"}, {"client.id", ""}})), "consumer-g-1");
+    EXPECT_EQ(name_of(consumer({{"group.id", "g"}, {"group.instance.id", "i"}})), "consumer-g-i");
+    EXPECT_EQ(name_of(sharer({{"group.id", "g"}})), "consumer-g-1");
+    EXPECT_EQ(name_of(admin({})), "adminclient-1");
+    EXPECT_EQ(name_of(admin({{"client.id", ""}})), "adminclient-1");
+    EXPECT_EQ(name_of(admin({{"client.id", "c"}})), "c");
+}
+
 TEST(ClientConfig, NamesEveryWrongKeyWithItsLine) {
     auto config = ProducerConfig::parse({{"linger.ms", "soon", 3},
                                          {"bootstrap.servers", "localhost", 4},

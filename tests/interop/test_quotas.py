@@ -262,6 +262,50 @@ def test_partitions_made_and_removed(throttling):
     mutations(throttling)
 
 
+@pytest.mark.parametrize("about,held_back", [
+    ({USER: None}, ("name", "", None)),
+    ({USER: ME[1]}, ("name", "", None)),
+    ({CLIENT: None}, ("name",)),
+    ({CLIENT: "name"}, ("name",)),
+    ({USER: None, CLIENT: None}, ("name",)),
+    ({USER: ME[1], CLIENT: None}, ("name",)),
+    ({USER: None, CLIENT: "name"}, ("name",)),
+], ids=["any user", "user", "any client", "client", "any user, any client", "user, any client",
+        "any user, client"])
+def test_whom_a_quota_on_partitions_is_about(throttling, about, held_back):
+    """A client that tells no name has the quotas of its user only."""
+    mine = f"m-{time.monotonic_ns()}"  # no other test has drawn on its bucket
+
+    def named(name):
+        return mine if name == "name" else name
+    with quotas(throttling, [(kind, named(name)) for kind, name in about.items()],
+                controller_mutation_rate=1):
+        for client in ("name", "", None):
+            overdrawn = client != "name" and client in held_back  # a user is one client
+            with throttling.connect(client_id=named(client)) as one:
+                assert create_topic(one, f"{mine}-first-{client}", 1 if overdrawn else 17,
+                                    5)[0] == 0
+            with throttling.connect(client_id=named(client)) as one:
+                refused = create_topic(one, f"{mine}-{client}", 1, 7)[0]
+            expected = THROTTLING_QUOTA_EXCEEDED if client in held_back else 0
+            assert refused == expected, (about, client)
+
+
+def test_our_tool_has_a_name_as_apaches_has(throttling):
+    """Each run is the same client, which is held back."""
+    def topics(name, partitions):
+        subprocess.run([MillraceNode.executable, "topics", "--bootstrap-server",
+                        throttling.bootstrap, "--create", "--topic", name, "--partitions",
+                        str(partitions), "--replication-factor", "1"],
+                       check=True, capture_output=True, timeout=60)
+
+    with quotas(throttling, [(CLIENT, None)], controller_mutation_rate=1):
+        topics("m-tool-first", 15)
+        begun = time.monotonic()
+        topics("m-tool", 1)
+        assert time.monotonic() - begun > 2
+
+
 @pytest.mark.parametrize("kinds", [("millrace", "millrace"), ("apache", "millrace"),
                                    ("millrace", "apache")], ids="-by-".join)
 def test_partitions_by_a_broker_that_passes_requests_on(start_cluster, kinds):
