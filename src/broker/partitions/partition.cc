@@ -5,6 +5,7 @@
 
 #include "broker/log.h"
 #include "core/replication/nearest.h"
+#include "core/replication/rules.h"
 #include "env/shard.h"
 #include "storage/transaction_index.h"
 
@@ -149,11 +150,7 @@ ErrorCode Partition::check_leader(std::int32_t current_leader_epoch) const {
 
 ErrorCode Partition::check_epoch(std::int32_t current_leader_epoch) const {
     if (offline_) return ErrorCode::kafka_storage_error;
-    if (current_leader_epoch >= 0 && current_leader_epoch != state_.leader_epoch) {
-        return current_leader_epoch < state_.leader_epoch ? ErrorCode::fenced_leader_epoch
-                                                          : ErrorCode::unknown_leader_epoch;
-    }
-    return ErrorCode::none;
+    return replication::kafka_rules.judge_epoch(current_leader_epoch, state_.leader_epoch);
 }
 
 void Partition::hide_unsynced() {
@@ -374,7 +371,8 @@ Task<Fetched> Partition::read_records(FetchTerms terms) {
             result.error = ErrorCode::offset_out_of_range;
             co_return result;
         }
-        bool diverges = end->epoch < terms.last_fetched_epoch || end->end_offset < terms.offset;
+        bool diverges = replication::kafka_rules.parts({end->epoch, end->end_offset},
+                                                       terms.last_fetched_epoch, terms.offset);
         if (diverges) result.diverging = *end;
     }
     storage::Offset stable = last_stable_offset();

@@ -234,7 +234,8 @@ Task<Result<>> Partition::follow(std::int32_t leader_epoch, replication::Followe
     }
     if (!follows(leader_epoch)) co_return ended();
     if (actions.high_watermark) {
-        set_high_watermark(std::min(*actions.high_watermark, log_->end_offset()));
+        set_high_watermark(replication::kafka_rules.heard_high_watermark(*actions.high_watermark,
+                                                                         log_->end_offset()));
     }
     if (actions.log_start) CO_RETURN_IF_ERROR(advance_start(*actions.log_start));
     co_return Result<>{};

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "core/replication/planted.h"
-
 namespace millrace::replication {
 namespace {
 
@@ -17,25 +15,15 @@ bool may_not_know_yet(ErrorCode error) {
 
 }  // namespace
 
-Offset where_logs_part(EpochEnd leader, std::optional<EpochEnd> own, Offset own_end) {
-    Offset theirs = std::min(leader.end, own_end);
-    if (leader.epoch < 0 || !own || is_planted(Bug::cut_at_leaders_end)) return theirs;
-    // The own log does not know that epoch: what it has of later ones goes, and the next fetch asks
-    // for the one before.
-    if (own->epoch != leader.epoch) return std::min(own->end, own_end);
-    return std::min(own->end, theirs);
-}
-
 FollowerActions Follower::step(const FollowerEvent& event, const FollowerLog& log, Time now) {
     return std::visit([&](const auto& each) { return handle(each, log, now); }, event);
 }
 
-// Records without epochs (before KIP-101) cannot be compared: those that may not be committed go.
 FollowerActions Follower::handle(const FollowingBegan&, const FollowerLog& log, Time) {
     need_ = Need::fetch;
     FollowerActions actions;
-    bool by_watermark = !log.has_epochs || is_planted(Bug::cut_at_watermark);
-    if (by_watermark && log.end > log.high_watermark) actions.truncate_to = log.high_watermark;
+    if (rules_->cuts_at_high_watermark(log.has_epochs) && log.end > log.high_watermark)
+        actions.truncate_to = log.high_watermark;
     return actions;
 }
 
@@ -54,7 +42,7 @@ FollowerActions Follower::handle(const FetchAnswered& event, const FollowerLog& 
     if (event.diverging) {
         // A leader that knows no epoch of ours says nothing of what may be committed.
         bool known = event.diverging->end >= 0;
-        actions.truncate_to = known ? where_logs_part(*event.diverging, event.own, log.end)
+        actions.truncate_to = known ? rules_->cut(*event.diverging, event.own, log.end)
                                     : std::min(log.high_watermark, log.end);
         return actions;
     }

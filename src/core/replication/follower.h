@@ -6,17 +6,9 @@
 
 #include "base/error_code.h"
 #include "base/time.h"
+#include "core/replication/rules.h"
 
 namespace millrace::replication {
-
-using Offset = std::int64_t;
-
-// The largest epoch of a log that is not above one that was asked for, and where it ends there.
-struct EpochEnd {
-    std::int32_t epoch = -1;
-    Offset end = -1;
-    bool operator==(const EpochEnd&) const = default;
-};
 
 // A follower's own log.
 struct FollowerLog {
@@ -25,11 +17,6 @@ struct FollowerLog {
     Offset high_watermark = 0;
     bool has_epochs = false;
 };
-
-// Where a follower cuts its log that does not match the leader's: `leader` is what the leader said
-// of the follower's last epoch, `own` what the follower's log says of leader.epoch (KIP-101, 595).
-// An epoch that only one of the two has brings the next fetch a step further back.
-Offset where_logs_part(EpochEnd leader, std::optional<EpochEnd> own, Offset own_end);
 
 // What a follower is told.
 //
@@ -80,8 +67,8 @@ struct FollowerActions {
 // the answers. Its log cuts itself where a fetch finds that it differs (KIP-595).
 class Follower {
   public:
-    Follower(std::int32_t leader_epoch, Duration backoff)
-        : leader_epoch_(leader_epoch), backoff_(backoff) {}
+    Follower(std::int32_t leader_epoch, Duration backoff, const Rules& rules = kafka_rules)
+        : leader_epoch_(leader_epoch), backoff_(backoff), rules_(&rules) {}
 
     enum class Need : std::uint8_t {
         fetch,
@@ -104,6 +91,7 @@ class Follower {
 
     std::int32_t leader_epoch_;
     Duration backoff_;  // replica.fetch.backoff.ms
+    const Rules* rules_;
     Need need_ = Need::fetch;
     int not_yet_ = 0;  // answers in a row of a broker that does not know yet that it leads
     Time resumes_at_;

@@ -38,14 +38,14 @@ TEST_F(FollowerTest, AppendsAndLearnsWhatTheLeaderSays) {
 }
 
 TEST_F(FollowerTest, CutsWhereTheEpochEndsEarlierOnEitherSide) {
-    EXPECT_EQ(where_logs_part({3, 12}, EpochEnd{3, 20}, 20), 12);
-    EXPECT_EQ(where_logs_part({3, 30}, EpochEnd{3, 17}, 20), 17);
-    EXPECT_EQ(where_logs_part({3, 30}, EpochEnd{3, 20}, 20), 20) << "only an epoch to forget";
+    EXPECT_EQ(kafka_rules.cut({3, 12}, EpochEnd{3, 20}, 20), 12);
+    EXPECT_EQ(kafka_rules.cut({3, 30}, EpochEnd{3, 17}, 20), 17);
+    EXPECT_EQ(kafka_rules.cut({3, 30}, EpochEnd{3, 20}, 20), 20) << "only an epoch to forget";
 }
 
 TEST_F(FollowerTest, AnEpochThatOnlyTheLeaderHasGoesOneStepBack) {
-    EXPECT_EQ(where_logs_part({3, 12}, EpochEnd{2, 9}, 20), 9);
-    EXPECT_EQ(where_logs_part({3, 12}, std::nullopt, 20), 12);
+    EXPECT_EQ(kafka_rules.cut({3, 12}, EpochEnd{2, 9}, 20), 9);
+    EXPECT_EQ(kafka_rules.cut({3, 12}, std::nullopt, 20), 12);
 }
 
 TEST_F(FollowerTest, TruncatesBeforeItAppendsAnything) {

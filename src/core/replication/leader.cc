@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "base/check.h"
-#include "core/replication/planted.h"
 
 namespace millrace::replication {
 
@@ -25,15 +24,15 @@ bool is_same(const IsrChange& change, const BrokerIds& isr) {
 }  // namespace
 
 Leader::Leader(std::int32_t self, StateChanged begun, Offset epoch_start, Offset high_watermark,
-               Time now)
-    : self_(self),
+               Time now, const Rules& rules)
+    : rules_(&rules),
+      self_(self),
       leader_epoch_(begun.state.leader_epoch),
       partition_epoch_(begun.state.epoch),
       min_isr_(begun.min_isr),
       isr_(begun.state.isr),
       epoch_start_(epoch_start),
-      high_watermark_(high_watermark) {
-    if (is_planted(Bug::watermark_begins_anew)) high_watermark_ = 0;
+      high_watermark_(rules.begins_at(high_watermark)) {
     take_replicas(begun.state, now, true);
 }
 
@@ -80,7 +79,7 @@ void Leader::handle(const StateChanged& event, const LeaderInput& input, LeaderA
 
 void Leader::handle(const LogMoved& event, const LeaderInput& input, LeaderActions& actions) {
     end_ = event.end;
-    counted_ = is_planted(Bug::own_unsynced_counted) ? event.end : event.counted;
+    counted_ = rules_->counts_itself(event.end, event.counted);
     advance(input, actions);
 }
 
@@ -90,9 +89,8 @@ void Leader::handle(const FollowerFetched& event, const LeaderInput& input,
     CHECK(found != followers_.end());
     Follower& follower = *found;
     const metadata::Broker* broker = input.image.active_broker(event.id);
-    bool of_earlier_life =
-        event.broker_epoch != -1 && broker != nullptr && broker->epoch > event.broker_epoch;
-    if (of_earlier_life && !is_planted(Bug::earlier_life_counted)) {
+    std::int64_t life = rules_->life_of(event.broker_epoch);
+    if (life != -1 && broker != nullptr && broker->epoch > life) {
         actions.refused = true;
         return;
     }
@@ -106,14 +104,11 @@ void Leader::handle(const FollowerFetched& event, const LeaderInput& input,
     follower.log_start = event.log_start;
     follower.leader_end = std::max(follower.leader_end, end_);
     follower.last_fetch = input.now;
-    follower.broker_epoch = event.broker_epoch;
-    if (is_planted(Bug::earlier_life_counted)) follower.broker_epoch = -1;
+    follower.broker_epoch = life;
 
-    bool has_all =
-        (event.offset >= high_watermark_ || is_planted(Bug::joins_below_high_watermark)) &&
-        (event.offset >= epoch_start_ || is_planted(Bug::joins_before_epoch_start));
-    bool joins =
-        !pending_ && !contains(isr_, event.id) && has_all && may_join(follower, input.image);
+    bool joins = !pending_ && !contains(isr_, event.id) &&
+                 rules_->has_all(event.offset, high_watermark_, epoch_start_) &&
+                 may_join(follower, input.image);
     if (joins) {
         BrokerIds isr = isr_;
         isr.push_back(event.id);
@@ -148,7 +143,7 @@ void Leader::propose(BrokerIds isr, BrokerIds maximal, const LeaderInput& input,
         change.isr.push_back({id, epoch});
     }
     bool expands = isr.size() > isr_.size();
-    if (is_planted(Bug::isr_taken_before_answer)) isr_ = maximal = isr;
+    if (rules_->takes_unanswered()) isr_ = maximal = isr;
     pending_ = Pending{change, std::move(maximal), expands};
     actions.change = std::move(change);
 }
@@ -188,7 +183,7 @@ void Leader::settle(const ChangeAnswered& event, LeaderActions& actions) {
             actions.outcome = Outcome::failed;
             return;
         default:
-            if (is_planted(Bug::change_without_answer_dropped)) return pending_.reset();
+            if (!rules_->asks_again()) return pending_.reset();
             actions.change = pending_->change;
             actions.retry = true;
     }
@@ -207,15 +202,13 @@ bool Leader::may_join(const Follower& follower, const metadata::Image& image) co
 }
 
 void Leader::advance(const LeaderInput& input, LeaderActions& actions) {
-    bool too_few = static_cast<std::int32_t>(isr_.size()) < min_isr_;
-    if (too_few && !is_planted(Bug::watermark_below_min_isr)) return;
+    if (!rules_->may_commit(static_cast<std::int32_t>(isr_.size()), min_isr_)) return;
     Offset to = counted_;
     for (const Follower& follower : followers_) {
         if (follower.end >= to) continue;
-        bool counts = contains(maximal_isr(), follower.id) ||
-                      (is_caught_up(follower, input) && may_join(follower, input.image));
-        if (is_planted(Bug::watermark_over_known_isr)) counts = contains(isr_, follower.id);
-        if (counts) to = follower.end;
+        bool may_be_in_isr = contains(maximal_isr(), follower.id) ||
+                             (is_caught_up(follower, input) && may_join(follower, input.image));
+        if (rules_->waits_for(contains(isr_, follower.id), may_be_in_isr)) to = follower.end;
     }
     if (to <= high_watermark_) return;
     high_watermark_ = to;

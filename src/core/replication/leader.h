@@ -7,10 +7,10 @@
 
 #include "base/time.h"
 #include "core/metadata/image.h"
+#include "core/replication/rules.h"
 
 namespace millrace::replication {
 
-using Offset = std::int64_t;
 using metadata::BrokerIds;
 
 inline constexpr Offset no_offset = -1;
@@ -87,7 +87,7 @@ class Leader {
   public:
     // Begins in the epoch of `begun.state`, whose first offset is `epoch_start`.
     Leader(std::int32_t self, StateChanged begun, Offset epoch_start, Offset high_watermark,
-           Time now);
+           Time now, const Rules& rules = kafka_rules);
 
     LeaderActions step(const LeaderEvent& event, const LeaderInput& input);
 
@@ -134,6 +134,7 @@ class Leader {
                  LeaderActions& actions);
     void advance(const LeaderInput& input, LeaderActions& actions);
 
+    const Rules* rules_;
     std::int32_t self_;
     std::int32_t leader_epoch_;
     std::int32_t partition_epoch_;

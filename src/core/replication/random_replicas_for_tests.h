@@ -12,7 +12,6 @@
 #include "base/random.h"
 #include "core/replication/follower.h"
 #include "core/replication/leader.h"
-#include "core/replication/planted.h"
 #include "core/replication/replication_for_tests.h"
 
 // Replicas of one partition that crash, lag and are cut off, a controller, and a network that
@@ -69,9 +68,21 @@ struct Replica {
     std::uint64_t life = 0;
 };
 
+// What is wrong with the brokers: with the rules they follow, or with what drives them, and with
+// the controller.
+struct Planted {
+    const Rules* rules = &kafka_rules;
+    bool zombies_obeyed = false;  // the controller takes an ISR of a leader that has been replaced
+    bool unclean_election = false;    // it has who is not in sync lead
+    bool unsynced_fetched = false;    // a fetch says that what is not synced is
+    bool late_answers_taken = false;  // bytes of an earlier connection count
+    bool epochs_unstamped = false;    // records bear the epoch of those before
+};
+
 class Play {
   public:
-    Play(std::uint64_t seed, std::int32_t min_isr) : random_(seed), min_isr_(min_isr) {
+    Play(std::uint64_t seed, std::int32_t min_isr, const Planted& planted = {})
+        : random_(seed), planted_(planted), min_isr_(min_isr) {
         state_ = led_by(0, {0, 1, 2}, {0, 1, 2});
         for (std::int32_t id = 0; id < 3; ++id) {
             Replica& replica = replicas_.emplace_back();
@@ -158,7 +169,7 @@ class Play {
         for (std::int32_t id : state_.isr) {
             if (!is_fenced(id)) return lead(id);
         }
-        if (!is_planted(Bug::unclean_election)) return;
+        if (!planted_.unclean_election) return;
         for (std::int32_t id : state_.replicas) {
             if (is_fenced(id)) continue;
             state_.isr = {id};
@@ -178,7 +189,7 @@ class Play {
         ++state_.epoch;
     }
     ErrorCode alter(std::int32_t leader, const IsrChange& change) {
-        if (!is_planted(Bug::zombie_leader_obeyed)) {
+        if (!planted_.zombies_obeyed) {
             if (change.leader_epoch < state_.leader_epoch) return ErrorCode::fenced_leader_epoch;
             if (leader != state_.leader) return ErrorCode::invalid_request;
             if (change.partition_epoch < state_.epoch) return ErrorCode::invalid_update_version;
@@ -221,13 +232,14 @@ class Play {
         ++replica.life;  // what it has asked in the epoch before counts for nothing
         republish(replica);
         if (state.leader == replica.id) {
-            if (!is_planted(Bug::epoch_not_stamped)) replica.log.begun = state.leader_epoch;
-            replica.leader =
-                std::make_unique<Leader>(replica.id, StateChanged{state, min_isr_},
-                                         replica.log.end(), replica.high_watermark, now_);
+            if (!planted_.epochs_unstamped) replica.log.begun = state.leader_epoch;
+            replica.leader = std::make_unique<Leader>(replica.id, StateChanged{state, min_isr_},
+                                                      replica.log.end(), replica.high_watermark,
+                                                      now_, *planted_.rules);
             act(replica, LogMoved{replica.log.end(), replica.log.synced});
         } else if (state.leader != metadata::no_leader) {
-            replica.follower = std::make_unique<Follower>(state.leader_epoch, backoff);
+            replica.follower =
+                std::make_unique<Follower>(state.leader_epoch, backoff, *planted_.rules);
             carry_out(replica, replica.follower->step(FollowingBegan{}, frame(replica), now_), {});
         }
     }
@@ -260,7 +272,7 @@ class Play {
     }
     void append(Replica& leader) {
         std::int32_t epoch = leader.state.leader_epoch;
-        if (is_planted(Bug::epoch_not_stamped)) epoch = leader.log.latest().value_or(epoch);
+        if (planted_.epochs_unstamped) epoch = leader.log.latest().value_or(epoch);
         leader.log.records.push_back({epoch, ++values_});
         leader.log.begun.reset();
         act(leader, LogMoved{leader.log.end(), leader.log.synced});
@@ -290,7 +302,7 @@ class Play {
     void ask(Replica& replica) {
         Follower& follower = *replica.follower;
         if (replica.asking || follower.need(now_) == Follower::Need::nothing) return;
-        if (!is_planted(Bug::unsynced_fetch_offset)) replica.log.synced = replica.log.end();
+        if (!planted_.unsynced_fetched) replica.log.synced = replica.log.end();
         replica.asking = true;
         bool offsets = follower.need(now_) == Follower::Need::offsets;
         Replica& leader = replicas_[static_cast<std::size_t>(replica.state.leader)];
@@ -318,20 +330,20 @@ class Play {
             back(told.answer, told.records);
         });
     }
-    static ErrorCode check(const Replica& leader, const Ask& asked) {
-        bool stale = asked.leader_epoch < leader.state.leader_epoch;
-        if (stale && !is_planted(Bug::stale_epoch_served)) return ErrorCode::fenced_leader_epoch;
-        if (asked.leader_epoch > leader.state.leader_epoch) return ErrorCode::unknown_leader_epoch;
+    ErrorCode check(const Replica& leader, const Ask& asked) const {
+        ErrorCode error =
+            planted_.rules->judge_epoch(asked.leader_epoch, leader.state.leader_epoch);
+        if (error != ErrorCode::none) return error;
         return leader.leader ? ErrorCode::none : ErrorCode::not_leader_or_follower;
     }
     Told serve(Replica& leader, const Ask& asked) {
         Told told;
         told.answer.error = check(leader, asked);
         if (told.answer.error != ErrorCode::none) return told;
-        if (asked.last_epoch >= 0 && !is_planted(Bug::divergence_unnoticed)) {
+        if (asked.last_epoch >= 0) {
             auto end = leader.log.end_of(asked.last_epoch);
             if (!end) return {{.error = ErrorCode::offset_out_of_range}, {}};
-            if (end->epoch < asked.last_epoch || end->end < asked.offset) {
+            if (planted_.rules->parts(*end, asked.last_epoch, asked.offset)) {
                 told.answer.diverging = end;
                 return told;
             }
@@ -348,7 +360,7 @@ class Play {
     }
     void hear(Replica& replica, std::uint64_t life, FollowerEvent event,
               const std::vector<Record>& records) {
-        bool late = replica.life != life && !is_planted(Bug::late_answer_taken);
+        bool late = replica.life != life && !planted_.late_answers_taken;
         if (!replica.alive || late || !replica.follower) return;
         replica.asking = false;
         if (auto* answer = std::get_if<FetchAnswered>(&event); answer && answer->diverging) {
@@ -368,10 +380,9 @@ class Play {
             for (const Record& record : records) replica.log.records.push_back(record);
         }
         if (actions.high_watermark) {
-            Offset end = replica.log.end();
-            if (is_planted(Bug::watermark_unbounded)) end = *actions.high_watermark;
-            replica.high_watermark =
-                std::max(replica.high_watermark, std::min(*actions.high_watermark, end));
+            Offset heard =
+                planted_.rules->heard_high_watermark(*actions.high_watermark, replica.log.end());
+            replica.high_watermark = std::max(replica.high_watermark, heard);
         }
     }
 
@@ -454,6 +465,7 @@ class Play {
     }
 
     Random random_;
+    Planted planted_;
     std::int32_t min_isr_;
     Time now_ = Time() + Duration::seconds(1'000);
     double loss_ = 0.1;
