@@ -11,8 +11,7 @@ namespace {
 
 Task<CreateDelegationTokenResponse> answer(const CreateDelegationTokenRequest& request,
                                            const Caller& caller) {
-    CreateDelegationTokenResponse response;
-    response.error_code = token_refusal(caller);
+    auto response = token_refusal<CreateDelegationTokenResponse>(caller);
     std::string_view principal = caller.peer().principal;
     std::size_t colon = principal.find(':');
     std::string type(principal.substr(0, colon));
@@ -24,7 +23,7 @@ Task<CreateDelegationTokenResponse> answer(const CreateDelegationTokenRequest& r
         response.token_requester_principal_type = std::move(type);
         response.token_requester_principal_name = std::move(name);
     }
-    response.issue_timestamp_ms = response.expiry_timestamp_ms = response.max_timestamp_ms = -1;
+    response.issue_timestamp_ms = response.max_timestamp_ms = -1;
     co_return response;
 }
 

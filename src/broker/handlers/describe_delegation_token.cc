@@ -11,9 +11,7 @@ namespace {
 
 Task<DescribeDelegationTokenResponse> answer(const DescribeDelegationTokenRequest&,
                                              const Caller& caller) {
-    DescribeDelegationTokenResponse response;
-    response.error_code = token_refusal(caller);
-    co_return response;
+    co_return token_refusal<DescribeDelegationTokenResponse>(caller);
 }
 
 }  // namespace

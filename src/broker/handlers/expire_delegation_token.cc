@@ -11,10 +11,7 @@ namespace {
 
 Task<ExpireDelegationTokenResponse> answer(const ExpireDelegationTokenRequest&,
                                            const Caller& caller) {
-    ExpireDelegationTokenResponse response;
-    response.error_code = token_refusal(caller);
-    response.expiry_timestamp_ms = -1;
-    co_return response;
+    co_return token_refusal<ExpireDelegationTokenResponse>(caller);
 }
 
 }  // namespace

@@ -11,10 +11,7 @@ namespace {
 
 Task<RenewDelegationTokenResponse> answer(const RenewDelegationTokenRequest&,
                                           const Caller& caller) {
-    RenewDelegationTokenResponse response;
-    response.error_code = token_refusal(caller);
-    response.expiry_timestamp_ms = -1;
-    co_return response;
+    co_return token_refusal<RenewDelegationTokenResponse>(caller);
 }
 
 }  // namespace

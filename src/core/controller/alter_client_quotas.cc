@@ -13,6 +13,7 @@
 
 #include "config/ip_address.h"
 #include "core/controller/state.h"
+#include "core/controller/too_large.h"
 
 namespace millrace::controller {
 namespace {
@@ -176,13 +177,7 @@ Decision<AlterClientQuotasResponse> decide(const AlterClientQuotas& command, con
         tell(entity, outcome, decision.response.entries[place->second]);
         if (records) std::ranges::move(*records, std::back_inserter(decision.records));
     }
-    if (decision.records.size() > max_records_per_decision) {
-        decision.records.clear();
-        for (auto& entry : decision.response.entries) {
-            entry.error_code = ErrorCode::policy_violation;
-            entry.error_message = "Unable to perform excessively large batch operation.";
-        }
-    }
+    refuse_if_too_large(decision, decision.response.entries);
     if (command.request.validate_only) decision.records.clear();
     return decision;
 }

@@ -12,6 +12,7 @@
 #include "core/controller/config_changes.h"
 #include "core/controller/standard_message.h"
 #include "core/controller/state.h"
+#include "core/controller/too_large.h"
 
 namespace millrace::controller {
 namespace {
@@ -147,13 +148,7 @@ Decision<Response> decide_all(const Request& request, const ConfigPermit& may_al
         }
     }
     append_clear_elr(state, decision.records);
-    if (decision.records.size() > max_records_per_decision) {
-        decision.records.clear();
-        for (auto& answer : decision.response.responses) {
-            answer.error_code = ErrorCode::policy_violation;
-            answer.error_message = "Unable to perform excessively large batch operation.";
-        }
-    }
+    refuse_if_too_large(decision, decision.response.responses);
     if (request.validate_only) decision.records.clear();
     return decision;
 }

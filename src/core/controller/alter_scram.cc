@@ -7,6 +7,7 @@
 
 #include "core/controller/scram_keys.h"
 #include "core/controller/state.h"
+#include "core/controller/too_large.h"
 
 namespace millrace::controller {
 namespace {
@@ -125,13 +126,7 @@ Decision<AlterUserScramCredentialsResponse> decide(const AlterScramCredentials& 
         }
     }
     decision.response = outcomes.response();
-    if (decision.records.size() > max_records_per_decision) {
-        decision.records.clear();
-        for (auto& result : decision.response.results) {
-            result.error_code = ErrorCode::policy_violation;
-            result.error_message = "Unable to perform excessively large batch operation.";
-        }
-    }
+    refuse_if_too_large(decision, decision.response.results);
     return decision;
 }
 

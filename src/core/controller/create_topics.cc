@@ -13,6 +13,7 @@
 #include "core/controller/config_changes.h"
 #include "core/controller/new_partitions.h"
 #include "core/controller/state.h"
+#include "core/controller/too_large.h"
 #include "core/metadata/snapshot.h"
 #include "core/metadata/topic_names.h"
 
@@ -233,10 +234,8 @@ Decision<CreateTopicsResponse> decide(const CreateTopics& command, const State& 
         decision.response.topics.push_back(created ? *std::move(created)
                                                    : refused(topic.name, created.error()));
     }
-    if (decision.records.size() > max_records_per_decision) {
-        return all_refused(request, {ErrorCode::policy_violation,
-                                     "Unable to perform excessively large batch operation."});
-    }
+    if (decision.records.size() > max_records_per_decision)
+        return all_refused(request, too_large());
     decision.response.throttle_time_ms = throttle_time_ms(command.quota);
     if (request.validate_only) decision.records.clear();
     return decision;
