@@ -5,6 +5,7 @@
 #include <fmt/core.h>
 
 #include "broker/log.h"
+#include "net/excess_connections.h"
 
 namespace millrace::broker {
 namespace {
@@ -155,6 +156,9 @@ Task<Result<>> Broker::start() {
     CO_RETURN_IF_ERROR(channel_.start());
     co_await make_shards();
     make_parts();
+    std::vector<net::Server*> servers;
+    for (auto& each : fronts_) servers.push_back(&each->server);
+    scope_.spawn(net::close_excess_connections(shard_, connections_, std::move(servers)));
     CO_RETURN_IF_ERROR(co_await start_tls());
     CO_RETURN_IF_ERROR(co_await listen(config_.controller_endpoints(), true));
     front().failure_detector.start();

@@ -272,22 +272,68 @@ TEST(Server, AListenerThatRestsAcceptsNothing) {
     });
 }
 
+TEST(Server, WhoComesAboveTheLimitWaitsUntilAnotherLeaves) {
+    in_world([](Shard& shard) -> Task<void> {
+        Fixture f(shard, {}, {.total = 1});
+        auto first = co_await f.connect();
+        EXPECT_TRUE(co_await first->write(f.heartbeat(2)));
+        EXPECT_EQ(co_await f.next(*first), 2);
+        auto second = co_await f.connect();
+        auto third = co_await f.connect();
+        EXPECT_TRUE(co_await second->write(f.heartbeat(4)));
+        EXPECT_TRUE(co_await third->write(f.heartbeat(6)));
+        EXPECT_TRUE(co_await first->write(f.heartbeat(8)));
+        EXPECT_EQ(co_await f.next(*first), 8);
+        EXPECT_EQ(f.counts.total(), 1U);
+        first.reset();
+        EXPECT_EQ(co_await f.next(*second), 4);
+        EXPECT_EQ(f.counts.total(), 1U);
+        f.counts.limit({.total = 2});
+        EXPECT_EQ(co_await f.next(*third), 6);
+        EXPECT_EQ(f.handler.started, (std::vector<std::int32_t>{2, 8, 4, 6}));
+        co_await f.stop();
+    });
+}
+
+TEST(Server, StopsWhileSomebodyWaitsToBeLetIn) {
+    in_world([](Shard& shard) -> Task<void> {
+        Fixture f(shard, {}, {.total = 1});
+        auto first = co_await f.connect();
+        EXPECT_TRUE(co_await first->write(f.heartbeat(2)));
+        EXPECT_EQ(co_await f.next(*first), 2);
+        auto second = co_await f.connect();
+        co_await f.stop();
+        EXPECT_EQ(co_await f.next(*second), -1);
+        EXPECT_EQ(f.counts.total(), 0U);
+    });
+}
+
 TEST(Server, ListenersHaveBoundsOfTheirOwn) {
-    ConnectionCounts counts({.total = 3, .per_listener = {{"A", 1}}, .of_brokers = "BROKERS"});
-    ListenerInfo a{.name = "A"};
-    ListenerInfo b{.name = "B"};
-    ListenerInfo own{.name = "BROKERS"};
-    EXPECT_EQ(counts.admit(a, "h").refused, "");
-    EXPECT_EQ(counts.admit(a, "h").refused, "max.connections of listener A is 1");
-    EXPECT_EQ(counts.admit(b, "h").refused, "");
-    EXPECT_EQ(counts.admit(b, "h").refused, "");
-    EXPECT_EQ(counts.admit(b, "h").refused, "max.connections is 3");
-    EXPECT_EQ(counts.admit(own, "h").refused, "");
-    counts.release(a, "h");
-    counts.release(own, "h");
-    EXPECT_EQ(counts.admit(a, "h").refused, "");
-    counts.limit({.total = 4});
-    EXPECT_EQ(counts.admit(a, "h").refused, "");
+    in_world([](Shard& shard) -> Task<void> {
+        ConnectionCounts counts({.total = 3, .per_listener = {{"A", 1}}, .of_brokers = "BROKERS"});
+        ListenerInfo a{.name = "A"};
+        ListenerInfo b{.name = "B"};
+        ListenerInfo own{.name = "BROKERS"};
+        ListenerInfo controllers{.name = "C", .is_controller = true};
+        auto is_let_in = [&](const ListenerInfo& listener) -> Task<bool> {
+            auto admitted = co_await env::with_deadline(
+                shard, shard.now() + Duration::milliseconds(1), counts.admit(listener, "h"));
+            co_return admitted && admitted->refused.empty();
+        };
+        EXPECT_TRUE(co_await is_let_in(a));
+        EXPECT_FALSE(co_await is_let_in(a)) << "it has one of its own";
+        EXPECT_TRUE(co_await is_let_in(b));
+        EXPECT_TRUE(co_await is_let_in(b));
+        EXPECT_FALSE(co_await is_let_in(b)) << "there are three";
+        EXPECT_TRUE(co_await is_let_in(own));
+        EXPECT_TRUE(co_await is_let_in(controllers)) << "it is the first of them";
+        counts.release(a, "h");
+        EXPECT_FALSE(co_await is_let_in(a)) << "there are three with the brokers'";
+        counts.release(own, "h");
+        EXPECT_TRUE(co_await is_let_in(a));
+        counts.limit({.total = 4});
+        EXPECT_TRUE(co_await is_let_in(a));
+    });
 }
 
 TEST(Server, StopAnswersWhatHasArrived) {

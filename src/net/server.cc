@@ -3,45 +3,73 @@
 #include <algorithm>
 #include <fmt/core.h>
 
+#include "base/finally.h"
 #include "net/log.h"
 
 namespace millrace::net {
 
-ConnectionCounts::Admission ConnectionCounts::admit(const ListenerInfo& listener,
-                                                    const std::string& host) {
+Task<ConnectionCounts::Admission> ConnectionCounts::admit(const ListenerInfo& listener,
+                                                          const std::string& host) {
+    while (!has_room(listener)) co_await changed_.wait();
     Pace pace = throttle_ ? throttle_(listener, host) : Pace{};
-    if (pace.again > Duration()) return {"", pace};
-    if (pace.held > Duration()) return {"connection_creation_rate is exceeded", pace};
-    return {reason_against(listener, host), pace};
+    if (pace.again > Duration()) co_return Admission{"", pace};
+    if (pace.held > Duration()) co_return Admission{"connection_creation_rate is exceeded", pace};
+    co_return Admission{count_in(listener, host), pace};
 }
 
-std::string ConnectionCounts::reason_against(const ListenerInfo& listener,
-                                             const std::string& host) {
-    if (listener.name != limits_.of_brokers && total_ >= limits_.total)
-        return fmt::format("max.connections is {}", limits_.total);
-    std::size_t& on_listener = by_listener_[listener.name];
+bool ConnectionCounts::has_room(const ListenerInfo& listener) {
     auto own = limits_.per_listener.find(listener.name);
-    if (own != limits_.per_listener.end() && on_listener >= own->second)
-        return fmt::format("max.connections of listener {} is {}", listener.name, own->second);
+    if (own != limits_.per_listener.end() && by_listener_[listener.name] >= own->second)
+        return false;
+    return listener.name == limits_.of_brokers || of(listener).total < limits_.total;
+}
+
+// Unless there is a reason against it, which is returned.
+std::string ConnectionCounts::count_in(const ListenerInfo& listener, const std::string& host) {
+    Counts& counts = of(listener);
     auto limit = limits_.per_ip_overrides.find(host);
     std::size_t most = limit == limits_.per_ip_overrides.end() ? limits_.per_ip : limit->second;
-    std::size_t& count = by_host_[host];
-    if (count >= most) {
-        if (count == 0) by_host_.erase(host);
+    auto found = counts.by_host.find(host);
+    if (found == counts.by_host.end() ? most == 0 : found->second >= most)
         return fmt::format("max.connections.per.ip is {} for {}", most, host);
-    }
-    ++count;
-    ++on_listener;
-    ++total_;
+    ++counts.by_host[host];
+    ++by_listener_[listener.name];
+    ++counts.total;
+    changed();
     return {};
 }
 
 void ConnectionCounts::release(const ListenerInfo& listener, const std::string& host) {
-    auto found = by_host_.find(host);
-    CHECK(found != by_host_.end() && found->second > 0 && total_ > 0);
-    if (--found->second == 0) by_host_.erase(found);
+    Counts& counts = of(listener);
+    auto found = counts.by_host.find(host);
+    CHECK(found != counts.by_host.end() && found->second > 0 && counts.total > 0);
+    if (--found->second == 0) counts.by_host.erase(found);
     --by_listener_[listener.name];
-    --total_;
+    --counts.total;
+    changed();
+}
+
+void ConnectionCounts::limit(Limits limits) {
+    limits_ = std::move(limits);
+    changed();
+}
+
+void ConnectionCounts::changed() {
+    ++changes_;
+    changed_.notify_all();
+}
+
+Task<ConnectionCounts::Excess> ConnectionCounts::excess() {
+    for (;;) {
+        if (of_brokers_.total > limits_.total)
+            co_return Excess{false, limits_.of_brokers, changes_};
+        if (of_controllers_.total > limits_.total) co_return Excess{true, "", changes_};
+        co_await changed_.wait();
+    }
+}
+
+Task<void> ConnectionCounts::changed_since(std::uint64_t changes) {
+    while (changes_ == changes) co_await changed_.wait();
 }
 
 Server::Server(env::Shard& shard, RequestHandler& handler, SessionLimits limits,
@@ -91,7 +119,7 @@ Task<void> Server::accept_all(const Entrance& entrance) {
 
 Task<ConnectionCounts::Admission> Server::admit(const Entrance& entrance, const std::string& host) {
     auto ask = [&](env::Shard&) -> Task<ConnectionCounts::Admission> {
-        co_return counts_.admit(entrance.info, host);
+        return counts_.admit(entrance.info, host);
     };
     for (;;) {
         ConnectionCounts::Admission admission = co_await env::call_on(shared_.shard, 0, ask);
@@ -131,28 +159,39 @@ Task<void> Server::run_session(std::unique_ptr<env::Connection> connection,
     }
     Session session(shared_, std::move(connection), std::move(peer), std::move(profile));
     sessions_.push_back(&session);
-    bool cancelled = false;
-    try {
-        co_await session.run();
-    } catch (const Cancelled&) {
-        cancelled = true;
+    Finally gone([&] {
+        std::erase(sessions_, &session);
+        one_gone_.notify_all();
+    });
+    co_await session.run();
+}
+
+std::optional<Server::Quiet> Server::least_recently_used(bool of_controllers,
+                                                         std::string_view spared) const {
+    std::optional<Quiet> least;
+    for (const Session* session : sessions_) {
+        const ListenerInfo& listener = *session->peer().listener;
+        if (listener.is_controller != of_controllers || listener.name == spared) continue;
+        if (!least || session->last_activity() < least->since)
+            least = Quiet{session->last_activity(), session->peer().id};
     }
-    std::erase(sessions_, &session);
-    if (cancelled) throw Cancelled{};
+    return least;
+}
+
+Task<void> Server::close_connection(std::uint64_t id, std::string reason) {
+    auto find = [&] {
+        return std::ranges::find(sessions_, id, [](auto* each) { return each->peer().id; });
+    };
+    if (find() != sessions_.end()) (*find())->end(std::move(reason));
+    while (find() != sessions_.end()) co_await one_gone_.wait();
 }
 
 Task<void> Server::hold(std::unique_ptr<env::Connection>, Duration held) {
     constexpr std::size_t most_held = 1000;
     if (held_ >= most_held) co_return;
     ++held_;
-    bool cancelled = false;
-    try {
-        co_await env::sleep_for(shared_.shard, held);
-    } catch (const Cancelled&) {
-        cancelled = true;
-    }
-    --held_;
-    if (cancelled) throw Cancelled{};
+    Finally let_go([&] { --held_; });
+    co_await env::sleep_for(shared_.shard, held);
 }
 
 Task<void> Server::stop(Time deadline) {

@@ -51,6 +51,10 @@ class Session {
 
     // Answers what has arrived, reads nothing more, then ends. For a controlled shutdown.
     void drain();
+    // Ends at once.
+    void end(std::string reason);
+    const Peer& peer() const { return *peer_; }
+    Time last_activity() const { return last_activity_; }
 
   private:
     struct Slot {
@@ -86,7 +90,6 @@ class Session {
     Result<Request> open(Slot& slot, const Slice& frame);
     Task<void> write_replies();
     void note_sent(const std::vector<Sent>& sent, Time begun);
-    void end(std::string reason);
     bool must_hold_back() const;
 
     SessionShared& shared_;

@@ -12,11 +12,11 @@ import time
 import pytest
 from confluent_kafka import Consumer
 
-from harness import records, wire
+from harness import records
 from harness.node import MillraceNode
 from harness.processes import PATIENCE, free_ports, scrape, wait_until
 from harness.quotas import (
-    ADDRESS, CLIENT, ME, OTHER_MEMBER, USER, WAIT_SECONDS, Stream, acquired_in, alter, create,
+    CLIENT, ME, OTHER_MEMBER, USER, WAIT_SECONDS, Stream, acquired_in, alter, create,
     end_of, fetch, join_share_group, produce, produce_request, quotas, records_in,
     seconds_to_answer, share_fetch, share_from_the_start)
 
@@ -161,36 +161,6 @@ def test_time_of_requests(throttling):
             assert wait <= 1000, "one sample's time is the longest"
             assert seconds_to_answer(connection) > wait / 1000 - 0.1
         wait_until(lambda: told() == 0, WAIT_SECONDS, "the end of it")
-
-
-def test_new_connections_of_an_address(throttling):
-    with throttling.connect() as before:
-        alter(throttling, [(ADDRESS, "127.0.0.1")], connection_creation_rate=2)
-        accepted = 0
-        refused = None
-        with contextlib.ExitStack() as stack:
-            while refused is None and accepted < 100:
-                one = stack.enter_context(throttling.connect(client_id="c-many"))
-                begun = time.monotonic()
-                try:
-                    one.call("ApiVersions", 0)
-                    accepted += 1
-                except wire.Closed:
-                    refused = time.monotonic() - begun
-        # Two a second for ten seconds; those that set the quota may count, too.
-        assert 10 <= accepted <= 26
-        assert refused < 5 * PATIENCE
-        before.call("AlterClientQuotas", 1, {"Entries": [{
-            "Entity": [{"EntityType": ADDRESS, "EntityName": "127.0.0.1"}],
-            "Ops": [{"Key": "connection_creation_rate", "Value": 0.0, "Remove": True}]}]})
-
-        def comes_in():
-            try:
-                with throttling.connect() as one:
-                    return one.call("ApiVersions", 0)
-            except wire.Closed:
-                return None
-        wait_until(comes_in, WAIT_SECONDS, "a connection without a quota")
 
 
 # Partitions ----------------------------------------------------------------------------------
