@@ -106,6 +106,7 @@ GroupHostOptions group_host_options(const config::BrokerConfig& config) {
                 .base_sequence = 0,
                 .codec =
                     codec_of_id(config.offsets_topic_compression_codec()).value_or(Codec::none),
+                .linger = Duration::milliseconds(config.group_coordinator_append_linger_ms()),
                 .patience = Duration::milliseconds(config.offsets_commit_timeout_ms())},
     };
 }

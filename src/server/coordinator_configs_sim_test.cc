@@ -75,6 +75,24 @@ TEST(CoordinatorConfigs, OffsetsAreCompressedAsToldAndReadBack) {
     }
 }
 
+TEST(CoordinatorConfigs, RecordsWaitForMoreAsLongAsTold) {
+    for (int linger : {-1, 0, 300}) {
+        env::sim::World world(1);
+        SimulatedLog log(world);
+        SimulatedNode node(world, 2,
+                           fmt::format("group.coordinator.append.linger.ms={}\n", linger));
+        env::sim::Node& machine = world.add_node("client");
+        node.start_and_wait();
+        run_on(world, machine, [&](env::Shard& shard) -> Task<void> {
+            co_await create_topic(shard, "t", 1);
+            co_await commit(shard, 1);  // the coordinator has loaded
+            Time began = shard.now();
+            co_await commit(shard, 2);
+            EXPECT_EQ(shard.now() - began >= Duration::milliseconds(300), linger == 300);
+        });
+    }
+}
+
 // While a replica is silent and still in sync.
 TEST(CoordinatorConfigs, ACommitThatTheReplicasDoNotGetFailsInTime) {
     env::sim::World world(1);

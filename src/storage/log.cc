@@ -131,7 +131,7 @@ Result<Appended> Log::append_as_leader(Slice batch, const AppendAs& as) {
     RETURN_IF_ERROR(
         guarded(make_room(first, view.last_offset(), appended.max_timestamp, batch.size())));
     RETURN_IF_ERROR(guarded(place(view)));
-    queue(std::move(batch));
+    queue(std::move(batch), as.linger);
     return appended;
 }
 
@@ -254,13 +254,18 @@ Result<> Log::end_transaction(const EndedTransaction& ended) {
     return {};
 }
 
-void Log::queue(Slice bytes) {
+void Log::queue(Slice bytes, Duration linger) {
     queued_.push_back(std::move(bytes));
-    shard_.at_turn_end(*this);
+    if (linger <= Duration()) {
+        shard_.at_turn_end(*this);
+    } else if (!linger_.running()) {
+        linger_.start(shard_, shard_.now() + linger);
+    }
 }
 
 void Log::write_queued() {
     if (queued_.empty() || error_) return;
+    linger_.stop();
     pieces_.assign(queued_.begin(), queued_.end());
     Result<> result = active().write(pieces_);
     queued_.clear();

@@ -145,7 +145,8 @@ class Log final : private env::TurnHook {
     void listen(LogListener* listener) { listener_ = listener; }
 
     // --- Appending ---
-    // Offsets are given now, in the order of calls; the write follows at the end of the turn.
+    // Offsets are given now, in the order of calls; the write follows at the end of the turn, or
+    // where all that is to be written may linger, when the first of it has.
     //
     // One validated batch, into which base offset and leader epoch are written in place. Errors of
     // idempotence and transactions as ProducerState::check; record_list_too_large above
@@ -154,7 +155,7 @@ class Log final : private env::TurnHook {
     // Whole batches, back to back, as the leader sent them; what is cut short at the end is left
     // out. corrupt_message: a CRC is wrong; offset_out_of_range: they begin below next_offset().
     Result<Appended> append_as_follower(Slice batches);
-    // The offset that the next appended record gets; ahead of end_offset() within a turn.
+    // The offset that the next appended record gets; ahead of end_offset() until the write.
     Offset next_offset() const { return next_offset_; }
     // Ends when end_offset() has reached `end`. not_leader_or_follower: truncated meanwhile.
     Task<Result<>> written(Offset end);
@@ -283,6 +284,14 @@ class Log final : private env::TurnHook {
     };
     class SyncTurn;
     class CompactionTurn;
+    class Linger final : public env::Timer {
+      public:
+        explicit Linger(Log& log) : log_(log) {}
+
+      private:
+        void fire() override { log_.write_queued(); }
+        Log& log_;
+    };
 
     Log(env::Shard& shard, DirectoryHealth& health, LogOrigin origin, LoadedLog loaded);
 
@@ -296,7 +305,7 @@ class Log final : private env::TurnHook {
     void assign_epoch(std::int32_t epoch, Offset offset);
     Result<> end_transaction(const EndedTransaction& ended);
     Result<> add_follower_batches(Slice batches, std::size_t count);
-    void queue(Slice bytes);
+    void queue(Slice bytes, Duration linger = {});
     void fail_with(const Error& error);
     void make_active(Segment& segment);
     // Syncing.
@@ -377,6 +386,7 @@ class Log final : private env::TurnHook {
     bool changed_ = false;  // close() has something to do
 
     std::vector<Slice> queued_;
+    Linger linger_{*this};
     std::vector<Bytes> pieces_;
     Condition written_;
     Condition flushed_;

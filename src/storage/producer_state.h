@@ -29,6 +29,8 @@ struct AppendAs {
     bool verified = true;
     // Of a transaction marker: from version 2 on its epoch is above that of the records (KIP-1228).
     std::int8_t transaction_version = 0;
+    // How long it may wait for others before all are written.
+    Duration linger;
 };
 
 // One of the last batches of a producer.

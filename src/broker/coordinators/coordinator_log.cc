@@ -113,8 +113,9 @@ ErrorCode CoordinatorLog::write_now(const std::vector<coordinator::Record>& reco
         if (record.value) value = record.value->bytes();
         builder.append(now, record.key.bytes(), value);
     }
-    Result<storage::Appended> appended =
-        partition_->append_now(builder.build(), {.verified = by.verified});
+    Result<storage::Appended> appended = partition_->append_now(
+        builder.build(),
+        {.verified = by.verified, .linger = transactional ? Duration() : options_.linger});
     if (!appended) return as_coordinator_error(appended.error().code);
     applied_end_ = appended->next_offset;
     coordinator::AppendedAs as{.offset = appended->first_offset, .producer_id = by.producer_id};

@@ -41,6 +41,7 @@ class CoordinatorLog {
         std::uint64_t load_bytes = 5 << 20;        // that are read at a time
         std::int32_t base_sequence = no_sequence;  // of batches without a producer
         Codec codec = Codec::none;
+        Duration linger;  // of what is no transaction's: how long it waits for more to write
         // Who waits longer for a commit is told that there is no coordinator: it may ask again.
         Duration patience = Duration::max();
     };

@@ -26,6 +26,7 @@ ShareHost::ShareHost(env::Shard& shard, std::shared_ptr<Partition> partition,
             .base_sequence = 0,
             .codec = codec_of_id(config.share_coordinator_state_topic_compression_codec())
                          .value_or(Codec::none),
+            .linger = Duration::milliseconds(config.share_coordinator_append_linger_ms()),
             .patience = Duration::milliseconds(config.share_coordinator_write_timeout_ms())}) {}
 
 Task<void> ShareHost::stop() {

@@ -106,6 +106,7 @@ struct TransactionEnd {
 struct CoordinatorTerms {
     std::int8_t transaction_version = 0;  // of a marker
     bool verified = true;                 // of a transactional one
+    Duration linger;                      // before it is written
 };
 
 // Up to where a fetch reads.

@@ -48,7 +48,8 @@ Result<storage::Appended> Partition::append_now(Slice batch, const CoordinatorTe
                                   {.origin = storage::AppendOrigin::coordinator,
                                    .leader_epoch = state_.leader_epoch,
                                    .verified = terms.verified,
-                                   .transaction_version = terms.transaction_version});
+                                   .transaction_version = terms.transaction_version,
+                                   .linger = terms.linger});
 }
 
 bool Partition::has_transaction(const transactions::ProducerIdAndEpoch& producer) const {
