@@ -1,4 +1,4 @@
-"""Generates config/*_settings.h, their definitions and the ignored keys of clients from
+"""Generates config/*_settings.h, their definitions and the ignored keys of nodes and clients from
 schema/config/*.tsv.
 """
 
@@ -226,6 +226,28 @@ std::span<const IgnoredKey> ignored_client_keys() {{ return keys; }}
 """
 
 
+def ignored_broker_keys_source(rows: list[dict]) -> str:
+    keys = "".join(
+        f"    {{.name = {quoted(row['name'])}, .how = IgnoredBrokerKey::How::{row['how']}, "
+        f".why = {quoted(row['why'])}}},\n"
+        for row in rows
+    )
+    return f"""#include "config/ignored_broker_keys.h"
+
+namespace millrace::config {{
+namespace {{
+
+constexpr IgnoredBrokerKey keys[] = {{
+{keys}}};
+
+}}  // namespace
+
+std::span<const IgnoredBrokerKey> ignored_broker_keys() {{ return keys; }}
+
+}}  // namespace millrace::config
+"""
+
+
 def main(schema: Path, out: Path) -> None:
     for kind, (title, files) in KINDS.items():
         rows = sorted((row for file in files for row in read_table(schema / file)),
@@ -234,6 +256,8 @@ def main(schema: Path, out: Path) -> None:
         write_if_changed(out / f"config/{kind}_definitions.cc", source_of(kind, rows))
     write_if_changed(out / "config/ignored_client_keys.cc",
                      ignored_keys_source(read_table(schema / "ignored_client_configs.tsv")))
+    write_if_changed(out / "config/ignored_broker_keys.cc",
+                     ignored_broker_keys_source(read_table(schema / "ignored_broker_configs.tsv")))
 
 
 if __name__ == "__main__":

@@ -32,7 +32,16 @@ def default_text(row: dict) -> str:
     )
 
 
-def config_rows(rows: list[dict], mode: bool) -> list[list[str]]:
+def without_effect(name: str, ignored: list[dict]) -> str:
+    """Why a key has nothing to act on; empty where it has."""
+    for row in ignored:
+        if row["name"] == name or row["name"][-1] == "*" and name.startswith(row["name"][:-1]):
+            what = "Only the default is taken" if row["how"] == "refused" else "No effect"
+            return f"{what}: {row['why']}"
+    return ""
+
+
+def config_rows(rows: list[dict], mode: bool, ignored: list[dict] = ()) -> list[list[str]]:
     out = []
     for row in sorted(rows, key=lambda row: row["name"]):
         if "internal" in row["flags"].split():
@@ -43,7 +52,9 @@ def config_rows(rows: list[dict], mode: bool) -> list[list[str]]:
         elif "broker_default" in row:
             names = (name.split("*")[0] for name in row["broker_default"].split(",") if name)
             fields.append(", ".join(map(code, names)))
-        out.append([*fields, cell(row["documentation"])])
+        why = without_effect(row["name"], ignored)
+        meaning = row["documentation"] + (f" *{why}.*" if why else "")
+        out.append([*fields, cell(meaning)])
     return out
 
 
@@ -60,7 +71,8 @@ def configs_page(schema: Path) -> str:
         "not read-only can be changed with `kafka-configs --entity-type brokers` while the node "
         "runs: for one broker, or cluster-wide for all.\n",
         table([*columns, "Changes", "Meaning"],
-              config_rows(read_table(folder / "broker_configs.tsv"), mode=True)),
+              config_rows(read_table(folder / "broker_configs.tsv"), mode=True,
+                          ignored=read_table(folder / "ignored_broker_configs.tsv"))),
         "## Nodes: Millrace's own\n",
         table([*columns, "Changes", "Meaning"],
               config_rows(read_table(folder / "own_configs.tsv"), mode=True)),

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "config/alter.h"
 #include "config/broker_config_parser.h"
+#include "config/ignored_broker_keys.h"
 
 namespace millrace::config {
 namespace {
@@ -61,6 +62,7 @@ void BrokerConfigParser::read(const Properties& file, const std::vector<Property
     }
     texts_ = texts;
     warn_of_unknown_keys();
+    warn_of_ignored_keys();
     for (const Definition& definition : broker_catalogue().all()) {
         if (definition.dynamic_only && texts_.erase(std::string(definition.name)) > 0) {
             parts_->warnings.push_back(
@@ -99,6 +101,18 @@ void BrokerConfigParser::warn_of_unknown_keys() {
         if (broker_catalogue().find(base) != nullptr || belongs_to_plugin(base, texts_)) continue;
         parts_->warnings.push_back(fmt::format("{}no config is named '{}'{}", place(key), key,
                                                suggestion(broker_catalogue(), base)));
+    }
+}
+
+void BrokerConfigParser::warn_of_ignored_keys() {
+    for (const IgnoredBrokerKey& ignored : ignored_broker_keys()) {
+        if (ignored.how != IgnoredBrokerKey::How::told) continue;
+        auto text = texts_.find(ignored.name);
+        if (text == texts_.end() || text->second.empty() ||
+            text->second == broker_catalogue().find(ignored.name)->default_text)
+            continue;
+        parts_->warnings.push_back(
+            fmt::format("{}{} has no effect: {}", place(ignored.name), ignored.name, ignored.why));
     }
 }
 

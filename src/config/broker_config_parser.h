@@ -24,6 +24,7 @@ class BrokerConfigParser {
   private:
     void set_text(const Property& property, bool from_file);
     void warn_of_unknown_keys();
+    void warn_of_ignored_keys();
     void parse_values();
     void derive_listeners();
     void derive_advertised(const ProtocolMap& protocols);

@@ -1,10 +1,12 @@
 #include "config/broker_config.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "config/ignored_broker_keys.h"
 #include "config/tables_for_tests.h"
 
 namespace millrace::config {
@@ -160,6 +162,26 @@ TEST(BrokerConfig, WarnsOfUnknownKeys) {
                     "line 11: leader.replication.throttled.rate counts only when it is set "
                     "dynamically (kafka-configs)"));
     EXPECT_EQ(config->file_values().at("super.users"), "User:a");
+}
+
+TEST(BrokerConfig, WarnsOfKeysWithoutEffect) {
+    auto config = parse(
+        "metric.reporters=com.example.Reporter\nkafka.metrics.reporters=\n"
+        "follower.fetch.last.tiered.offset.enable=false\nqueued.max.requests=7\n");
+    ASSERT_TRUE(config) << config.error().message;
+    EXPECT_THAT(config->warnings(),
+                ElementsAre("line 6: metric.reporters has no effect: classes of Java cannot be "
+                            "loaded; figures are at /metrics (metrics.listeners)"));
+}
+
+TEST(BrokerConfig, EveryIgnoredKeyIsOne) {
+    for (const IgnoredBrokerKey& ignored : ignored_broker_keys()) {
+        auto covered = [&](const Definition& one) { return ignored.covers(one.name); };
+        EXPECT_TRUE(std::ranges::any_of(broker_catalogue().all(), covered)) << ignored.name;
+        EXPECT_TRUE(broker_catalogue().find(ignored.name) != nullptr ||
+                    ignored.how == IgnoredBrokerKey::How::silent)
+            << ignored.name << ": whoever is told hears of one key";
+    }
 }
 
 TEST(BrokerConfig, KeysOfPluginsAreTheirAffair) {

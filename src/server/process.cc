@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include "base/random.h"
+#include "config/ignored_broker_keys.h"
 #include "server/log.h"
 #include "server/version.h"
 
@@ -34,6 +35,14 @@ Result<> check_supported(const config::BrokerConfig& config) {
             fmt::format("authorizer.class.name: '{}' cannot be run; this version has no "
                         "authorizer, and leaves everything allowed when the key is empty",
                         config.authorizer_class_name()));
+    }
+    for (const config::IgnoredBrokerKey& ignored : config::ignored_broker_keys()) {
+        if (ignored.how != config::IgnoredBrokerKey::How::refused) continue;
+        const config::Definition& key = *config.catalogue().find(ignored.name);
+        std::string value = config::to_text(config.at(key)).value_or("");
+        if (value == key.default_text.value_or("")) continue;
+        return refuse(fmt::format("{}: '{}' cannot be run: {}; leave the key out", ignored.name,
+                                  value, ignored.why));
     }
     constexpr std::string_view selectors = "org.apache.kafka.common.replica.";
     std::string_view selector = config.replica_selector_class().value_or("");

@@ -146,13 +146,13 @@ class RecordedController final : public net::RequestHandler {
     std::map<std::pair<ApiKey, std::string>, Answers> answers_;
 };
 
-config::BrokerConfig broker_of(std::uint16_t controller_port) {
+config::BrokerConfig broker_of(std::uint16_t controller_port, std::string_view lines = "") {
     auto file = config::Properties::parse(fmt::format(
         "process.roles=broker\nnode.id=11\nlisteners=PLAINTEXT://127.0.0.1:9092\n"
         "controller.listener.names=CONTROLLER\ncontroller.quorum.voters=1@127.0.0.1:{}\n"
         "listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT\n"
-        "broker.heartbeat.interval.ms=500\nlog.dirs=/data\n",
-        controller_port));
+        "broker.heartbeat.interval.ms=500\nlog.dirs=/data\n{}",
+        controller_port, lines));
     CHECK(file.has_value());
     auto parsed = config::BrokerConfig::parse(*file);
     CHECK(parsed.has_value());
@@ -179,6 +179,21 @@ Task<void> live(env::Shard& shard, RecordedController& controller) {
     Result<> stopped = co_await (*process)->stop();
     EXPECT_TRUE(stopped) << stopped.error().message;
     EXPECT_LT(shard.now() - began, Duration::seconds(3)) << "the controller lets it go";
+}
+
+TEST(Registration, WhatOnlyJavaCouldRunIsRefused) {
+    env::sim::World world(1);
+    run_on(world, world.add_node("machine"), [](env::Shard& shard) -> Task<void> {
+        for (std::string_view line : {"create.topic.policy.class.name=com.example.Policy",
+                                      "config.providers=file", "principal.builder.class=a.B"}) {
+            auto process = co_await Process::start(shard, broker_of(9093, line));
+            EXPECT_FALSE(process) << line;
+            if (process) co_return;
+            EXPECT_EQ(process.error().code, ErrorCode::invalid_config);
+            std::string key(line.substr(0, line.find('=')));
+            EXPECT_TRUE(process.error().message.starts_with(key)) << process.error().message;
+        }
+    });
 }
 
 TEST(Registration, ApachesControllerTakesTheBroker) {
