@@ -1,5 +1,6 @@
 #include "broker/controller_channel.h"
 
+#include <algorithm>
 #include <fmt/core.h>
 
 #include "quorum/peers.h"
@@ -16,6 +17,17 @@ Result<> ControllerChannel::start() {
 
 Error ControllerChannel::not_controller() {
     return {ErrorCode::not_controller, "no active controller is known now"};
+}
+
+Duration ControllerChannel::within(Duration timeout) const {
+    return std::min(timeout, Duration::milliseconds(config_.controller_socket_timeout_ms()));
+}
+
+// With its connection gone, it may be asked again by another one.
+Error ControllerChannel::unanswered(Error error, Duration timeout) const {
+    if (error.code == ErrorCode::request_timed_out && within(timeout) < timeout)
+        error.code = ErrorCode::network_exception;
+    return error;
 }
 
 Task<Result<ControllerChannel::Connection>> ControllerChannel::connect(client::Lane lane) {

@@ -26,15 +26,16 @@ class ControllerChannel {
     Task<void> stop() { return scope_.close(); }
 
     // A request of this node itself. One attempt; not_controller when nobody is known to lead, or
-    // it has ceased to. `from`: the shard that asks.
+    // it has ceased to; network_exception when it leaves controller.socket.timeout.ms without an
+    // answer, and `timeout` is not over. `from`: the shard that asks.
     template <typename Request>
     Task<Result<typename Request::Response>> ask(env::Shard& from, const Request& request,
                                                  Duration timeout) {
         using Response = typename Request::Response;
         auto here = [&](env::Shard&) -> Task<Result<Response>> {
             ASSIGN_OR_CO_RETURN(auto connection, co_await connect(client::Lane::coordinator));
-            auto reply = co_await connection->call(request, {.timeout = timeout});
-            if (!reply) co_return fail(std::move(reply).error());
+            auto reply = co_await connection->call(request, {.timeout = within(timeout)});
+            if (!reply) co_return fail(unanswered(std::move(reply).error(), timeout));
             co_return std::move(reply->response);
         };
         Result<Response> answered = co_await env::call_on(from, 0, here);
@@ -55,8 +56,8 @@ class ControllerChannel {
         auto here = [&](env::Shard&) -> Task<Result<Response>> {
             ASSIGN_OR_CO_RETURN(auto connection, co_await connect(client::Lane::general));
             ASSIGN_OR_CO_RETURN(EnvelopeRequest envelope, wrap(frame, sender));
-            auto reply = co_await connection->call(envelope, {.timeout = timeout});
-            if (!reply) co_return fail(std::move(reply).error());
+            auto reply = co_await connection->call(envelope, {.timeout = within(timeout)});
+            if (!reply) co_return fail(unanswered(std::move(reply).error(), timeout));
             co_return unwrap<Response>(reply->response, Request::api_key, version);
         };
         co_return co_await env::call_on(from, 0, here);
@@ -67,6 +68,8 @@ class ControllerChannel {
     Task<Result<Connection>> connect(client::Lane lane);
     Task<void> leave_former_controllers();
     static Error not_controller();
+    Duration within(Duration timeout) const;
+    Error unanswered(Error error, Duration timeout) const;
 
     env::Shard& shard_;
     quorum::MetadataQuorum& quorum_;

@@ -86,7 +86,7 @@ Task<Result<std::unique_ptr<Process>>> Process::start(env::Shard& shard,
     Result<> started;
     bool cancelled = false;
     try {
-        started = co_await process->start_all();
+        started = co_await process->start_in_time();
     } catch (const Cancelled&) {
         cancelled = true;
     }
@@ -96,6 +96,16 @@ Task<Result<std::unique_ptr<Process>>> Process::start(env::Shard& shard,
     if (!stopped) LOG_ERROR("{}", stopped.error().message);
     if (cancelled) throw Cancelled{};
     co_return fail(started.error());
+}
+
+Task<Result<>> Process::start_in_time() {
+    auto most = Duration::milliseconds(config_.server_max_startup_time_ms());
+    auto started = co_await env::with_deadline(shard_, shard_.now() + most, start_all());
+    if (started) co_return *std::move(started);
+    co_return fail(ErrorCode::request_timed_out,
+                   fmt::format("it is not up after {} ms, which is server.max.startup.time.ms; the "
+                               "lines above say what it waited for",
+                               most.ms()));
 }
 
 Task<Result<>> Process::start_all() {

@@ -53,6 +53,7 @@ class Process {
 
   private:
     Process(env::Shard& shard, config::BrokerConfig config, OpenStore open_store, Around around);
+    Task<Result<>> start_in_time();
     Task<Result<>> start_all();
     Result<> open_directories();
     Task<Result<>> open_store();

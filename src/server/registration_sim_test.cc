@@ -1,10 +1,12 @@
 // A broker whose controller answers what one of Apache Kafka has answered: recorded/registration.
 
 #include <fstream>
+#include <functional>
 #include <gtest/gtest.h>
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/log_for_tests.h"
@@ -79,6 +81,7 @@ class RecordedController final : public net::RequestHandler {
     std::vector<BrokerRegistrationRequest> registrations;
     std::vector<BrokerHeartbeatRequest> heartbeats;
     std::vector<std::string> unknown;  // requests that nothing was recorded of
+    bool is_deaf = false;              // to the first registration
 
   private:
     struct Answer {
@@ -93,6 +96,8 @@ class RecordedController final : public net::RequestHandler {
         ApiKey key = request.api->key;
         Slice body = request.body;
         note(key, request.version, body);
+        if (key == ApiKey::broker_registration && std::exchange(is_deaf, false))
+            co_await env::sleep_for(shard_, Duration::seconds(3600));
         auto found = answers_.find({key, kind_of(key, request.version, body)});
         if (found == answers_.end() && key == ApiKey::fetch)
             co_return co_await nothing_new(request);
@@ -160,8 +165,8 @@ config::BrokerConfig broker_of(std::uint16_t controller_port, std::string_view l
 }
 
 // A broker's life, from its start to its controlled shutdown.
-Task<void> live(env::Shard& shard, RecordedController& controller) {
-    config::BrokerConfig config = broker_of(controller.port);
+Task<void> live(env::Shard& shard, RecordedController& controller, std::string_view lines = "") {
+    config::BrokerConfig config = broker_of(controller.port, lines);
     quorum::FormatCommand command;
     command.cluster_id = std::string(cluster_id);
     auto formatted = quorum::format(shard.disk(), config, command, shard.random(), shard.wall_ms());
@@ -196,11 +201,28 @@ TEST(Registration, WhatOnlyJavaCouldRunIsRefused) {
     });
 }
 
-TEST(Registration, ApachesControllerTakesTheBroker) {
+// server.max.startup.time.ms, where nobody answers at the controller's address.
+TEST(Registration, ABrokerWithoutControllersGivesUpInTime) {
     env::sim::World world(1);
     SimulatedLog log(world);
-    env::sim::Node& machine = world.add_node("machine");
-    run_on(world, machine, [](env::Shard& shard) -> Task<void> {
+    run_on(world, world.add_node("machine"), [](env::Shard& shard) -> Task<void> {
+        config::BrokerConfig config = broker_of(9093, "server.max.startup.time.ms=5000\n");
+        quorum::FormatCommand command;
+        command.cluster_id = std::string(cluster_id);
+        EXPECT_TRUE(quorum::format(shard.disk(), config, command, shard.random(), shard.wall_ms()));
+        Time began = shard.now();
+        auto process = co_await Process::start(shard, config);
+        EXPECT_FALSE(process);
+        if (process) co_return;
+        EXPECT_EQ((shard.now() - began).ms() / 1000, 5);
+        EXPECT_NE(process.error().message.find("server.max.startup.time.ms"), std::string::npos);
+    });
+}
+
+void with_controller(const std::function<Task<void>(env::Shard&, RecordedController&)>& body) {
+    env::sim::World world(1);
+    SimulatedLog log(world);
+    run_on(world, world.add_node("machine"), [&](env::Shard& shard) -> Task<void> {
         RecordedController controller(shard);
         net::ListenerInfo info{.name = "CONTROLLER", .bind = {"127.0.0.1", controller.port}};
         info.is_controller = true;
@@ -208,9 +230,25 @@ TEST(Registration, ApachesControllerTakesTheBroker) {
         metrics::Registry metrics(shard.now());
         net::Server server(shard, controller, {}, 64 << 20, counts, metrics);
         EXPECT_TRUE(server.listen(info));
-        co_await live(shard, controller);
+        co_await body(shard, controller);
         co_await server.stop(shard.now());
+    });
+}
 
+// controller.socket.timeout.ms, where request.timeout.ms is not over.
+TEST(Registration, AControllerThatDoesNotAnswerIsAskedAgain) {
+    with_controller([](env::Shard& shard, RecordedController& controller) -> Task<void> {
+        controller.is_deaf = true;
+        Time began = shard.now();
+        co_await live(shard, controller, "controller.socket.timeout.ms=700\n");
+        EXPECT_EQ(controller.registrations.size(), 2U);
+        EXPECT_LT(shard.now() - began, Duration::seconds(10));
+    });
+}
+
+TEST(Registration, ApachesControllerTakesTheBroker) {
+    with_controller([](env::Shard& shard, RecordedController& controller) -> Task<void> {
+        co_await live(shard, controller);
         EXPECT_EQ(controller.unknown, std::vector<std::string>());
         EXPECT_EQ(controller.registrations.size(), 1U);
         EXPECT_GE(controller.heartbeats.size(), 6U);
