@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -50,6 +51,20 @@ class FixedRoom final : public ReadRoom {
     MutableBytes into_;
 };
 
+// What the records of one direction of a TLS connection are encrypted with, from the next one on.
+struct TlsKeys {
+    enum class Cipher : std::uint8_t { aes_128_gcm, aes_256_gcm, chacha20_poly1305 };
+    Cipher cipher = Cipher::aes_128_gcm;
+    bool tls_1_3 = true;                 // else TLS 1.2
+    std::array<std::uint8_t, 32> key{};  // of AES-128 the first 16
+    // TLS 1.2 with GCM: 4 bytes of salt, then the explicit nonce of the next record.
+    std::array<std::uint8_t, 12> nonce{};
+    std::uint64_t sequence = 0;  // of the next record
+};
+
+// What a record of TLS holds, where the connection makes the records.
+enum class TlsRecord : std::uint8_t { alert = 21, data = 23 };
+
 // Awaiters of the network; each can be cancelled. A cancelled write leaves the stream in an unknown
 // place: close the connection.
 class ReadOperation final : public Wait {
@@ -75,8 +90,8 @@ class ReadOperation final : public Wait {
 
 class WriteOperation final : public Wait {
   public:
-    WriteOperation(Connection& connection, Chain chain)
-        : connection(connection), chain(std::move(chain)) {}
+    WriteOperation(Connection& connection, Chain chain, TlsRecord record)
+        : connection(connection), chain(std::move(chain)), record(record) {}
     // All of the chain is with the OS.
     Result<> await_resume() {
         throw_if_cancelled();
@@ -84,6 +99,7 @@ class WriteOperation final : public Wait {
     }
     Connection& connection;
     Chain chain;
+    TlsRecord record;
     std::size_t piece = 0;     // progress: index into the chain's pieces,
     std::uint64_t offset = 0;  // and bytes of that piece that are written
     Result<> result;
@@ -102,7 +118,14 @@ class Connection {
     ReadOperation read(ReadRoom& room) { return {*this, room}; }
     // Slices by writev, file ranges by sendfile; a range whose pages are not in memory is first
     // read in by a helper thread.
-    WriteOperation write(Chain chain) { return {*this, std::move(chain)}; }
+    WriteOperation write(Chain chain) { return {*this, std::move(chain), TlsRecord::data}; }
+    // After encrypt_writes(): what is no data of TLS, as records of its kind.
+    WriteOperation write(Chain chain, TlsRecord record) {
+        return {*this, std::move(chain), record};
+    }
+    // What is written from now on goes out as records of TLS by these keys: the system makes them
+    // (kernel TLS). False: it cannot, and nothing has changed. Not while a write is under way.
+    virtual bool encrypt_writes(const TlsKeys&) { return false; }
     // Sends what is with the OS, then end of stream.
     virtual void shutdown_write() = 0;
     // Both directions at once; waits on it end with an error. Bytes not yet sent may be lost.

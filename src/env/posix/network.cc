@@ -4,16 +4,14 @@
 #include <cerrno>
 #include <fmt/core.h>
 
-#include "base/log.h"
 #include "env/posix/bound_addresses.h"
 #include "env/posix/connect.h"
+#include "env/posix/log.h"
 #include "env/posix/socket.h"
 #include "env/posix/system_error.h"
 
 namespace millrace::env::posix {
 namespace {
-
-log::Area log_area{"network"};
 
 // Without descriptors or memory for another connection, the next try comes after this long.
 constexpr Duration exhausted_pause = Duration::milliseconds(100);

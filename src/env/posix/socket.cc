@@ -9,6 +9,7 @@
 #include <sys/sendfile.h>
 
 #include "env/posix/file.h"
+#include "env/posix/kernel_tls.h"
 #include "env/posix/system_error.h"
 #include "env/posix/workers.h"
 
@@ -242,7 +243,9 @@ ssize_t Socket::send_slices(const WriteOperation& operation) {
     }
     // What follows at once shall share packets with the end of this.
     int flags = MSG_NOSIGNAL | (next < pieces.size() ? MSG_MORE : 0);
-    ssize_t sent = ::sendmsg(fd_.get(), &message, flags);
+    ssize_t sent = operation.record == TlsRecord::data
+                       ? ::sendmsg(fd_.get(), &message, flags)
+                       : send_record(fd_.get(), message, operation.record, flags);
     return sent < 0 ? -errno : sent;
 }
 
@@ -306,6 +309,11 @@ void Socket::give_up(ReadOperation& operation) {
 void Socket::give_up(WriteOperation& operation) {
     stop_writing();
     operation.complete();
+}
+
+bool Socket::encrypt_writes(const TlsKeys& keys) {
+    CHECK(write_ == nullptr);
+    return fd_.valid() && encrypt_sent(fd_.get(), keys);
 }
 
 void Socket::shutdown_write() {

@@ -22,6 +22,7 @@ class Socket final : public Connection, private EventTarget {
     Socket(Loop& loop, Descriptor fd, const SocketAddress& peer);
     ~Socket() override;
 
+    bool encrypt_writes(const TlsKeys& keys) override;
     void shutdown_write() override;
     void close() override;
     const Address& peer() const override { return peer_; }

@@ -12,6 +12,7 @@ class OpenConnection final : public Connection {
         : channel_(std::move(channel)), end_(end) {}
     ~OpenConnection() override { end_.close(); }
 
+    bool encrypt_writes(const TlsKeys& keys) override { return end_.encrypt_writes(keys); }
     void shutdown_write() override { end_.shutdown_write(); }
     void close() override { end_.close(); }
     const Address& peer() const override { return end_.other().local(); }

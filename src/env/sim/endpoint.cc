@@ -9,6 +9,11 @@
 #include "env/sim/world.h"
 
 namespace millrace::env::sim {
+namespace {
+
+constexpr std::size_t most_of_a_record = 16 << 10;
+
+}  // namespace
 
 Endpoint::Endpoint(Channel& channel, Node& node, Address local)
     : channel_(channel), node_(node), local_(std::move(local)) {}
@@ -65,8 +70,10 @@ void Endpoint::pump() {
         if (most == 0) return probe_later();
         Random& random = fabric().random();
         std::size_t size = random.chance(0.5) ? most : 1 + random.below(most);
+        if (cipher_) size = std::min(size, most_of_a_record);
         std::optional<std::vector<std::uint8_t>> bytes = take(size);
         if (!bytes) return;
+        if (cipher_) bytes = cipher_->seal(write_->record, *bytes);
         sent_ += bytes->size();
         transmit({.bytes = *std::move(bytes)});
     }
@@ -231,6 +238,15 @@ void Endpoint::give_up(WriteOperation& operation) {
     write_ = nullptr;
     warming_ = warm_ = false;
     operation.complete();
+}
+
+bool Endpoint::encrypt_writes(const TlsKeys& keys) {
+    CHECK(write_ == nullptr);
+    if (!fabric().record_ciphers) return false;
+    std::unique_ptr<RecordCipher> cipher = fabric().record_ciphers(keys);
+    if (!cipher) return false;
+    cipher_ = std::move(cipher);
+    return true;
 }
 
 void Endpoint::shutdown_write() {

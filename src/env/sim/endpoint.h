@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -30,6 +31,7 @@ class Endpoint {
     bool begin(WriteOperation& operation);
     void give_up(ReadOperation& operation);
     void give_up(WriteOperation& operation);
+    bool encrypt_writes(const TlsKeys& keys);
     void shutdown_write();
     // By its process, or because that has ended: what was sent still arrives.
     void close();
@@ -89,6 +91,7 @@ class Endpoint {
     bool known_ = true;   // to its system
     std::string broken_;  // why
 
+    std::unique_ptr<RecordCipher> cipher_;  // of what is written, where its system has TLS
     WriteOperation* write_ = nullptr;
     std::uint64_t writes_ = 0;
     bool warming_ = false;  // until a part of a file is in memory

@@ -13,6 +13,7 @@
 #include "base/random.h"
 #include "base/time.h"
 #include "env/sim/conditions.h"
+#include "env/sim/record_cipher.h"
 
 namespace millrace::env::sim {
 
@@ -33,6 +34,8 @@ class Fabric {
 
     // Of every link that has none of its own.
     NetworkConditions conditions;
+    // What the systems of its machines encrypt with; empty: they have no TLS.
+    RecordCiphers record_ciphers;
     // Of what is sent from one node to another.
     void set_conditions(const Node& from, const Node& to, const NetworkConditions& own);
 
