@@ -4,10 +4,12 @@
 #include <string>
 #include <vector>
 
+#include "env/sim/fabric.h"
 #include "env/sim/world.h"
 #include "net/server.h"
 #include "protocol/frame.h"
 #include "protocol/heartbeat.h"
+#include "tls/kernel_for_tests.h"
 #include "tls/settings_for_tests.h"
 #include "tls/stream.h"
 
@@ -98,10 +100,12 @@ Task<std::int32_t> next(tls::Stream& stream) {
     co_return load_be<std::int32_t>(body.data());
 }
 
-void in_simulator(std::function<Task<void>(Shard&)> test) {
+void in_simulator(std::function<Task<void>(Shard&)> test,
+                  const env::sim::RecordCiphers& kernel = {}) {
     for (std::uint64_t seed = 1; seed <= 3; ++seed) {
         SCOPED_TRACE(seed);
         env::sim::World world(seed);
+        world.fabric().record_ciphers = kernel;
         world.run(world.add_node("a"), [&](Shard& shard) -> Task<int> {
             co_await test(shard);
             co_return 0;
@@ -116,27 +120,35 @@ tls::Settings server_settings() {
     return settings;
 }
 
+Task<void> answer_requests_of_any_size(Shard& shard) {
+    Fixture f(shard, server_settings());
+    auto connection = co_await f.connect();
+    tls::Stream stream(shard, *connection,
+                       f.load(tls::pem_settings("client.pem", "ca.pem"), Side::client),
+                       "localhost");
+    auto shaken = co_await stream.handshake();
+    EXPECT_TRUE(shaken) << shaken.error().message;
+    for (int i = 1; i <= 15; ++i) {
+        std::string text((std::size_t{1} << i) - 1, 'g');
+        EXPECT_TRUE(co_await stream.write(f.heartbeat(i, text)));
+    }
+    for (int i = 1; i <= 15; ++i) EXPECT_EQ(co_await next(stream), i);
+    EXPECT_EQ(f.handler.principals, std::vector<std::string>(15, "User:client"));
+    EXPECT_EQ(f.count("successful_authentication_total"), 1);
+    EXPECT_EQ(f.count("failed_authentication_total"), 0);
+    co_await f.stop();
+    EXPECT_EQ(co_await next(stream), -1);
+    EXPECT_TRUE(stream.machine().ended()) << "the end was not told";
+}
+
 TEST(SessionTls, AnswersRequestsOfAnySizeAndKnowsWhoAsks) {
-    in_simulator([](Shard& shard) -> Task<void> {
-        Fixture f(shard, server_settings());
-        auto connection = co_await f.connect();
-        tls::Stream stream(shard, *connection,
-                           f.load(tls::pem_settings("client.pem", "ca.pem"), Side::client),
-                           "localhost");
-        auto shaken = co_await stream.handshake();
-        EXPECT_TRUE(shaken) << shaken.error().message;
-        for (int i = 1; i <= 15; ++i) {
-            std::string text((std::size_t{1} << i) - 1, 'g');
-            EXPECT_TRUE(co_await stream.write(f.heartbeat(i, text)));
-        }
-        for (int i = 1; i <= 15; ++i) EXPECT_EQ(co_await next(stream), i);
-        EXPECT_EQ(f.handler.principals, std::vector<std::string>(15, "User:client"));
-        EXPECT_EQ(f.count("successful_authentication_total"), 1);
-        EXPECT_EQ(f.count("failed_authentication_total"), 0);
-        co_await f.stop();
-        EXPECT_EQ(co_await next(stream), -1);
-        EXPECT_TRUE(stream.machine().ended()) << "the end was not told";
-    });
+    in_simulator(answer_requests_of_any_size);
+}
+
+TEST(SessionTls, AnswersThroughAKernelThatEncrypts) {
+    int connections = 0;
+    in_simulator(answer_requests_of_any_size, tls::test_kernel(connections));
+    EXPECT_EQ(connections, 3);
 }
 
 TEST(SessionTls, ClientsWithoutACertificateAreAnonymousWhereNoneIsRequired) {

@@ -20,7 +20,9 @@ struct MachineBio {
         return 0;
     }
     static int write(BIO* bio, const char* from, std::size_t size, std::size_t* count) {
-        of(bio).output_.append({reinterpret_cast<const std::uint8_t*>(from), size});
+        if (!of(bio).is_handed_over()) {
+            of(bio).output_.append({reinterpret_cast<const std::uint8_t*>(from), size});
+        }
         *count = size;
         return 1;
     }
@@ -48,6 +50,7 @@ Machine::Machine(SslPtr ssl, Timestamp now) : ssl_(std::move(ssl)) {
     BIO_set_data(bio, this);
     BIO_set_init(bio, 1);
     SSL_set_bio(ssl_.get(), bio, bio);
+    if (SSL_is_server(ssl_.get()) == 1) handover_ = std::make_unique<Handover>(*ssl_);
     X509_VERIFY_PARAM_set_time(SSL_get0_param(ssl_.get()), static_cast<time_t>(now / 1000));
 }
 
@@ -91,9 +94,11 @@ Error Machine::error(ErrorCode code, std::string_view what) {
 Result<bool> Machine::handshake(Bytes& input) {
     ERR_clear_error();
     input_ = input;
+    std::size_t before = output_.size();
     int done = SSL_do_handshake(ssl_.get());
     int why = done == 1 ? SSL_ERROR_NONE : SSL_get_error(ssl_.get(), done);
     input = std::exchange(input_, {});
+    if (handover_) handover_->note_output(output_.bytes().subspan(before));
     if (done == 1) return true;
     if (why == SSL_ERROR_WANT_READ) return false;
     return fail(error(ErrorCode::sasl_authentication_failed, "the TLS handshake failed"));
@@ -116,6 +121,7 @@ Result<std::size_t> Machine::decrypt(Bytes& input, MutableBytes into) {
     }
     input = std::exchange(input_, {});
     spoke_ = spoke_ || total > 0;
+    if (handover_ && handover_->is_broken()) why = SSL_ERROR_SSL;
     bool goes_on =
         why == SSL_ERROR_NONE || why == SSL_ERROR_WANT_READ || why == SSL_ERROR_ZERO_RETURN;
     if (goes_on) return total;
@@ -126,12 +132,28 @@ Result<std::size_t> Machine::decrypt(Bytes& input, MutableBytes into) {
     return fail(*failure_);
 }
 
+std::optional<env::TlsKeys> Machine::write_keys() const {
+    if (!handover_ || SSL_is_init_finished(ssl_.get()) == 0 || !output_.empty()) return {};
+    return handover_->keys();
+}
+
+void Machine::hand_over() {
+    CHECK(handover_ && output_.empty());
+    handover_->hand_over();
+}
+
+// OpenSSL answers with its next SSL_write, of which there is none any more.
+bool Machine::wants_new_keys() const {
+    return is_handed_over() && SSL_get_key_update_type(ssl_.get()) != SSL_KEY_UPDATE_NONE;
+}
+
 bool Machine::has_more() const { return failure_ || SSL_pending(ssl_.get()) > 0; }
 
 bool Machine::ended() const { return (SSL_get_shutdown(ssl_.get()) & SSL_RECEIVED_SHUTDOWN) != 0; }
 
 Result<> Machine::encrypt(Bytes plain) {
     if (plain.empty()) return {};
+    CHECK(!is_handed_over());
     ERR_clear_error();
     std::size_t written = 0;
     // The output takes everything: nothing is ever left over.

@@ -2,14 +2,17 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "tls/handover.h"
 #include "tls/profile.h"
 
 namespace millrace::tls {
@@ -46,6 +49,23 @@ class Machine {
     // Puts out that nothing more comes.
     void close();
 
+    // After the handshake, once all output is sent: what the next record of this side is encrypted
+    // with, for somebody else to do that. None on a client's side, which sends no files, and of
+    // suites that env::TlsKeys cannot say.
+    std::optional<env::TlsKeys> write_keys() const;
+    // Somebody else does: there is no output any more, encrypt() is not called, and what this side
+    // has to say by itself is told as messages.
+    void hand_over();
+    // Nobody does.
+    void keep_writing() { handover_.reset(); }
+    bool is_handed_over() const { return handover_ && handover_->is_done(); }
+    // The peer has asked for new keys in this direction, which is OpenSSL's to answer no more.
+    bool wants_new_keys() const;
+    std::vector<Handover::Message> take_messages() { return handover_->take_messages(); }
+    bool has_something_to_say() const {
+        return !output_.empty() || wants_new_keys() || (handover_ && handover_->has_messages());
+    }
+
     // What is to be sent, in order.
     Buffer& output() { return output_; }
     Buffer take_output() { return std::exchange(output_, Buffer()); }
@@ -63,7 +83,8 @@ class Machine {
     Error error(ErrorCode code, std::string_view what);
 
     SslPtr ssl_;
-    Bytes input_;  // while a call runs
+    std::unique_ptr<Handover> handover_;  // of a server, until it is known that nobody takes over
+    Bytes input_;                         // while a call runs
     Buffer output_;
     std::array<std::uint8_t, 5> header_{};  // of the record that OpenSSL is being given
     std::size_t header_size_ = 0;

@@ -10,6 +10,7 @@
 #include "env/disk.h"
 #include "tls/cipher_suites.h"
 #include "tls/distinguished_name.h"
+#include "tls/handover.h"
 #include "tls/machine.h"
 #include "tls/pem.h"
 
@@ -59,6 +60,7 @@ Result<> Profile::load_all(env::Disk& disk, Timestamp now) {
     // is not resumed under another one.
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_num_tickets(ctx, 1);
+    if (is_server()) SSL_CTX_set_keylog_callback(ctx, Handover::note_secret);
     constexpr std::string_view id = "millrace";
     SSL_CTX_set_session_id_context(ctx, reinterpret_cast<const std::uint8_t*>(id.data()),
                                    static_cast<unsigned>(id.size()));

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <fmt/core.h>
+#include <openssl/crypto.h>
 #include <variant>
 
 #include "env/disk.h"
+#include "tls/log.h"
 
 namespace millrace::tls {
 namespace {
@@ -68,7 +70,10 @@ Task<Result<>> Stream::handshake() {
         Result<> told = co_await flush();
         CO_RETURN_IF_ERROR(done);
         CO_RETURN_IF_ERROR(told);
-        if (*done) co_return Result<>{};
+        if (*done) {
+            hand_over();
+            co_return Result<>{};
+        }
         CHECK(staged_.empty());
         staged_.resize(handshake_stage_size);
         Result<std::size_t> count = co_await connection_.read(staged_.mutable_bytes());
@@ -103,9 +108,10 @@ Task<Result<std::size_t>> Stream::read(env::ReadRoom& room) {
     for (;;) {
         ASSIGN_OR_CO_RETURN(std::size_t count, co_await read_some(room));
         if (count == 0) room.give_back();
-        if (!machine_.output().empty() && !writing_) {
+        if (machine_.has_something_to_say() && !writing_) {
             Writing writing(*this);
             CO_RETURN_IF_ERROR(co_await flush());
+            CO_RETURN_IF_ERROR(check_keys());
         }
         if (count > 0 || ended_ || machine_.ended()) co_return count;
     }
@@ -137,8 +143,15 @@ Task<Result<std::size_t>> Stream::read_some(env::ReadRoom& reader) {
 Task<Result<>> Stream::write(Chain chain) {
     while (writing_) co_await written_.wait();
     Writing writing(*this);
-    CO_RETURN_IF_ERROR(co_await write_all(chain));
-    co_return co_await flush();
+    if (machine_.is_handed_over()) {
+        CO_RETURN_IF_ERROR(check_keys());
+        CO_RETURN_IF_ERROR(co_await connection_.write(std::move(chain)));
+        if (!machine_.has_something_to_say()) co_return Result<>{};
+    } else {
+        CO_RETURN_IF_ERROR(co_await write_all(chain));
+    }
+    CO_RETURN_IF_ERROR(co_await flush());
+    co_return check_keys();
 }
 
 Task<Result<>> Stream::write_all(const Chain& chain) {
@@ -210,7 +223,42 @@ Task<Result<>> Stream::encrypt(Bytes plain) {
     co_return co_await flush();
 }
 
+// All that was said so far is with the system, which counts on from there.
+void Stream::hand_over() {
+    std::optional<env::TlsKeys> keys = machine_.write_keys();
+    bool taken = keys && connection_.encrypt_writes(*keys);
+    if (keys) OPENSSL_cleanse(&*keys, sizeof *keys);
+    if (taken) {
+        machine_.hand_over();
+    } else {
+        machine_.keep_writing();
+    }
+}
+
+// A peer may ask for new keys in both directions (RFC 8446, 4.6.3; Java's do after 128 GiB), and no
+// data may follow by the old ones. Linux before 6.14 has one set of keys a connection: it ends,
+// and close() can still say so by the old ones, as no answer has announced new ones.
+Result<> Stream::check_keys() const {
+    if (!machine_.wants_new_keys()) return {};
+    std::string reason = fmt::format(
+        "the connection to {} ends: its peer asks for new TLS keys, which the kernel cannot change "
+        "while it is open; the peer may connect anew",
+        connection_.peer().to_string());
+    LOG_INFO("{}", reason);
+    return fail(ErrorCode::network_exception, std::move(reason));
+}
+
+// What OpenSSL says by itself once the kernel encrypts: alerts.
+Task<Result<>> Stream::say(std::vector<Handover::Message> messages) {
+    for (const Handover::Message& message : messages) {
+        CO_RETURN_IF_ERROR(
+            co_await connection_.write(Slice::copy(Bytes(message.bytes)), message.kind));
+    }
+    co_return Result<>{};
+}
+
 Task<Result<>> Stream::flush() {
+    if (machine_.is_handed_over()) co_return co_await say(machine_.take_messages());
     while (!machine_.output().empty()) {
         Slice bytes = machine_.take_output().freeze();
         CO_RETURN_IF_ERROR(co_await connection_.write(std::move(bytes)));

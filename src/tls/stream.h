@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/chain.h"
 #include "base/condition.h"
@@ -17,6 +18,9 @@ namespace millrace::tls {
 //
 // An idle stream has no buffer: ciphertext is received into the reader's own and decrypted in
 // place. Only what does not fit there, the rest of a record before it, is kept for a moment.
+//
+// A server's stream has the system encrypt what it writes, where that can (kernel TLS): file ranges
+// then go by sendfile, as on a connection without TLS.
 class Stream {
   public:
     // `host` is the name that a client asked for; empty on the server's side. The connection lives
@@ -52,6 +56,9 @@ class Stream {
     Task<Result<>> write_range(const FileRange& range, Buffer& plain);
     Task<Result<>> encrypt(Bytes plain);
     Task<Result<>> flush();
+    void hand_over();
+    Result<> check_keys() const;
+    Task<Result<>> say(std::vector<Handover::Message> messages);
 
     env::Connection& connection_;
     std::shared_ptr<const Profile> profile_;
