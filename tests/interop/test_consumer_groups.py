@@ -200,3 +200,55 @@ def test_tools_tell_of_the_group(client, group_node, tools):
     client.leave(member="a")
     told("--delete", "--group", client.group)
     assert told("--list") == []
+
+
+GROUP_RESOURCE, INVALID_CONFIG = 32, 40
+# Values that are beyond what the broker's configs allow for a group, or just within that.
+BEYOND = {
+    "consumer.assignment.interval.ms": 15001, "consumer.heartbeat.interval.ms": 15001,
+    "consumer.session.timeout.ms": 44999, "share.assignment.interval.ms": 15001,
+    "share.delivery.count.limit": 11, "share.heartbeat.interval.ms": 4999,
+    "share.partition.max.record.locks": 99, "share.record.lock.duration.ms": 60001,
+    "share.session.timeout.ms": 60001, "streams.assignment.interval.ms": 15001,
+    "streams.heartbeat.interval.ms": 4999, "streams.num.standby.replicas": 3,
+    "streams.session.timeout.ms": 60001}
+WITHIN = {
+    "consumer.assignment.interval.ms": 15000, "consumer.heartbeat.interval.ms": 15000,
+    "consumer.session.timeout.ms": 60000, "share.assignment.interval.ms": 0,
+    "share.delivery.count.limit": 10, "share.partition.max.record.locks": 100,
+    "share.record.lock.duration.ms": 60000, "streams.initial.rebalance.delay.ms": 10 ** 9,
+    "streams.num.standby.replicas": 2}
+
+
+def alter_group(connection, name, value):
+    """The error of setting a config of the group."""
+    answer = connection.call("IncrementalAlterConfigs", 1, {
+        "Resources": [{"ResourceType": GROUP_RESOURCE, "ResourceName": "bounded", "Configs": [
+            {"Name": name, "ConfigOperation": 0, "Value": str(value)}]}],
+        "ValidateOnly": False})
+    return answer["Responses"][0]["ErrorCode"]
+
+
+def told_interval(node, member):
+    with node.connect() as connection:
+        answer = connection.call("ConsumerGroupHeartbeat", 1, {
+            "GroupId": "bounded", "MemberId": member, "MemberEpoch": 0, "InstanceId": None,
+            "RackId": None, "RebalanceTimeoutMs": 60000, "SubscribedTopicNames": ["absent"],
+            "SubscribedTopicRegex": None, "ServerAssignor": None, "TopicPartitions": []})
+        return answer["HeartbeatIntervalMs"] if answer["ErrorCode"] == 0 else None
+
+
+def test_configs_out_of_bounds(kind, start_node):
+    """They are refused; where the broker's bounds are narrowed later, the nearest one counts."""
+    node = start_node(kind, "group-bounds")
+    with node.connect() as connection:
+        for name, value in BEYOND.items():
+            assert (name, alter_group(connection, name, value)) == (name, INVALID_CONFIG)
+        for name, value in WITHIN.items():
+            assert (name, alter_group(connection, name, value)) == (name, 0)
+        connection.call("FindCoordinator", 6, {"KeyType": 0, "CoordinatorKeys": ["bounded"]})
+    wait_until(lambda: told_interval(node, "a") == 15000, SECONDS, "the interval of the group")
+    node.stop()
+    node.properties["group.consumer.max.heartbeat.interval.ms"] = 7000
+    node.start()
+    wait_until(lambda: told_interval(node, "b") == 7000, SECONDS, "the broker's bound")
