@@ -1,6 +1,7 @@
-"""A hundred members of our client on five hundred partitions, in groups of each kind: they come
-together, some die and some leave, others come, and each time all is shared out again. How long that
-takes is printed (-s)."""
+"""A hundred members on five hundred partitions, in groups of each kind: they come together, some
+die and some leave, others come, and each time all is shared out again. The members are of our
+client, a process each, or Java's in a process or two. How long each step takes is printed (-s), on
+Apache's broker, too (--broker both)."""
 
 import time
 
@@ -77,35 +78,86 @@ def end_in_order(members):
         assert status == 0, one.log.read_text()[-2000:]
 
 
-@pytest.mark.parametrize("protocol", ["consumer", "classic"])
+class JavaMember:
+    """One of many in a process of Java's client."""
+
+    def __init__(self, driver, name, group, topic, protocol):
+        self.driver, self.name = driver, name
+        driver.join(member=name, group=group, topic=topic, protocol=protocol)
+
+    def assignment(self):
+        return self.driver.assignment(member=self.name)
+
+    def leave(self):
+        self.driver.leave(member=self.name)
+
+
+@pytest.fixture
+def java_crowd(client, group_node, folder):
+    """java_crowd(count, protocol): so many more members, and the process in which they are."""
+    drivers_made = []
+
+    def come(count, protocol):
+        driver = drivers.Driver(
+            "java", folder / f"{client.topic}-java-{len(drivers_made)}.log")
+        drivers_made.append(driver)
+        driver.connect(bootstrap=group_node.bootstrap)
+        return [JavaMember(driver, f"m{i}", client.topic, client.topic, protocol)
+                for i in range(count)], driver.process
+    yield come
+    for driver in drivers_made:
+        driver.process.kill()
+        driver.close()
+
+
+def await_shares(client, members, what):
+    """The default strategy of our client, Java's ranges, and the node's own give equal shares."""
+    def sizes():
+        held = [one.assignment() for one in members]
+        flat = [each for one in held for each in one]
+        return len(flat), len(set(flat)), min(map(len, held)), max(map(len, held))
+
+    share = PARTITIONS // len(members)
+    most = share + (PARTITIONS % len(members) > 0)
+    timed(client, what, lambda: sizes() == (PARTITIONS, PARTITIONS, share, most), sizes)
+
+
+PROTOCOLS = pytest.mark.parametrize("protocol", ["consumer", "classic"])
+
+
+@PROTOCOLS
 def test_each_partition_has_one_owner(client, crowd, protocol):
     client.create_topic(topic=client.topic, partitions=PARTITIONS, configs={})
     arguments = (("--group-protocol", "consumer") if protocol == "consumer"
                  else ("--session-timeout", SESSION_MS))
-
-    def await_shares(members, what):
-        def sizes():
-            held = [one.assignment() for one in members]
-            flat = [each for one in held for each in one]
-            return len(flat), len(set(flat)), min(map(len, held)), max(map(len, held))
-
-        # The default strategy of the classic protocol, and the node's own, give equal shares.
-        share = PARTITIONS // len(members)
-        most = share + (PARTITIONS % len(members) > 0)
-        timed(client, what, lambda: sizes() == (PARTITIONS, PARTITIONS, share, most), sizes)
-
     members = crowd(MEMBERS, "verifiable-consumer", *arguments)
-    await_shares(members, f"{MEMBERS} come at once")
+    await_shares(client, members, f"{MEMBERS} come at once")
     for one in members[:GONE]:
         one.process.kill()
-    await_shares(members[GONE:], f"{GONE} die, missed after {SESSION_MS / 1000:.0f} s")
+    await_shares(client, members[GONE:], f"{GONE} die, missed after {SESSION_MS / 1000:.0f} s")
     for one in members[GONE:2 * GONE]:
         one.process.terminate()
     members = members[2 * GONE:]
-    await_shares(members, f"{GONE} leave")
+    await_shares(client, members, f"{GONE} leave")
     members += crowd(2 * GONE, "verifiable-consumer", *arguments)
-    await_shares(members, f"{2 * GONE} come")
+    await_shares(client, members, f"{2 * GONE} come")
     end_in_order(members)
+
+
+@PROTOCOLS
+def test_each_partition_has_one_owner_of_java_s(client, java_crowd, protocol):
+    client.create_topic(topic=client.topic, partitions=PARTITIONS, configs={})
+    members, _ = java_crowd(MEMBERS - GONE, protocol)
+    mortal, process = java_crowd(GONE, protocol)
+    await_shares(client, members + mortal, f"{MEMBERS} come at once")
+    process.kill()
+    await_shares(client, members, f"{GONE} die")
+    for one in members[:GONE]:
+        one.leave()
+    members = members[GONE:]
+    await_shares(client, members, f"{GONE} leave")
+    late, _ = java_crowd(2 * GONE, protocol)
+    await_shares(client, members + late, f"{2 * GONE} come")
 
 
 def test_all_records_are_shared(client, crowd, tools, group_node):
