@@ -142,9 +142,9 @@ void ConsumerGroups::forget_member(const std::string& group_id, const std::strin
     if (soft != soft_.end()) soft->second.members.erase(member_id);
 }
 
-std::vector<const ConsumerMember*> ConsumerGroups::expired_members(const ConsumerGroup& group,
-                                                                   Soft& soft, Time now) {
-    std::vector<const ConsumerMember*> expired;
+// Null when there is none.
+const ConsumerMember* ConsumerGroups::expired_member(const ConsumerGroup& group, Soft& soft,
+                                                     Time now) {
     std::erase_if(soft.members, [&](const auto& entry) {
         return entry.second.first() <= now && group.find(entry.first) == nullptr;
     });
@@ -156,10 +156,10 @@ std::vector<const ConsumerMember*> ConsumerGroups::expired_members(const Consume
             due.rebalance = Time::never();  // it has gone on since
             continue;
         }
-        expired.push_back(member);
         due = {.session = now + fence_retry};
+        return member;
     }
-    return expired;
+    return nullptr;
 }
 
 std::optional<ConsumerGroups::Due> ConsumerGroups::next_expired(Moment now) {
@@ -167,10 +167,10 @@ std::optional<ConsumerGroups::Due> ConsumerGroups::next_expired(Moment now) {
     for (auto& [id, soft] : soft_) {
         const ConsumerGroup* group = find(id);
         if (group == nullptr) continue;
-        std::vector<const ConsumerMember*> expired = expired_members(*group, soft, now.time);
-        if (expired.empty()) continue;
+        const ConsumerMember* expired = expired_member(*group, soft, now.time);
+        if (expired == nullptr) continue;
         Due due{.group_id = id};
-        fence(*group, expired, now, due.records, due.migration);
+        fence(*group, {expired}, now, due.records, due.migration);
         return due;
     }
     std::erase_if(soft_, [&](const auto& entry) { return find(entry.first) == nullptr; });

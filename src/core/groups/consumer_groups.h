@@ -114,7 +114,7 @@ class ConsumerGroups {
         std::vector<GroupRecord> records;
         Migration migration;
     };
-    // Members whose sessions or rebalances have taken too long are fenced.
+    // A member whose session or rebalance has taken too long is fenced.
     std::optional<Due> next_expired(Moment now);
     // Expressions whose topics are to be looked up.
     std::optional<Due> next_resolved(Moment now);
@@ -192,8 +192,7 @@ class ConsumerGroups {
     Deadlines& deadlines(const std::string& group_id, const std::string& member_id);
     void wake_by(Time time) { wake_at_ = std::min(wake_at_, time); }
     void forget_member(const std::string& group_id, const std::string& member_id);
-    std::vector<const ConsumerMember*> expired_members(const ConsumerGroup& group, Soft& soft,
-                                                       Time now);
+    const ConsumerMember* expired_member(const ConsumerGroup& group, Soft& soft, Time now);
     void refresh_groups_of(const metadata::Image& before);
 
     const GroupOptions& options_;
