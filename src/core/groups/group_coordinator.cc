@@ -180,15 +180,23 @@ void GroupCoordinator::join(const JoinGroupRequest& request, std::int16_t versio
     if (request.group_id.empty()) return refuse(ErrorCode::invalid_group_id);
     if (is_modern(request.group_id)) return refuse(ErrorCode::inconsistent_group_protocol);
     ClassicGroup* group = find(request.group_id);
-    if (group == nullptr) {
+    bool is_new = group == nullptr;
+    if (is_new) {
         if (!request.member_id.empty()) return refuse(ErrorCode::unknown_member_id);
         group = &find_or_create(request.group_id);
     }
     Actions actions;
     group->join(request, version, client, new_id, ticket, now, actions);
+    bool writes = !actions.writes.empty();
     take(*group, std::move(actions), effects);
     if (!group->has_members() && group->generation() == 0 && !offsets_.contains(request.group_id)) {
         groups_.erase(request.group_id);  // the join was refused: the group never came to be
+    } else if (is_new && !writes) {
+        // The next coordinator is to know the group, too; nothing waits for that.
+        GroupMetadataValue empty{.protocol = std::nullopt,
+                                 .leader = std::nullopt,
+                                 .current_state_timestamp = wall_of(now)};
+        effects.appends.push_back({++next_append_, {group_record(request.group_id, empty)}});
     }
 }
 
