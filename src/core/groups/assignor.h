@@ -20,14 +20,16 @@ struct AssignableTopic {
 struct AssignorMember {
     std::string id;
     std::optional<std::string> instance_id;
-    std::vector<AssignableTopic>
-        topics;  // that exist, of its subscription; in order of their names
+    // Those that exist of its subscription, as Java's set of their names gives them.
+    std::vector<AssignableTopic> topics;
+    std::size_t names = 0;                // of its subscription, also those of no topic
     const Assignment* current = nullptr;  // its target until now
 };
 
 // What an assignor decides from.
 struct GroupSpec {
-    std::vector<AssignorMember> members;  // at least one, in order of their ids
+    std::vector<AssignorMember> members;  // at least one, in the order of the group's table
+    std::size_t places = 0;               // as many as a table of them ever had to hold
     SubscriptionType type = SubscriptionType::homogeneous;
 };
 

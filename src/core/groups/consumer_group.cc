@@ -6,6 +6,9 @@
 namespace millrace::groups {
 namespace {
 
+// Of a copy of a table with one or two entries, as there are assignors.
+constexpr std::size_t buckets_of_few = 4;
+
 // Counts that are zero are not kept.
 template <typename Counts>
 void add(Counts& counts, const std::string& key, int by) {
@@ -130,6 +133,7 @@ void ConsumerGroup::update(ConsumerMember member) {
     hold(member.assigned, member.epoch);
     hold(member.pending_revocation, member.epoch);
     if (member.instance_id) static_members_[*member.instance_id] = member.id;
+    seats_.put(member.id);
     members_.insert_or_assign(member.id, std::move(member));
 }
 
@@ -144,13 +148,18 @@ void ConsumerGroup::remove(const std::string& member_id) {
         auto held = static_members_.find(*member.instance_id);
         if (held != static_members_.end() && held->second == member_id) static_members_.erase(held);
     }
+    seats_.remove(member_id);
     members_.erase(found);
 }
 
 void ConsumerGroup::count(const ConsumerMember& member, int by) {
     add_topics(topics_, &member, by);
     if (member.has_regex()) add(regexes_, *member.regex, by);
-    if (member.assignor) add(assignors_, *member.assignor, by);
+    if (member.assignor) {
+        add(assignors_, *member.assignor, by);
+        assignors_.contains(*member.assignor) ? assignor_order_.put(*member.assignor)
+                                              : assignor_order_.remove(*member.assignor);
+    }
     if (member.state == MemberState::stable) {
         auto [at, made] = stable_at_.try_emplace(member.epoch, 0);
         if (by > 0) {
@@ -303,12 +312,22 @@ std::vector<std::string> ConsumerGroup::regexes_only_of(
 std::optional<std::string> ConsumerGroup::preferred_assignor(const ConsumerMember* before,
                                                              const ConsumerMember* after) const {
     std::map<std::string, int> counts = assignors_;
-    if (before != nullptr && before->assignor) add(counts, *before->assignor, -1);
-    if (after != nullptr && after->assignor) add(counts, *after->assignor, 1);
-    auto most = std::ranges::max_element(
-        counts, [](const auto& a, const auto& b) { return a.second < b.second; });
-    if (most == counts.end()) return std::nullopt;
-    return most->first;
+    std::vector<std::string> names = assignor_order_.keys();
+    auto recount = [&](const ConsumerMember* member, int by) {
+        if (member == nullptr || !member->assignor) return;
+        add(counts, *member->assignor, by);
+        if (!counts.contains(*member->assignor)) {
+            std::erase(names, *member->assignor);
+        } else if (std::ranges::find(names, *member->assignor) == names.end()) {
+            names.insert(names.begin(), *member->assignor);  // where compute() puts it
+        }
+    };
+    recount(before, -1);
+    recount(after, 1);
+    put_in_table_order(names, buckets_of_few, [](const std::string& name) { return name; });
+    auto most = std::ranges::max_element(names, {}, [&](const auto& name) { return counts[name]; });
+    if (most == names.end()) return std::nullopt;
+    return *most;
 }
 
 bool ConsumerGroup::supports(std::string_view protocol_type,

@@ -10,6 +10,7 @@
 
 #include "core/groups/consumer_member.h"
 #include "core/groups/consumer_records.h"
+#include "core/groups/java_order.h"
 
 namespace millrace::groups {
 
@@ -44,6 +45,8 @@ class ConsumerGroup {
 
     const std::map<std::string, ConsumerMember>& members() const { return members_; }
     std::size_t size() const { return members_.size(); }
+    // Their ids in the order in which Apache Kafka goes through them: who comes first gets more.
+    std::vector<std::string> member_order() const { return seats_.keys(); }
     // Null when there is none.
     const ConsumerMember* find(const std::string& member_id) const;
     const ConsumerMember* find_static(const std::optional<std::string>& instance_id) const;
@@ -112,12 +115,14 @@ class ConsumerGroup {
     std::map<std::string, ResolvedRegex> resolved_;
 
     // What follows from the members.
+    TimelineTable seats_;
     std::map<std::string, std::string> static_members_;  // instance id -> member id
     std::map<Uuid, std::map<std::int32_t, std::int32_t>> partition_epochs_;
     std::map<std::int32_t, std::size_t> stable_at_;  // members in state stable, by epoch
     SubscribedTopics topics_;
     SubscribedRegexes regexes_;
     std::map<std::string, int> assignors_;
+    TimelineTable assignor_order_;
     std::map<std::string, int> classic_protocols_;
     std::size_t classic_members_ = 0;
 };

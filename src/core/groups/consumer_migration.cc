@@ -306,9 +306,10 @@ void ConsumerGroups::downgrade(const ConsumerGroup& group,
         joining == nullptr ? nullptr : group.find_static(joining->instance_id);
     std::vector<Member> members;
     std::map<std::string, const Assignment*> targets;
-    for (const auto& [id, member] : group.members()) {
-        if (&member == replaced || std::ranges::find(leaving, &member) != leaving.end()) continue;
-        members.push_back(classic_member_of(member));
+    for (const std::string& id : group.member_order()) {
+        const ConsumerMember* member = group.find(id);
+        if (member == replaced || std::ranges::find(leaving, member) != leaving.end()) continue;
+        members.push_back(classic_member_of(*member));
         targets[id] = &group.target_of(id);
     }
     if (joining != nullptr) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -28,8 +29,28 @@ inline std::uint32_t table_hash(std::int32_t number) { return static_cast<std::u
 std::size_t grown_table(std::size_t entries);
 std::size_t copied_table(std::size_t entries);
 
+inline std::size_t table_bucket(std::uint32_t hash, std::size_t buckets) {
+    return (hash ^ (hash >> 16U)) & (buckets - 1);
+}
+
 // In which slot of Apache Kafka's own hash table, of so many entries, a hash lies.
 std::size_t timeline_slot(std::uint32_t hash, std::size_t entries);
+
+// The keys of a table of Apache Kafka's own (its timeline hash map) in the order in which it goes
+// through them. That depends on how many it ever had: it does not become smaller.
+class TimelineTable {
+  public:
+    // Also for a key that it has: Apache Kafka makes room before it looks for one.
+    void put(const std::string& key);
+    void remove(const std::string& key);
+    std::vector<std::string> keys() const;
+
+  private:
+    std::vector<std::string>& slot_of(const std::string& key);
+
+    std::vector<std::vector<std::string>> slots_{2};  // each has its keys in the order they came
+    std::size_t size_ = 0;
+};
 
 // In the order of what `place(element)` gives, elsewhere as they were.
 template <typename T, typename Place>
@@ -48,8 +69,7 @@ void put_in_order_of_places(std::vector<T>& elements, Place place) {
 template <typename T, typename Key>
 void put_in_table_order(std::vector<T>& elements, std::size_t buckets, Key key) {
     put_in_order_of_places(elements, [&](const T& element) {
-        std::uint32_t hash = table_hash(key(element));
-        return (hash ^ (hash >> 16U)) & (buckets - 1);
+        return table_bucket(table_hash(key(element)), buckets);
     });
 }
 

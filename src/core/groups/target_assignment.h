@@ -8,10 +8,7 @@
 
 namespace millrace::groups {
 
-// The topics of the member's subscription that the image has, in order of their names.
-std::vector<AssignableTopic> topics_of(const ConsumerMember& member,
-                                       const std::map<std::string, ResolvedRegex>& resolved,
-                                       const metadata::Image& image);
+// The topics of the member's subscription that the image has.
 std::set<Uuid> topic_ids_of(const ConsumerMember& member,
                             const std::map<std::string, ResolvedRegex>& resolved,
                             const metadata::Image& image);

@@ -15,18 +15,19 @@ struct OnePartition {
 std::vector<const AssignorMember*> in_table_order(const GroupSpec& spec) {
     std::vector<const AssignorMember*> members;
     for (const AssignorMember& member : spec.members) members.push_back(&member);
-    put_in_table_order(members, grown_table(members.size()),
+    put_in_table_order(members, grown_table(std::max(spec.places, members.size())),
                        [](const AssignorMember* member) { return std::string_view(member->id); });
     return members;
 }
 
 // All members subscribe to the same: each has a quota, keeps what fits into it, and those with
-// room share what is left in the order of the topics.
+// room share what is left in the order of the topics. The quota is larger by one for those of the
+// first members that already have that many, as far as enough others are left for the rest.
 class Uniform {
   public:
     explicit Uniform(std::vector<const AssignorMember*> members)
         : members_(std::move(members)), topics_(members_.front()->topics) {
-        put_in_table_order(topics_, copied_table(topics_.size()),
+        put_in_table_order(topics_, copied_table(members_.front()->names),
                            [](const AssignableTopic& topic) { return topic.id; });
         for (const AssignableTopic& topic : topics_) subscribed_[topic.id] = topic.partitions;
     }
@@ -35,7 +36,7 @@ class Uniform {
         std::size_t total = collect_unassigned();
         quota_ = total / members_.size();
         with_one_more_ = total % members_.size();
-        for (const AssignorMember* member : members_) keep(*member);
+        for (std::size_t i = 0; i < members_.size(); ++i) keep(*members_[i], members_.size() - i);
         std::size_t next = 0;
         for (auto& [assignment, room] : unfilled_) {
             for (; room > 0 && next < unassigned_.size(); --room, ++next) {
@@ -66,23 +67,26 @@ class Uniform {
         return total;
     }
 
-    void keep(const AssignorMember& member) {
-        std::size_t quota = quota_;
-        if (with_one_more_ > 0) {
-            ++quota;
-            --with_one_more_;
-        }
+    // `left`: this member and those that come after it.
+    void keep(const AssignorMember& member, std::size_t left) {
+        bool one_more = with_one_more_ > 0;
+        std::size_t room = quota_ + (one_more ? 1 : 0);
         Assignment& kept = assignments_[member.id];
         for (const OnePartition& each : in_order_of_keeping(*member.current)) {
-            if (quota > 0) {
-                --quota;
+            if (room > 0) {
+                --room;
                 kept[each.topic].push_back(each.partition);
             } else {
                 unassigned_.push_back(each);
             }
         }
         for (auto& [topic, partitions] : kept) std::ranges::sort(partitions);
-        if (quota > 0) unfilled_.emplace_back(&kept, quota);
+        if (room > 0 && one_more && left > with_one_more_) {
+            --room;
+            one_more = false;
+        }
+        if (room > 0) unfilled_.emplace_back(&kept, room);
+        if (one_more) --with_one_more_;
     }
 
     std::vector<OnePartition> in_order_of_keeping(const Assignment& current) const {
