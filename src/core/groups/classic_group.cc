@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/groups/java_order.h"
 #include "core/groups/subscription.h"
 
 namespace millrace::groups {
@@ -191,6 +192,7 @@ void ClassicGroup::add_member(const JoinGroupRequest& request, const Client& cli
     if (!leader_) leader_ = member_id;
     count_protocols(member, true);
     members_.emplace(std::move(member_id), std::move(member));
+    most_members_ = std::max(most_members_, members_.size());
     joined_since_delay_ = true;
     if (state_ != GroupState::preparing_rebalance) prepare_rebalance(now, actions);
 }
@@ -214,6 +216,7 @@ void ClassicGroup::take_place(Member& old, const JoinGroupRequest& request, std:
     members_.erase(old_id);
     bool had_synced = unsynced_.erase(old_id) == 0;
     member.id = new_id;
+    member.joined = ++joins_;
     member.client = client;
     member.join_ticket = 0;
     member.sync_ticket = 0;
@@ -307,17 +310,28 @@ void ClassicGroup::complete_join(Time now, Actions& actions) {
     reply_to_joins(now, actions);
 }
 
-// The leader stays when it came back; otherwise the first that did.
+template <typename Wanted>
+const Member* ClassicGroup::first_member(Wanted wanted) const {
+    std::size_t buckets = grown_table(most_members_);
+    const Member* first = nullptr;
+    std::pair<std::size_t, std::uint64_t> least;
+    for (const auto& [id, member] : members_) {
+        if (!wanted(member)) continue;
+        std::pair place(table_bucket(table_hash(id), buckets), member.joined);
+        if (first != nullptr && place > least) continue;
+        first = &member;
+        least = place;
+    }
+    return first;
+}
+
+// The leader stays when it came back.
 void ClassicGroup::elect_leader() {
     if (leader_) {
         auto current = members_.find(*leader_);
         if (current != members_.end() && current->second.join_ticket != 0) return;
     }
-    const Member* first = nullptr;
-    for (const auto& [id, member] : members_) {
-        if (member.join_ticket == 0) continue;
-        if (first == nullptr || member.joined < first->joined) first = &member;
-    }
+    const Member* first = first_member([](const Member& each) { return each.join_ticket != 0; });
     if (first != nullptr) {
         leader_ = first->id;
     } else if (leader_ && !members_.contains(*leader_)) {
@@ -384,10 +398,7 @@ void ClassicGroup::remove_member(const std::string& member_id, Actions& actions)
     members_.erase(found);
     if (leader_ != member_id) return;
     leader_.reset();
-    const Member* first = nullptr;
-    for (const auto& [id, other] : members_) {
-        if (first == nullptr || other.joined < first->joined) first = &other;
-    }
+    const Member* first = first_member([](const Member&) { return true; });
     if (first != nullptr) leader_ = first->id;
 }
 

@@ -65,7 +65,7 @@ struct Member {
     Duration session_timeout;
     std::vector<Protocol> protocols;  // most preferred first
     Slice assignment;
-    std::uint64_t joined = 0;  // order of joining: the first is made leader
+    std::uint64_t joined = 0;  // order of joining
     Ticket join_ticket = 0;
     Ticket sync_ticket = 0;
     Time session_deadline;
@@ -172,6 +172,9 @@ class ClassicGroup {
     void complete_join_if_all(Time now, Actions& actions);
     void complete_join(Time now, Actions& actions);
     void elect_leader();
+    // Whom Apache Kafka finds first in its table of members; null when there is none such.
+    template <typename Wanted>
+    const Member* first_member(Wanted wanted) const;
     std::string select_protocol() const;
     void reply_to_joins(Time now, Actions& actions);
     void reply_to_syncs(ErrorCode error, Time now, Actions& actions);
@@ -213,7 +216,8 @@ class ClassicGroup {
     std::map<std::string, Slice> next_assignments_;  // of the leader's sync that is being written
     std::uint64_t next_write_ = 0;
     std::uint64_t joins_ = 0;
-    bool initial_join_ = false;  // the rebalance of a group that was empty waits for company
+    std::size_t most_members_ = 0;  // that it ever had: such a table does not become smaller
+    bool initial_join_ = false;     // the rebalance of a group that was empty waits for company
     bool joined_since_delay_ = false;
     Time rebalance_started_;
     Time rebalance_deadline_ = Time::never();

@@ -243,6 +243,7 @@ void ClassicGroup::restore(const GroupMetadataValue& value, std::optional<Time> 
         if (member.instance_id) static_members_[*member.instance_id] = member.id;
         alive(members_.emplace(entry.member_id, std::move(member)).first->second, now);
     }
+    most_members_ = members_.size();
     state_ = members_.empty() ? GroupState::empty : GroupState::stable;
     state_since_ = since;
 }
@@ -261,6 +262,7 @@ std::unique_ptr<ClassicGroup> ClassicGroup::adopt(std::string id, const GroupOpt
         std::string member_id = member.id;
         group->alive(group->members_.emplace(member_id, std::move(member)).first->second, now);
     }
+    group->most_members_ = group->members_.size();
     group->protocol_ = group->select_protocol();
     group->enter(GroupState::stable, now);
     return group;
