@@ -2,7 +2,10 @@
 // decided again: the same answers and the same records. MILLRACE_GROUP_COMMANDS names another
 // table.
 #include <algorithm>
+#include <array>
+#include <cstdlib>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <gtest/gtest.h>
 #include <map>
 #include <memory>
@@ -77,50 +80,96 @@ MigrationPolicy policy_of(const std::string& name) {
     return MigrationPolicy::bidirectional;
 }
 
+// What is decided in another way here, and why.
+enum class Difference : std::uint8_t {
+    none,
+    // Who subscribes by an expression that is not looked up yet gets nothing; there the group
+    // passes for one of members that are all alike, so that it gets what it may not want, or nobody
+    // gets anything.
+    unknown_expression,
+    // Classic members that are left among themselves are asked to join again, so that the next
+    // target is computed; there nobody gets what others have left until one joins by itself.
+    asked_to_join,
+    count,
+};
+constexpr std::size_t differences = static_cast<std::size_t>(Difference::count);
+// In recorded/commands.tsv.
+constexpr std::array<int, differences> known_differences = {0, 3, 16};
+
+using Log = std::map<std::string, std::string>;  // keys and values in hex, "-" for none
+
+void note(const std::vector<GroupRecord>& records, Log& log) {
+    for (const GroupRecord& record : records) {
+        GroupRecord ordered = in_order(record);
+        log[hex(ordered.key)] = ordered.value ? hex(*ordered.value) : std::string("-");
+    }
+}
+
 // One scenario: the same commands to our coordinator, whose records are applied at once.
 class Scenario {
   public:
-    // Whether all was as recorded, and goes on so that it can be compared: a group that has gone
-    // back to the classic protocol has whom a table put first for its leader.
-    bool run(const std::vector<std::string>& fields) {
-        int before = failures();
-        follow(fields);
-        if (failures() != before || parted_) return false;
-        const std::string& command = fields.at(2);
-        bool decides = command != "options" && command != "metadata";
-        return !decides || !goes_back(recorded_records(fields.at(6)));
-    }
-
-  private:
-    static int failures() {
-        return testing::UnitTest::GetInstance()->current_test_info()->result()->total_part_count();
-    }
-    void follow(const std::vector<std::string>& fields) {
+    Difference run(const std::vector<std::string>& fields) {
         now_ = Time() + Duration::milliseconds(std::stoll(fields.at(1)));
         const std::string& command = fields.at(2);
         auto version = static_cast<std::int16_t>(std::stoi(fields.at(3)));
-        if (command == "options") return begin(split(fields.at(5), ','));
-        if (command == "metadata") return metadata(fields.at(5), fields.at(6));
+        if (command == "options") {
+            begin(split(fields.at(5), ','));
+            return Difference::none;
+        }
+        if (command == "metadata") {
+            metadata(fields.at(5), fields.at(6));
+            return Difference::none;
+        }
         records_.clear();
         late_id_ = fields.size() > 7 ? fields[7] : "nobody";
         std::string response = act(command, version, fields.at(4), fields.at(5));
-        parted_ = command == "Heartbeat" && response != fields.at(5) && waits_for_nobody();
-        if (parted_) return;
-        std::string theirs_told =
-            fields.at(5) == "-" ? response : wanted(command, version, fields.at(5));
-        std::vector<GroupRecord> theirs = recorded_records(fields.at(6));
-        // Classic groups write at other times, and choose leaders by the order of a table.
-        if (command == "JoinGroup" || command == "SyncGroup" || command == "tick") {
-            std::erase_if(records_, is_classic);
-            std::erase_if(theirs, is_classic);
+        if (command == "Heartbeat" && response != fields.at(5) && waits_for_nobody())
+            return Difference::asked_to_join;
+        return compare(command, version, response, fields.at(5), recorded_records(fields.at(6)));
+    }
+
+  private:
+    Difference compare(const std::string& command, std::int16_t version,
+                       const std::string& response, const std::string& theirs_told,
+                       const std::vector<GroupRecord>& theirs) {
+        std::string wanted_response =
+            theirs_told == "-" ? response : wanted(command, version, theirs_told);
+        note(records_, log_);
+        note(theirs, recorded_log_);
+        if (response == wanted_response && told(records_) == told(theirs)) return Difference::none;
+        if (!knows_all_expressions()) {
+            EXPECT_EQ(without_choice(command, version, response),
+                      without_choice(command, version, wanted_response));
+            EXPECT_EQ(told(records_, false), told(theirs, false));
+            go_on_as_recorded();
+            return Difference::unknown_expression;
         }
-        if (response == theirs_told && told(records_) == told(theirs)) return;
-        // Which of equal members gets a partition is left to the order of hash tables, which their
-        // history decides: the same records otherwise will do, and the scenario ends here.
-        EXPECT_EQ(without_choice(command, version, response),
-                  without_choice(command, version, theirs_told));
-        EXPECT_EQ(told(records_, false), told(theirs, false));
-        parted_ = true;
+        EXPECT_EQ(response, wanted_response);
+        EXPECT_EQ(told(records_), told(theirs));
+        return Difference::none;
+    }
+
+    bool knows_all_expressions() const {
+        const ConsumerGroup* consumers = groups_->consumers().find(std::string(group));
+        if (consumers == nullptr) return true;
+        return std::ranges::all_of(consumers->members(), [&](const auto& entry) {
+            const ConsumerMember& member = entry.second;
+            return !member.has_regex() || consumers->resolved().contains(*member.regex);
+        });
+    }
+
+    // Who has which partitions is taken over, so that what follows can be compared.
+    void go_on_as_recorded() {
+        for (const auto& [key, value] : log_)
+            ASSERT_TRUE(recorded_log_.contains(key) || value == "-");
+        for (const auto& [key, value] : recorded_log_) {
+            std::string& ours = log_[key];
+            if (ours == value) continue;
+            ours = value;
+            GroupRecord record{unhex(key), std::nullopt};
+            if (value != "-") record.value = unhex(value);
+            ASSERT_TRUE(groups_->apply(record));
+        }
     }
 
     static std::string without_choice(const std::string& command, std::int16_t version,
@@ -133,8 +182,6 @@ class Scenario {
 
     static constexpr std::string_view group = "g";
 
-    // Classic members that are left among themselves are asked to join again here, so that the next
-    // target is computed; there nobody gets what others have left until one joins by itself.
     bool waits_for_nobody() const {
         const ConsumerGroup* consumers = groups_->consumers().find(std::string(group));
         return consumers != nullptr && consumers->classic_members() == consumers->size() &&
@@ -176,24 +223,6 @@ class Scenario {
             take(std::move(more));
         }
     }
-    static bool goes_back(const std::vector<GroupRecord>& records) {
-        bool ends_consumers = false;
-        bool has_members = false;
-        for (const GroupRecord& record : records) {
-            Result<Entry> entry = parse(record);
-            if (!entry) continue;
-            if (auto* consumer = std::get_if<ConsumerEntry>(&*entry))
-                ends_consumers |= std::holds_alternative<GroupEpochGone>(consumer->change);
-            if (auto* classic = std::get_if<GroupEntry>(&*entry))
-                has_members |= classic->value && !classic->value->members.empty();
-        }
-        return ends_consumers && has_members;
-    }
-    static bool is_classic(const GroupRecord& record) {
-        Result<Entry> entry = parse(record);
-        return entry && std::holds_alternative<GroupEntry>(*entry) && record.value;
-    }
-
     std::string act(const std::string& command, std::int16_t version, const std::string& request,
                     const std::string& response) {
         if (command == "tick") return tick();
@@ -322,7 +351,8 @@ class Scenario {
         return encoded(response, version);
     }
 
-    bool parted_ = false;  // in what may be another way here
+    Log log_;
+    Log recorded_log_;
     GroupOptions options_;
     Client client_{"c", "/127.0.0.1"};
     std::unique_ptr<GroupCoordinator> groups_;
@@ -334,33 +364,40 @@ class Scenario {
     std::vector<GroupRecord> records_;  // of the command
 };
 
+// Members whose time runs out at once are fenced one by one, in an order that may be another.
+std::vector<std::vector<std::string>> with_joined_ticks(
+    const std::vector<std::vector<std::string>>& lines) {
+    std::vector<std::vector<std::string>> joined;
+    for (const std::vector<std::string>& fields : lines) {
+        bool goes_on = !joined.empty() && fields.at(2) == "tick" && joined.back().at(2) == "tick" &&
+                       fields.at(0) == joined.back().at(0) && fields.at(1) == joined.back().at(1);
+        if (!goes_on) {
+            joined.push_back(fields);
+            continue;
+        }
+        std::string& records = joined.back().at(6);
+        if (fields.at(6) == "-") continue;
+        records = records == "-" ? fields.at(6) : records + "," + fields.at(6);
+    }
+    return joined;
+}
+
 TEST(ApacheGroups, AreDecidedTheSame) {
-    auto lines = recorded_lines("commands.tsv", "MILLRACE_GROUP_COMMANDS");
-    std::unique_ptr<Scenario> scenario;  // none when it cannot be compared any more
-    std::size_t compared = 0;
-    std::size_t scenarios = 0;
-    std::size_t whole = 0;
+    auto lines = with_joined_ticks(recorded_lines("commands.tsv", "MILLRACE_GROUP_COMMANDS"));
+    std::unique_ptr<Scenario> scenario;
+    std::array<int, differences> counts{};
     for (std::size_t i = 0; i < lines.size(); ++i) {
         const std::vector<std::string>& fields = lines[i];
-        if (fields.at(2) == "options") {
-            ++scenarios;
-            whole += scenario ? 1 : 0;
-            scenario = std::make_unique<Scenario>();
-        }
-        // Members whose time runs out at once are fenced one by one there, together here.
-        bool at_once = fields.at(2) == "tick" && i + 1 < lines.size() &&
-                       lines[i + 1].at(2) == "tick" && lines[i + 1].at(1) == fields.at(1);
-        if (at_once) scenario.reset();
-        if (!scenario) continue;
-        SCOPED_TRACE(fmt::format("line {}: scenario {}, {} ms, {} {}", i + 1, fields.at(0),
+        if (fields.at(2) == "options") scenario = std::make_unique<Scenario>();
+        SCOPED_TRACE(fmt::format("command {}: scenario {}, {} ms, {} {}", i + 1, fields.at(0),
                                  fields.at(1), fields.at(2), fields.at(4)));
-        ++compared;
-        if (!scenario->run(fields)) scenario.reset();
+        ++counts[static_cast<std::size_t>(scenario->run(fields))];
+        if (HasFailure()) return;  // what follows rests on it
     }
-    whole += scenario ? 1 : 0;
-    fmt::print("{} of {} commands compared, {} of {} scenarios whole\n", compared, lines.size(),
-               whole, scenarios);
-    EXPECT_GT(compared, lines.size() / 4);
+    fmt::print("{} commands; the same, unknown expressions, asked to join: {}\n", lines.size(),
+               fmt::join(counts, ", "));
+    if (std::getenv("MILLRACE_GROUP_COMMANDS") != nullptr) return;
+    for (std::size_t i = 1; i < differences; ++i) EXPECT_LE(counts[i], known_differences[i]) << i;
 }
 
 }  // namespace
