@@ -48,8 +48,10 @@ def node(folder, authority, issued):
         **keystore(issued[0], "PEM"), "ssl.keystore.location": f"/node/{issued[0].pem.name}",
     }
     made.launch()
-    yield made.wait_until_ready()
-    made.kill()
+    try:
+        yield made.wait_until_ready()
+    finally:
+        made.kill()
 
 
 def run(command, stdin="", seconds=SECONDS):

@@ -33,7 +33,7 @@ cd /node
 {prepare}
 {run} &
 while kill -0 $!; do
-    busybox awk '{{ printf "tls_stat %s %s\\n", $1, $2 }}' /proc/net/tls_stat
+    awk '/TxSw/ {{ print "tls_stat", $1, $2 }}' /proc/net/tls_stat
     sleep 1
 done
 poweroff -f
@@ -100,6 +100,8 @@ class GuestNode(MillraceNode):
         super().__init__(folder)
         self.ports, self.files = ports, files
         self.port = ports[9092]
+
+    start_seconds = 240  # its machine's, too
 
     def launch(self):
         qemu = toolchains.need("qemu-system-x86_64", "qemu-system-x86")

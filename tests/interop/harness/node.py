@@ -10,7 +10,6 @@ from harness import processes, toolchains, wire
 
 CLUSTER_ID = "aW50ZXJvcC1jbHVzdGVyMQ"
 NODE_ID = 1
-START_SECONDS = 90
 
 
 class Node:
@@ -20,6 +19,7 @@ class Node:
     log_level = None  # of Apache's node: warn, unless the environment says otherwise
     host = "127.0.0.1"
     prefix = ()  # before the words of its command: where it runs
+    start_seconds = 90
     format_flags = ("--standalone",)  # the only voter of a dynamic quorum
 
     def __init__(self, folder, ports=None, **overrides):
@@ -97,7 +97,7 @@ class Node:
 
     def wait_until_ready(self):
         processes.wait_until(
-            self._lives_and_is_ready, START_SECONDS,
+            self._lives_and_is_ready, self.start_seconds,
             lambda: f"{self.kind} node:\n{self.tail()}")
         return self
 
