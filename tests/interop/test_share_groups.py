@@ -436,3 +436,42 @@ def test_sessions_are_bounded(kind, start_node):
     finally:
         for each in connections:
             each.close()
+
+
+SHARE_KEY = "gated:AAAAAAAAAAEAAAAAAAAAAQ:0"
+NOT_COORDINATOR, UNSUPPORTED_VERSION = 16, 35
+
+
+def test_before_the_coordinators_are_there(kind, start_node, tools):
+    """Nobody coordinates until somebody has asked who does; share.version 0 refuses members, but
+    their state has its coordinator."""
+    node = start_node(kind, "share-first", **{
+        "share.coordinator.state.topic.num.partitions": 1, "offsets.topic.num.partitions": 1})
+
+    def find(connection, key_type, key):
+        answer = connection.call("FindCoordinator", 6, {"KeyType": key_type,
+                                                        "CoordinatorKeys": [key]})
+        return answer["Coordinators"][0]["ErrorCode"]
+
+    def beat(connection):
+        return connection.call("ShareGroupHeartbeat", 1, {
+            "GroupId": "gated", "MemberId": "AAAAAAAAAAEAAAAAAAAAAA", "MemberEpoch": 0,
+            "RackId": None, "SubscribedTopicNames": ["absent"]})["ErrorCode"]
+
+    def others(connection):
+        return [connection.call("Heartbeat", 4, {
+                    "GroupId": "gated", "GenerationId": 1, "MemberId": "m",
+                    "GroupInstanceId": None})["ErrorCode"],
+                connection.call("InitProducerId", 4, {
+                    "TransactionalId": "t", "TransactionTimeoutMs": 1000, "ProducerId": -1,
+                    "ProducerEpoch": -1})["ErrorCode"]]
+    with node.connect() as connection:
+        assert beat(connection) == NOT_COORDINATOR
+        assert others(connection) == [NOT_COORDINATOR] * 2
+        wait_until(lambda: find(connection, 0, "gated") == 0, SECONDS, "the group's coordinator")
+        wait_until(lambda: beat(connection) == 0, SECONDS, "a member")
+        done = tools.run("features", "--bootstrap-server", node.bootstrap, "downgrade",
+                         "--feature", "share.version=0")
+        assert done.status == 0, done
+        wait_until(lambda: beat(connection) == UNSUPPORTED_VERSION, SECONDS, "switched off")
+        wait_until(lambda: find(connection, 2, SHARE_KEY) == 0, SECONDS, "the share coordinator")

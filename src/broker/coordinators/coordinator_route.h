@@ -35,7 +35,7 @@ class CoordinatorRoute {
     auto with(std::string_view key, Function function, Refuse refuse)
         -> std::invoke_result_t<Function&, Host&> {
         std::optional<TopicIdPartition> id = partition_of(key);
-        if (!id) co_return refuse(ErrorCode::coordinator_not_available);
+        if (!id) co_return refuse(ErrorCode::not_coordinator);
         co_return co_await on_partition(*id, std::move(function), std::move(refuse));
     }
 
