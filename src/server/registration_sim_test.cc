@@ -165,8 +165,8 @@ config::BrokerConfig broker_of(std::uint16_t controller_port, std::string_view l
 }
 
 // A broker's life, from its start to its controlled shutdown.
-Task<void> live(env::Shard& shard, RecordedController& controller, std::string_view lines = "") {
-    config::BrokerConfig config = broker_of(controller.port, lines);
+Task<void> live(env::Shard& shard, const config::BrokerConfig& config,
+                const std::function<void(Process&)>& once_started = {}) {
     quorum::FormatCommand command;
     command.cluster_id = std::string(cluster_id);
     auto formatted = quorum::format(shard.disk(), config, command, shard.random(), shard.wall_ms());
@@ -175,10 +175,8 @@ Task<void> live(env::Shard& shard, RecordedController& controller, std::string_v
     auto process = co_await Process::start(shard, config);
     EXPECT_TRUE(process) << process.error().message;
     if (!process) co_return;
-    metadata::ImagePtr image = (*process)->quorum().image();
-    const metadata::Broker* broker = image->active_broker(11);
-    EXPECT_NE(broker, nullptr) << "the recorded log has it, and it is not fenced";
     EXPECT_EQ((*process)->quorum().leader_id(), 1);
+    if (once_started) once_started(**process);
     co_await env::sleep_for(shard, Duration::seconds(3));
     Time began = shard.now();
     Result<> stopped = co_await (*process)->stop();
@@ -240,7 +238,7 @@ TEST(Registration, AControllerThatDoesNotAnswerIsAskedAgain) {
     with_controller([](env::Shard& shard, RecordedController& controller) -> Task<void> {
         controller.is_deaf = true;
         Time began = shard.now();
-        co_await live(shard, controller, "controller.socket.timeout.ms=700\n");
+        co_await live(shard, broker_of(controller.port, "controller.socket.timeout.ms=700\n"));
         EXPECT_EQ(controller.registrations.size(), 2U);
         EXPECT_LT(shard.now() - began, Duration::seconds(10));
     });
@@ -248,7 +246,11 @@ TEST(Registration, AControllerThatDoesNotAnswerIsAskedAgain) {
 
 TEST(Registration, ApachesControllerTakesTheBroker) {
     with_controller([](env::Shard& shard, RecordedController& controller) -> Task<void> {
-        co_await live(shard, controller);
+        co_await live(shard, broker_of(controller.port), [](Process& process) {
+            metadata::ImagePtr image = process.quorum().image();
+            const metadata::Broker* broker = image->active_broker(11);
+            EXPECT_NE(broker, nullptr) << "the recorded log has it, and it is not fenced";
+        });
         EXPECT_EQ(controller.unknown, std::vector<std::string>());
         EXPECT_EQ(controller.registrations.size(), 1U);
         EXPECT_GE(controller.heartbeats.size(), 6U);
