@@ -204,48 +204,38 @@ const Catalogue& {kind}_catalogue() {{
 """
 
 
-def ignored_keys_source(rows: list[dict]) -> str:
-    keys = "".join(
-        f"    {{.name = {quoted(row['name'])}, .client = {quoted(row['clients'])}, "
-        f".told = {'true' if row['told'] == 'yes' else 'false'}, .why = {quoted(row['why'])}}},\n"
-        for row in rows
-    )
-    return f"""#include "config/ignored_client_keys.h"
+def ignored_keys_source(kind: str, row_type: str, definitions: list[str]) -> str:
+    keys = "".join(f"    {{{definition}}},\n" for definition in definitions)
+    return f"""#include "config/ignored_{kind}_keys.h"
 
 namespace millrace::config {{
 namespace {{
 
-constexpr IgnoredKey keys[] = {{
+constexpr {row_type} keys[] = {{
 {keys}}};
 
 }}  // namespace
 
-std::span<const IgnoredKey> ignored_client_keys() {{ return keys; }}
+std::span<const {row_type}> ignored_{kind}_keys() {{ return keys; }}
 
 }}  // namespace millrace::config
 """
+
+
+def ignored_client_keys_source(rows: list[dict]) -> str:
+    return ignored_keys_source("client", "IgnoredKey", [
+        f".name = {quoted(row['name'])}, .client = {quoted(row['clients'])}, "
+        f".told = {'true' if row['told'] == 'yes' else 'false'}, .why = {quoted(row['why'])}"
+        for row in rows
+    ])
 
 
 def ignored_broker_keys_source(rows: list[dict]) -> str:
-    keys = "".join(
-        f"    {{.name = {quoted(row['name'])}, .how = IgnoredBrokerKey::How::{row['how']}, "
-        f".why = {quoted(row['why'])}}},\n"
+    return ignored_keys_source("broker", "IgnoredBrokerKey", [
+        f".name = {quoted(row['name'])}, .how = IgnoredBrokerKey::How::{row['how']}, "
+        f".why = {quoted(row['why'])}"
         for row in rows
-    )
-    return f"""#include "config/ignored_broker_keys.h"
-
-namespace millrace::config {{
-namespace {{
-
-constexpr IgnoredBrokerKey keys[] = {{
-{keys}}};
-
-}}  // namespace
-
-std::span<const IgnoredBrokerKey> ignored_broker_keys() {{ return keys; }}
-
-}}  // namespace millrace::config
-"""
+    ])
 
 
 def main(schema: Path, out: Path) -> None:
@@ -255,7 +245,7 @@ def main(schema: Path, out: Path) -> None:
         write_if_changed(out / f"config/{kind}_settings.h", header_of(kind, title, rows))
         write_if_changed(out / f"config/{kind}_definitions.cc", source_of(kind, rows))
     write_if_changed(out / "config/ignored_client_keys.cc",
-                     ignored_keys_source(read_table(schema / "ignored_client_configs.tsv")))
+                     ignored_client_keys_source(read_table(schema / "ignored_client_configs.tsv")))
     write_if_changed(out / "config/ignored_broker_keys.cc",
                      ignored_broker_keys_source(read_table(schema / "ignored_broker_configs.tsv")))
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <functional>
 #include <gtest/gtest.h>
+#include <string>
 #include <vector>
 
 #include "client/admin_configs.h"
@@ -20,13 +21,11 @@ namespace {
 
 constexpr std::int32_t partitions = 500;
 constexpr std::size_t all_members = 100;
-constexpr std::string_view lines =
+const std::string lines =
+    std::string(SharingGroup::lines) +
     "group.consumer.min.session.timeout.ms=1000\ngroup.consumer.session.timeout.ms=6000\n"
     "group.consumer.min.heartbeat.interval.ms=100\ngroup.consumer.heartbeat.interval.ms=500\n"
-    "group.share.min.session.timeout.ms=1000\ngroup.share.session.timeout.ms=6000\n"
-    "group.share.min.heartbeat.interval.ms=100\ngroup.share.heartbeat.interval.ms=500\n"
-    "group.share.min.record.lock.duration.ms=1000\ngroup.share.record.lock.duration.ms=3000\n"
-    "group.share.delivery.count.limit=10\nshare.coordinator.state.topic.num.partitions=2\n"
+    "share.coordinator.state.topic.num.partitions=2\n"
     "num.recovery.threads.per.data.dir=2\n";
 
 // A group, as a trial sees it.

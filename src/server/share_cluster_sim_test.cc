@@ -24,22 +24,19 @@ namespace millrace::server {
 namespace {
 
 constexpr std::int32_t partitions = 4;
-constexpr std::string_view lines =
-    "default.replication.factor=3\nmin.insync.replicas=2\n"
-    "offsets.topic.replication.factor=3\noffsets.topic.num.partitions=2\n"
-    "share.coordinator.state.topic.replication.factor=3\n"
-    "share.coordinator.state.topic.min.isr=2\n"
-    "share.coordinator.state.topic.num.partitions=3\n"
-    "share.coordinator.snapshot.update.records.per.snapshot=7\n"
-    "share.coordinator.state.topic.prune.interval.ms=20000\n"
-    "share.coordinator.cold.partition.snapshot.interval.ms=10000\n"
-    "broker.session.timeout.ms=3000\nbroker.heartbeat.interval.ms=500\n"
-    "initial.broker.registration.timeout.ms=600000\n"
-    "replica.lag.time.max.ms=4000\nreplica.fetch.wait.max.ms=200\n"
-    "group.share.min.session.timeout.ms=1000\ngroup.share.session.timeout.ms=6000\n"
-    "group.share.min.heartbeat.interval.ms=100\ngroup.share.heartbeat.interval.ms=500\n"
-    "group.share.min.record.lock.duration.ms=1000\ngroup.share.record.lock.duration.ms=3000\n"
-    "group.share.delivery.count.limit=10\ngroup.share.partition.max.record.locks=100\n";
+const std::string lines = std::string(SharingGroup::lines) +
+                          "default.replication.factor=3\nmin.insync.replicas=2\n"
+                          "offsets.topic.replication.factor=3\noffsets.topic.num.partitions=2\n"
+                          "share.coordinator.state.topic.replication.factor=3\n"
+                          "share.coordinator.state.topic.min.isr=2\n"
+                          "share.coordinator.state.topic.num.partitions=3\n"
+                          "share.coordinator.snapshot.update.records.per.snapshot=7\n"
+                          "share.coordinator.state.topic.prune.interval.ms=20000\n"
+                          "share.coordinator.cold.partition.snapshot.interval.ms=10000\n"
+                          "broker.session.timeout.ms=3000\nbroker.heartbeat.interval.ms=500\n"
+                          "initial.broker.registration.timeout.ms=600000\n"
+                          "replica.lag.time.max.ms=4000\nreplica.fetch.wait.max.ms=200\n"
+                          "group.share.partition.max.record.locks=100\n";
 constexpr std::string_view no_hurry =
     "delivery.timeout.ms=1200000\nmax.block.ms=1200000\nrequest.timeout.ms=4000\n";
 // Until whatever a fault has begun is over: sessions and locks that were of it.
@@ -50,7 +47,7 @@ class Trial {
     explicit Trial(std::uint64_t seed)
         : world_(seed, {.shuffle_coroutines = seed % 2 == 0}),
           log_(world_),
-          cluster_(world_, three_brokers(seed, std::string(lines))),
+          cluster_(world_, three_brokers(seed, lines)),
           ledger_("t", partitions, servers()),
           group_("sharing", "t", servers()),
           producer_(world_.add_node("producer")),

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <gtest/gtest.h>
+#include <string>
 #include <vector>
 
 #include "client/admin_configs.h"
@@ -17,15 +18,12 @@ namespace millrace::server {
 namespace {
 
 constexpr std::int32_t partitions = 3;
-constexpr std::string_view soon =
-    "group.share.min.session.timeout.ms=1000\ngroup.share.session.timeout.ms=6000\n"
-    "group.share.min.heartbeat.interval.ms=100\ngroup.share.heartbeat.interval.ms=500\n"
-    "group.share.min.record.lock.duration.ms=1000\ngroup.share.record.lock.duration.ms=3000\n"
-    "group.share.delivery.count.limit=10\ngroup.share.partition.max.record.locks=100\n"
-    "share.coordinator.state.topic.num.partitions=2\n"
-    "share.coordinator.snapshot.update.records.per.snapshot=7\n"
-    "share.coordinator.state.topic.prune.interval.ms=20000\n"
-    "share.coordinator.cold.partition.snapshot.interval.ms=10000\n";
+const std::string soon = std::string(SharingGroup::lines) +
+                         "group.share.partition.max.record.locks=100\n"
+                         "share.coordinator.state.topic.num.partitions=2\n"
+                         "share.coordinator.snapshot.update.records.per.snapshot=7\n"
+                         "share.coordinator.state.topic.prune.interval.ms=20000\n"
+                         "share.coordinator.cold.partition.snapshot.interval.ms=10000\n";
 
 // Who takes part: requests by hand, or the native client.
 enum class Members : std::uint8_t { by_hand, consumers };

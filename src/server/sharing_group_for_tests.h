@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "client/cluster.h"
@@ -27,6 +28,13 @@ class SharingGroup {
     static constexpr int delivery_limit = 10;
 
     static constexpr Duration lock = Duration::seconds(3);  // share.record.lock.duration.ms
+
+    // Of the nodes' configuration.
+    static constexpr std::string_view lines =
+        "group.share.min.session.timeout.ms=1000\ngroup.share.session.timeout.ms=6000\n"
+        "group.share.min.heartbeat.interval.ms=100\ngroup.share.heartbeat.interval.ms=500\n"
+        "group.share.min.record.lock.duration.ms=1000\ngroup.share.record.lock.duration.ms=3000\n"
+        "group.share.delivery.count.limit=10\n";
 
     // `servers`: a line of the clients' configuration.
     SharingGroup(std::string id, std::string topic, std::string servers = {})

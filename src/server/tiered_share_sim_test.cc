@@ -3,7 +3,7 @@
 // none comes again that a member was told it has accepted.
 
 #include <gtest/gtest.h>
-#include <string_view>
+#include <string>
 #include <vector>
 
 #include "client/admin_configs.h"
@@ -16,12 +16,8 @@ namespace millrace::server {
 namespace {
 
 constexpr std::int32_t partitions = 3;
-constexpr std::string_view soon =
-    "group.share.min.session.timeout.ms=1000\ngroup.share.session.timeout.ms=6000\n"
-    "group.share.min.heartbeat.interval.ms=100\ngroup.share.heartbeat.interval.ms=500\n"
-    "group.share.min.record.lock.duration.ms=1000\ngroup.share.record.lock.duration.ms=3000\n"
-    "group.share.delivery.count.limit=10\n"
-    "share.coordinator.state.topic.num.partitions=2\n";
+const std::string soon =
+    std::string(SharingGroup::lines) + "share.coordinator.state.topic.num.partitions=2\n";
 
 enum class Members : std::uint8_t { by_hand, consumers };
 
