@@ -31,31 +31,24 @@ std::int64_t wrapping_add(std::int64_t a, std::int64_t b) {
 class RecordRules {
   public:
     RecordRules(const BatchView& batch, const ProduceRules& rules, Timestamp now)
-        : batch_(batch), rules_(rules), now_(now) {
-        appended_ = batch.timestamp_type() == TimestampType::log_append_time;
-    }
+        : rules_(rules),
+          now_(now),
+          base_timestamp_(batch.base_timestamp()),
+          batch_max_timestamp_(batch.max_timestamp()),
+          appended_(batch.timestamp_type() == TimestampType::log_append_time),
+          timed_(rules.timestamp_type == TimestampType::create_time) {}
 
     void check(const EncodedRecord& record) {
         check(record.key.has_value(), record.timestamp_delta, record.offset_delta);
     }
     void check(bool has_key, std::int64_t timestamp_delta, std::int32_t offset_delta) {
-        Timestamp timestamp = appended_ ? batch_.max_timestamp()
-                                        : wrapping_add(batch_.base_timestamp(), timestamp_delta);
+        Timestamp timestamp =
+            appended_ ? batch_max_timestamp_ : wrapping_add(base_timestamp_, timestamp_delta);
         max_timestamp_ = std::max(max_timestamp_, timestamp);
         in_sequence_ = in_sequence_ && offset_delta == index_;
-        if (rules_.compacted && !has_key) [[unlikely]] {
-            add_error("A record of a compacted topic needs a key, this one for {} has none",
-                      rules_.partition);
-        } else if (rules_.timestamp_type == TimestampType::create_time &&
-                   timestamp != no_timestamp) {
-            check_time(timestamp, offset_delta);
-        } else if (appended_) [[unlikely]] {
-            bad_time_ = true;
-            add_error(
-                "The record at offset {} has the timestamp type LogAppendTime, which a "
-                "producer may not set",
-                offset_delta);
-        }
+        bool usual = timed_ && (has_key || !rules_.compacted) && is_in_time(timestamp);
+        if (!usual) [[unlikely]]
+            judge(has_key, timestamp, offset_delta);
         ++index_;
     }
 
@@ -82,15 +75,30 @@ class RecordRules {
     }
 
   private:
-    void check_time(Timestamp timestamp, std::int32_t offset_delta) {
+    bool is_in_time(Timestamp timestamp) const {
         std::int64_t age = wrapping_sub(now_, timestamp);
-        if (age <= rules_.timestamp_before_max_ms &&
-            wrapping_sub(0, age) <= rules_.timestamp_after_max_ms) [[likely]]
-            return;
-        bad_time_ = true;
-        add_error("Timestamp {} of the record at offset {} is outside [{}, {}]", timestamp,
-                  offset_delta, wrapping_sub(now_, rules_.timestamp_before_max_ms),
-                  wrapping_add(now_, rules_.timestamp_after_max_ms));
+        return age <= rules_.timestamp_before_max_ms &&
+               wrapping_sub(0, age) <= rules_.timestamp_after_max_ms;
+    }
+
+    [[gnu::noinline, gnu::cold]] void judge(bool has_key, Timestamp timestamp,
+                                            std::int32_t offset_delta) {
+        if (rules_.compacted && !has_key) {
+            add_error("A record of a compacted topic needs a key, this one for {} has none",
+                      rules_.partition);
+        } else if (timed_ && timestamp != no_timestamp) {
+            if (is_in_time(timestamp)) return;
+            bad_time_ = true;
+            add_error("Timestamp {} of the record at offset {} is outside [{}, {}]", timestamp,
+                      offset_delta, wrapping_sub(now_, rules_.timestamp_before_max_ms),
+                      wrapping_add(now_, rules_.timestamp_after_max_ms));
+        } else if (appended_) {
+            bad_time_ = true;
+            add_error(
+                "The record at offset {} has the timestamp type LogAppendTime, which a "
+                "producer may not set",
+                offset_delta);
+        }
     }
 
     template <typename... Args>
@@ -100,14 +108,16 @@ class RecordRules {
             errors_.push_back({index_, fmt::format(format, std::forward<Args>(args)...)});
     }
 
-    const BatchView batch_;
     const ProduceRules& rules_;
     const Timestamp now_;
+    const Timestamp base_timestamp_;
+    const Timestamp batch_max_timestamp_;
+    const bool appended_;
+    const bool timed_;
     std::vector<RecordError> errors_;
     std::size_t total_errors_ = 0;
     std::int32_t index_ = 0;
     Timestamp max_timestamp_ = no_timestamp;
-    bool appended_ = false;
     bool bad_time_ = false;
     bool in_sequence_ = true;
 };
