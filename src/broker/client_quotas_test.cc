@@ -3,10 +3,10 @@
 #include <gtest/gtest.h>
 
 #include "broker/work_meter.h"
+#include "broker/world_for_tests.h"
 #include "config/broker_config.h"
 #include "config/properties.h"
 #include "core/metadata/sorted_map_editor.h"
-#include "env/sim/world.h"
 
 namespace millrace::broker {
 namespace {
@@ -66,16 +66,6 @@ struct Fixture {
     net::ListenerInfo listener;
     std::shared_ptr<net::Peer> peer = std::make_shared<net::Peer>();
 };
-
-void in_world(const std::function<Task<void>(env::Shard&)>& test) {
-    env::sim::World world(1);
-    env::sim::Node& node = world.add_node("node");
-    int code = world.run(node, [&](env::Shard& shard) -> Task<int> {
-        co_await test(shard);
-        co_return 0;
-    });
-    EXPECT_EQ(code, 0);
-}
 
 TEST(ClientQuotas, FollowTheMetadata) {
     in_world([](env::Shard& shard) -> Task<void> {

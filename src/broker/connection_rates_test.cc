@@ -2,9 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "broker/world_for_tests.h"
 #include "config/properties.h"
 #include "core/metadata/sorted_map_editor.h"
-#include "env/sim/world.h"
 
 namespace millrace::broker {
 namespace {
@@ -65,16 +65,6 @@ struct Fixture {
     net::ListenerInfo other{.name = "OTHER"};
     net::ListenerInfo brokers{.name = "BROKERS"};
 };
-
-void in_world(const std::function<Task<void>(env::Shard&)>& test) {
-    env::sim::World world(1);
-    env::sim::Node& node = world.add_node("node");
-    int code = world.run(node, [&](env::Shard& shard) -> Task<int> {
-        co_await test(shard);
-        co_return 0;
-    });
-    EXPECT_EQ(code, 0);
-}
 
 TEST(ConnectionRates, WithoutBoundsEveryConnectionIsServed) {
     in_world([](env::Shard& shard) -> Task<void> {

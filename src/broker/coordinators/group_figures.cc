@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "broker/coordinators/group_host.h"
+#include "broker/coordinators/hosts_by_stage.h"
 #include "metrics/declared.h"
 
 namespace millrace::broker {
@@ -42,10 +43,7 @@ GroupFigures::GroupFigures(env::Shard& shard, metrics::Registry& registry, const
             {declared::group_coordinator_metrics_num_partitions,
              declared::group_coordinator_metrics_partition_load_time_avg,
              declared::group_coordinator_metrics_partition_load_time_max},
-            [&hosts](CoordinatorLog::Stage stage) {
-                return static_cast<std::size_t>(std::ranges::count_if(
-                    hosts, [stage](const auto& host) { return host.second->stage() == stage; }));
-            }),
+            count_by_stage(hosts)),
       hosts_(hosts) {
     count(registry, declared::group_metadata_manager_num_offsets, {},
           [](const Coordinator& host) { return host.offset_count(); });

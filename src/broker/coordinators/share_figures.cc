@@ -1,7 +1,6 @@
 #include "broker/coordinators/share_figures.h"
 
-#include <algorithm>
-
+#include "broker/coordinators/hosts_by_stage.h"
 #include "broker/coordinators/share_host.h"
 #include "metrics/declared.h"
 
@@ -16,10 +15,7 @@ ShareFigures::ShareFigures(env::Shard& shard, metrics::Registry& registry, const
             {declared::share_coordinator_metrics_num_partitions,
              declared::share_coordinator_metrics_partition_load_time_avg,
              declared::share_coordinator_metrics_partition_load_time_max},
-            [&hosts](CoordinatorLog::Stage stage) {
-                return static_cast<std::size_t>(std::ranges::count_if(
-                    hosts, [stage](const auto& host) { return host.second->stage() == stage; }));
-            }),
+            count_by_stage(hosts)),
       registry_(registry) {
     readings_.push_back(
         registry.read_average(declared::share_coordinator_metrics_write_latency_avg, {}, latency_));
